@@ -1,0 +1,169 @@
+"""Where the code runs: Colab, Jupyter, CI or a plain script; folders, seeds, versions.
+
+Knows nothing of the modules above it. TensorFlow is imported only where a function needs it.
+"""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    __version__ = importlib.metadata.version("networks-at-work")
+except importlib.metadata.PackageNotFoundError:  # the source tree, not installed
+    __version__ = "0+source"
+
+_stderr_lock = threading.RLock()
+PACKAGE_FOLDER = Path(__file__).resolve().parent
+DOCTOR_PACKAGES = (
+    "networks-at-work",
+    "tensorflow",
+    "keras",
+    "ai-edge-litert",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "pydantic",
+    "flask",
+    "granian",
+    "flask-ngrok",
+    "ngrok",
+    "matplotlib",
+    "pillow",
+    "requests",
+    "jupyterlab",
+)
+
+
+def quiet_native_logs() -> None:
+    """Keep TensorFlow's C++ part silent unless the user has set a level.
+
+    At level 2 it still reports a missing GPU as an error, on machines that never had one. What
+    really fails raises in Python as well.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # one order of summation on every CPU
+
+
+@contextlib.contextmanager
+def quiet_native_stderr() -> Iterator[None]:
+    """Drop what C++ code writes to file descriptor 2 meanwhile.
+
+    TensorFlow and LiteRT announce themselves there as they start and have no switch for it.
+    Python's own errors are not affected: they are raised.
+    """
+    with _stderr_lock:
+        sys.stderr.flush()
+        saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            os.close(null)
+
+
+def in_colab() -> bool:
+    """True in a Google Colab runtime (not on Kaggle, which sets Colab's variables too)."""
+    return "google.colab" in sys.modules
+
+
+def in_notebook() -> bool:
+    """True inside a Jupyter kernel, Colab's included."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and shell.__class__.__name__ != "TerminalInteractiveShell"
+
+
+def where() -> str:
+    """One of ``"colab"``, ``"ci"``, ``"jupyter"`` and ``"script"``."""
+    if in_colab():
+        return "colab"
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        return "ci"
+    return "jupyter" if in_notebook() else "script"
+
+
+def data_folder() -> Path:
+    """The folder of data sets and shipped models.
+
+    In the wheel it lies inside the package, in a checkout beside it.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    for folder in (PACKAGE_FOLDER / "data", PACKAGE_FOLDER.parent / "data"):
+        if (folder / "DATA.md").is_file():
+            return folder
+    raise FileNotFoundError(
+        "The course's data folder is missing: install the course again, or run from its checkout."
+    )
+
+
+def output_folder() -> Path:
+    """The learner's own folder, made when first asked for.
+
+    ``COURSE_HOME`` if that is set, else ``networks-at-work`` in Colab's file pane or in the
+    user's home. The notebooks save models here and ``course serve`` looks for them here.
+    """
+    named = os.environ.get("COURSE_HOME")
+    home = Path("/content") if in_colab() else Path.home()
+    folder = Path(named).expanduser() if named else home / "networks-at-work"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def set_seeds(seed: int) -> None:
+    """Seed Python, NumPy and TensorFlow, and make TensorFlow's operations repeatable.
+
+    A training that follows gives the same weights each time on one machine; another processor
+    may differ in the last digits.
+    """
+    with quiet_native_stderr():
+        import keras
+        import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def doctor() -> dict[str, str]:
+    """What a bug report needs: versions, platform and what was found. Holds no secret.
+
+    Returns:
+        Names to short texts, in the order in which they read best.
+    """
+    report = {
+        "course": __version__,
+        "running in": where(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": str(os.cpu_count()),
+    }
+    for name in DOCTOR_PACKAGES[1:]:
+        try:
+            report[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            report[name] = "not installed"
+    report["gpu"] = _gpu_names()
+    report["data"] = str(data_folder())
+    report["your files"] = str(output_folder())
+    report["NGROK_AUTHTOKEN"] = "set" if os.environ.get("NGROK_AUTHTOKEN") else "not set"
+    return report
+
+
+def _gpu_names() -> str:
+    if importlib.util.find_spec("tensorflow") is None:
+        return "unknown (TensorFlow is not installed)"
+    with quiet_native_stderr():
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(g).get("device_name", g.name) for g in gpus]
+    return ", ".join(names) or "none (the course needs none)"

@@ -1,0 +1,131 @@
+"""A saved model as a fast function for one example or a few.
+
+``model.predict`` is made for large batches: for a single row it spends milliseconds on set-up and
+microseconds on arithmetic. LiteRT (the runtime of phones) runs the same network without
+the set-up; `Predictor` wraps it so that many threads of a web service can share one model.
+"""
+
+import hashlib
+import tempfile
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from course_utils.environment import quiet_native_stderr
+
+KERAS_SUFFIXES = (".keras", ".h5")
+
+
+class Predictor:
+    """Predictions of one model, safe to call from many threads.
+
+    Each call borrows an interpreter of its own (a LiteRT interpreter serves one thread at a
+    time) and gives it back, so there are never more interpreters than concurrent calls.
+    """
+
+    def __init__(self, model: bytes):
+        """``model`` is the content of a LiteRT (``.tflite``) file.
+
+        Raises:
+            ValueError: the bytes are not a LiteRT model.
+        """
+        self._model = model
+        # Interpreters not in use, each with the batch size it is set to.
+        self._idle: deque[tuple[Any, int]] = deque()
+        try:
+            first = self._new_interpreter()
+        except ValueError as error:
+            raise ValueError(f"not a LiteRT model: {error}") from error
+        details = first.get_input_details()[0]
+        self._input = details["index"]
+        self._output = first.get_output_details()[0]["index"]
+        #: shape of one example, without the batch axis
+        self.input_shape = tuple(int(n) for n in details["shape"][1:])
+        self._idle.append((first, int(details["shape"][0])))
+
+    @classmethod
+    def load(cls, path: str | Path, *, sha256: str | None = None) -> "Predictor":
+        """Load a ``.tflite`` file, or convert a ``.keras`` or ``.h5`` file on the way.
+
+        A model file from a stranger can run code while it is loaded: give ``sha256``, the
+        digest its author published, and nothing else is loaded.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: wrong digest, or a kind of file this cannot read.
+        """
+        path = Path(path)
+        content = path.read_bytes()
+        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256.lower():
+            raise ValueError(
+                f"{path.name} is not the file you asked for: its SHA-256 differs. "
+                "Nothing was loaded."
+            )
+        if path.suffix in KERAS_SUFFIXES:
+            return cls(to_litert(load_keras(path)))
+        if path.suffix != ".tflite":
+            raise ValueError(f"{path.name}: expected one of .tflite, {', '.join(KERAS_SUFFIXES)}")
+        return cls(content)
+
+    def predict(self, batch: Any) -> np.ndarray:
+        """Predict a batch.
+
+        Args:
+            batch: anything NumPy reads as an array of shape ``(n, *input_shape)``.
+
+        Returns:
+            float32 array of shape ``(n, *output_shape)``.
+
+        Raises:
+            ValueError: the shape does not fit the model.
+        """
+        examples = np.ascontiguousarray(batch, dtype=np.float32)
+        if examples.shape[1:] != self.input_shape or not examples.size:
+            raise ValueError(
+                f"the model takes examples of shape {self.input_shape}, "
+                f"at least one of them; got an array of shape {examples.shape}"
+            )
+        try:
+            interpreter, size = self._idle.pop()
+        except IndexError:
+            interpreter, size = self._new_interpreter(), 1
+        if size != len(examples):
+            interpreter.resize_tensor_input(self._input, examples.shape)
+            interpreter.allocate_tensors()
+        interpreter.set_tensor(self._input, examples)
+        interpreter.invoke()
+        prediction = interpreter.get_tensor(self._output)  # a copy, so it outlives the loan
+        # Where anything above failed the interpreter is not given back: its state is unknown.
+        self._idle.append((interpreter, len(examples)))
+        return prediction
+
+    def _new_interpreter(self) -> Any:
+        from ai_edge_litert.interpreter import Interpreter
+
+        with quiet_native_stderr():
+            interpreter = Interpreter(model_content=self._model, num_threads=1)
+            interpreter.allocate_tensors()
+        return interpreter
+
+
+def load_keras(path: Path) -> Any:
+    """The Keras model in ``path``, uncompiled: an ``.h5`` file may name its loss in a way that
+    Keras no longer reads, and a prediction needs no loss."""
+    with quiet_native_stderr():
+        import keras
+
+    return keras.models.load_model(path, compile=False)
+
+
+def to_litert(model: Any) -> bytes:
+    """A Keras model as the content of a LiteRT file, in float32."""
+    with quiet_native_stderr():
+        import tensorflow as tf
+
+    # By way of a SavedModel: `from_keras_model` prints a page on the way, and
+    # `from_concrete_functions` loses the statistics of a Normalization layer (NaN out).
+    with tempfile.TemporaryDirectory() as folder:
+        model.export(folder, verbose=False)
+        return tf.lite.TFLiteConverter.from_saved_model(folder).convert()

@@ -1,0 +1,236 @@
+"""From a table of examples to a strict contract for one more example.
+
+`FeatureSchema.from_frame` reads the range of each feature off the training data; `validate`
+then answers for a single example, naming every fault at once, and `to_json_schema` says the
+same to machines (JSON Schema, draft 2020-12). Section 13.1 of the chapter checks ranges too;
+here types, unknown names and infinities are refused as well.
+"""
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with an example or a request."""
+
+    pointer: str  # JSON pointer (RFC 6901) to the place; "" is the whole document
+    detail: str  # one sentence for a person
+    received: str  # what stood there, shortened
+    allowed: str  # what may stand there
+
+    def as_dict(self) -> dict[str, str]:
+        """The form in which a service's answer carries it."""
+        return asdict(self)
+
+
+class InvalidExample(ValueError):
+    """An example breaks the schema; ``faults`` holds every fault found."""
+
+    def __init__(self, faults: list[Fault]):
+        super().__init__("; ".join(f"{fault.pointer or '/'}: {fault.detail}" for fault in faults))
+        self.faults = faults
+
+
+def pointer(name: str) -> str:
+    """The JSON pointer (RFC 6901) to a top-level key."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+class NotJSONNumber(str):
+    """A constant that JSON does not have (NaN, Infinity), kept so that its place can be named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A numeric feature: its name, its kind and the range seen in training."""
+
+    name: str
+    integer: bool
+    minimum: float
+    maximum: float
+
+    @property
+    def allowed(self) -> str:
+        """For people: ``a number from 46 to 230``."""
+        kind = "an integer" if self.integer else "a number"
+        return f"{kind} from {self.minimum:g} to {self.maximum:g}"
+
+    def to_json_schema(self) -> dict[str, Any]:
+        """This feature as JSON Schema."""
+        number = int if self.integer else float
+        return {
+            "type": "integer" if self.integer else "number",
+            "minimum": number(self.minimum),
+            "maximum": number(self.maximum),
+        }
+
+
+class FeatureSchema:
+    """The features of a model, in order, with the ranges it was trained on.
+
+    Example:
+        >>> import pandas as pd
+        >>> cars = pd.DataFrame({"weight": [1613.0, 5140.0], "year": [70, 82], "mpg": [44.0, 9.0]})
+        >>> schema = FeatureSchema.from_frame(cars, target="mpg")
+        >>> schema.validate({"weight": 2000, "year": 76})
+        {'weight': 2000.0, 'year': 76}
+        >>> schema.validate({"weight": "heavy"})
+        Traceback (most recent call last):
+        ...
+        course_utils.schema.InvalidExample: /weight: "heavy" is not a number from 1613 to 5140; /year: missing
+    """
+
+    def __init__(self, features: list[Feature], *, target: str):
+        self.features = features
+        self.target = target
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The features' names in the order in which the model takes them."""
+        return [feature.name for feature in self.features]
+
+    @classmethod
+    def from_frame(cls, df: "pd.DataFrame", *, target: str) -> "FeatureSchema":
+        """Read kinds and ranges off ``df``, all columns but ``target`` being features.
+
+        Raises:
+            ValueError: no rows, no such target, a column that is not numeric or holds missing
+                or infinite values.
+        """
+        import numpy as np
+        from pandas.api import types
+
+        if target not in df.columns:
+            raise ValueError(f"no column {target!r}; the columns are {list(df.columns)}")
+        if df.empty:
+            raise ValueError("the table has no rows, so there are no ranges to read off it")
+        features = []
+        for name in df.columns.drop(target):
+            column = df[name]
+            if not types.is_numeric_dtype(column) or types.is_bool_dtype(column):
+                raise ValueError(f"column {name!r} is not numeric: drop it or encode it first")
+            if not np.isfinite(column.to_numpy(dtype=float)).all():
+                raise ValueError(f"column {name!r} has missing or infinite values: fill them first")
+            low, high = float(column.min()), float(column.max())
+            features.append(Feature(str(name), types.is_integer_dtype(column), low, high))
+        return cls(features, target=target)
+
+    def validate(self, mapping: Mapping[str, Any]) -> dict[str, float]:
+        """The features of ``mapping`` in the model's order.
+
+        Strict: no numeric strings, no booleans, nothing unknown, nothing outside the range seen
+        in training. An integral float (``8.0``) counts as the integer it is, as in JSON Schema.
+
+        Raises:
+            InvalidExample: with every fault found.
+        """
+        example = dict(mapping)
+        for name in self._integers:
+            value = example.get(name)
+            if type(value) is float and value.is_integer():
+                example[name] = int(value)
+        try:
+            checked = self._model.model_validate(example)
+        except ValidationError as error:
+            raise InvalidExample(self._faults(error, example)) from None
+        return dict(zip(self.names, checked.__dict__.values(), strict=True))
+
+    def to_json_schema(self) -> dict[str, Any]:
+        """The schema as JSON Schema; `load` reads this form back."""
+        return {
+            "$schema": DIALECT,
+            "title": f"features for {self.target}",
+            "type": "object",
+            "properties": {feature.name: feature.to_json_schema() for feature in self.features},
+            "required": self.names,
+            "additionalProperties": False,
+            "x-target": self.target,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the JSON Schema to ``path``."""
+        Path(path).write_text(json.dumps(self.to_json_schema(), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "FeatureSchema":
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: the file is not one that `save` wrote.
+        """
+        try:
+            document = json.loads(Path(path).read_text(encoding="utf-8"))
+            features = [
+                Feature(name, part["type"] == "integer", part["minimum"], part["maximum"])
+                for name, part in document["properties"].items()
+            ]
+            return cls(features, target=document["x-target"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} is not a saved FeatureSchema: {error!r}") from error
+
+    @cached_property
+    def _integers(self) -> list[str]:
+        return [feature.name for feature in self.features if feature.integer]
+
+    @cached_property
+    def _model(self) -> type[BaseModel]:
+        # Columns may have any name; Python's and pydantic's rules for names are not theirs.
+        fields: dict[str, Any] = {}
+        for position, feature in enumerate(self.features):
+            number = int if feature.integer else float
+            bounds = Field(
+                alias=feature.name, ge=number(feature.minimum), le=number(feature.maximum)
+            )
+            fields[f"feature_{position}"] = (number, bounds)
+        config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+        return create_model("Example", __config__=config, **fields)
+
+    def _faults(self, error: ValidationError, example: Mapping[str, Any]) -> list[Fault]:
+        by_name = {feature.name: feature for feature in self.features}
+        faults = []
+        for entry in error.errors(include_url=False, include_context=False):
+            name = str(entry["loc"][0])
+            at = pointer(name)
+            if name not in by_name:
+                near = difflib.get_close_matches(name, by_name, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                allowed = "only " + ", ".join(by_name)
+                faults.append(Fault(at, f"unknown{hint}", describe(example.get(name)), allowed))
+                continue
+            allowed = by_name[name].allowed
+            if name not in example:
+                faults.append(Fault(at, "missing", "nothing", allowed))
+                continue
+            received = describe(example[name])
+            faults.append(Fault(at, f"{received} is not {allowed}", received, allowed))
+        return faults
+
+
+def describe(value: Any, *, length: int = 40) -> str:
+    """A JSON value in a few characters, for error messages."""
+    if isinstance(value, NotJSONNumber):
+        return str(value)
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "an array"
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return "a number too large to be represented"
+    if isinstance(value, int) and abs(value) >= 10**15:  # str() of a huge integer is slow
+        return "an integer of more than 15 digits"
+    text = json.dumps(value)
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,6 @@
+"""The course's web services: one ``create_app`` a module, everything around it shared.
+
+`errors` answers with problem+json, `strict_json` reads bodies, `gate` bounds the queue,
+`openapi` writes the documents, and `operations` puts health, metrics, docs and the request
+log around an app.
+"""

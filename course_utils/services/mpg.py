@@ -1,0 +1,120 @@
+"""The MPG service: seven facts about a car in, its fuel economy out (section 13.1).
+
+``POST /api/mpg`` takes the features as one JSON object and answers
+``{"id": uuid, "mpg": miles per gallon, "errors": []}``, the shape that the chapter's clients
+expect. Whatever is wrong with a request comes back as problem+json, all faults at once.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flask import Flask, Response
+
+from course_utils.environment import data_folder, output_folder
+from course_utils.predictor import Predictor
+from course_utils.schema import Fault, FeatureSchema, InvalidExample, describe
+from course_utils.services import openapi, strict_json
+from course_utils.services.body import read_body
+from course_utils.services.errors import Problem, request_id
+from course_utils.services.gate import Gate
+from course_utils.services.operations import operate
+from course_utils.services.watch import ALONE, Host
+
+MAX_BODY = 64 * 1024  # bytes; a car takes about 120
+ANSWER = {
+    "type": "object",
+    "required": ["id", "mpg", "errors"],
+    "properties": {
+        "id": {"type": "string"},
+        "mpg": {"type": "number"},
+        "errors": {"type": "array", "maxItems": 0},
+    },
+    "additionalProperties": False,
+}
+
+
+def find_model() -> Path:
+    """The learner's model, saved by notebook 02, else the shipped one."""
+    own = output_folder() / "mpg.keras"
+    return own if own.is_file() else data_folder() / "models" / "mpg.tflite"
+
+
+def create_app(
+    model: str | Path | None = None,
+    *,
+    predictor: Predictor | None = None,
+    slots: int = 2,
+    host: Host = ALONE,
+) -> Flask:
+    """The MPG service.
+
+    Args:
+        model: a ``.keras``, ``.h5`` or ``.tflite`` file with its ``.schema.json`` beside it;
+            by default what `find_model` finds.
+        predictor: used instead of loading ``model``; the schema is read all the same.
+        slots: predictions at a time; more than the machine has cores only makes all of them wait.
+        host: what the server around the app offers it.
+
+    Raises:
+        FileNotFoundError: no model or no schema beside it.
+    """
+    path = Path(model) if model else find_model()
+    schema = FeatureSchema.load(path.with_name(path.stem + ".schema.json"))
+    network = predictor or Predictor.load(path)
+    gate = Gate(slots=slots)
+    app = Flask(__name__, static_folder=None)
+
+    @app.post("/api/mpg")
+    def mpg() -> Response:
+        row = [list(read_example(schema).values())]
+        with gate:
+            miles = float(network.predict(row)[0, 0])
+        answer = {"id": request_id(), "mpg": miles, "errors": []}
+        return Response(json.dumps(answer), content_type="application/json")
+
+    def check() -> None:
+        middle = [[(f.minimum + f.maximum) / 2 for f in schema.features]]
+        if not math.isfinite(float(network.predict(np.array(middle))[0, 0])):
+            raise ValueError("the network does not predict a number for a car of middling values")
+
+    operate(app, title="Miles per gallon", paths=_paths(schema), check=check, host=host)
+    return app
+
+
+def read_example(schema: FeatureSchema) -> dict[str, float]:
+    """The current request's body as an example of ``schema``.
+
+    Raises:
+        Problem: 400 with every fault, 413 or 415.
+    """
+    detail = "The body does not describe a car this service can judge; see errors."
+    try:
+        value, faults = strict_json.loads(read_body(MAX_BODY, "application/json"))
+    except strict_json.MalformedJSON as error:
+        raise Problem(400, "The body is not JSON.", error.faults) from None
+    if not isinstance(value, dict):
+        allowed = "an object with " + ", ".join(schema.names)
+        raise Problem(400, detail, [Fault("", "not an object", describe(value), allowed)])
+    try:
+        example = schema.validate(value)
+    except InvalidExample as error:
+        raise Problem(400, detail, faults + error.faults) from None
+    if faults:
+        raise Problem(400, detail, faults)
+    return example
+
+
+def _paths(schema: FeatureSchema) -> dict[str, Any]:
+    body = schema.to_json_schema()
+    return {
+        "/api/mpg": {
+            "post": openapi.operation(
+                "Predict a car's fuel economy in miles per gallon",
+                ANSWER,
+                body={"required": True, "content": {"application/json": {"schema": body}}},
+            )
+        }
+    }
