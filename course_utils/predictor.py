@@ -111,8 +111,10 @@ class Predictor:
 
 
 def load_keras(path: Path) -> Any:
-    """The Keras model in ``path``, uncompiled: an ``.h5`` file may name its loss in a way that
-    Keras no longer reads, and a prediction needs no loss."""
+    """The Keras model in ``path``, uncompiled.
+
+    An ``.h5`` file may name its loss in a way that Keras no longer reads; predicting needs no loss.
+    """
     with quiet_native_stderr():
         import keras
 

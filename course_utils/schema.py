@@ -87,10 +87,10 @@ class FeatureSchema:
         >>> schema = FeatureSchema.from_frame(cars, target="mpg")
         >>> schema.validate({"weight": 2000, "year": 76})
         {'weight': 2000.0, 'year': 76}
-        >>> schema.validate({"weight": "heavy"})
+        >>> schema.validate({"weight": "heavy", "year": 76})
         Traceback (most recent call last):
         ...
-        course_utils.schema.InvalidExample: /weight: "heavy" is not a number from 1613 to 5140; /year: missing
+        course_utils.schema.InvalidExample: /weight: "heavy" is not a number from 1613 to 5140
     """
 
     def __init__(self, features: list[Feature], *, target: str):

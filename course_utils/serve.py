@@ -4,7 +4,6 @@ import functools
 import importlib
 import multiprocessing
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -82,7 +81,7 @@ def load_app(name: str, model: Path | None, draining: Any) -> Callable[..., Any]
 
 def print_line(line: str) -> None:
     """Write one line to standard output, whole, whoever else writes there."""
-    os.write(sys.__stdout__.fileno(), (line + "\n").encode())
+    os.write(1, f"{line}\n".encode())
 
 
 def _start_method() -> str:

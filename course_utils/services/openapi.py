@@ -91,8 +91,8 @@ def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
     }
     # Only the package's files are used: the spec finds them without importing it.
     spec = find_spec("flask_openapi3_swagger")
-    assert spec and spec.submodule_search_locations, "flask-openapi3-swagger is a dependency"
-    assets = Path(spec.submodule_search_locations[0]) / "templates" / "swagger"
+    assert spec is not None  # it is a dependency
+    assets = Path(str(spec.origin)).parent / "templates" / "swagger"
 
     def openapi_json() -> Response:
         return jsonify(document)

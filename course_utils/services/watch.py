@@ -94,5 +94,5 @@ class Watch:
         registry = self._registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `course serve` for its workers
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
