@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.progress import Progress, TimeElapsedColumn
 from rich.table import Table
 
 from course_utils import __version__
@@ -51,7 +52,10 @@ def serve(name: str, host: str, port: int, workers: int, model: Path | None) -> 
                 f"Port {port} is in use. Choose another with --port, for example {port + 1}."
             )
     console.print(f"Serving {name} at http://{host}:{port} - docs at /docs, Ctrl-C stops.")
-    run_server(name, host=host, port=port, workers=workers, model=model)
+    try:
+        run_server(name, host=host, port=port, workers=workers, model=model)
+    except (OSError, ValueError) as error:  # the model or its schema cannot be read
+        raise click.ClickException(str(error)) from None
 
 
 @main.command()
@@ -84,10 +88,55 @@ def doctor(as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("folder", default="notebooks", type=click.Path(exists=True, file_okay=False))
-def lab(folder: str) -> None:
-    """Open FOLDER in JupyterLab."""
+@click.argument("numbers", nargs=-1)
+@click.option(
+    "--folder",
+    default="notebooks",
+    show_default=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@click.option("--save", is_flag=True, help="Keep the outputs in the notebooks.")
+def run(numbers: tuple[str, ...], folder: Path, save: bool) -> None:
+    """Execute the notebooks NUMBERS (all if none is named), and say which passed."""
+    from course_utils.notebooks import execute, find
+
     try:
-        raise SystemExit(subprocess.call([sys.executable, "-m", "jupyterlab", folder]))
+        paths = find(folder, numbers)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    results: list[tuple[str, str, str]] = []
+    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=console) as bar:
+        for path in paths:
+            task = bar.add_task(path.stem, total=None)
+            try:
+                seconds = execute(
+                    path,
+                    save=save,
+                    on_cell=lambda done, total: bar.update(task, completed=done, total=total),  # noqa: B023
+                )
+                results.append((path.stem, "passed", f"{seconds:.0f} s"))
+            except Exception as error:  # whatever a cell raises; the other notebooks still run
+                message = click.unstyle(str(error)).strip()
+                results.append((path.stem, "failed", message.splitlines()[-1]))
+                bar.console.print(message, markup=False, highlight=False)
+    table = Table("notebook", "result", "")
+    for row in results:
+        table.add_row(*row)
+    console.print(table)
+    if any(result == "failed" for _, result, _ in results):
+        raise SystemExit(1)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.option("--folder", default="notebooks", show_default=True, help="Folder to open.")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(folder: str, options: tuple[str, ...]) -> None:
+    """Open the notebooks in JupyterLab; OPTIONS are JupyterLab's own."""
+    try:
+        raise SystemExit(subprocess.call([sys.executable, "-m", "jupyterlab", folder, *options]))
     except KeyboardInterrupt:  # JupyterLab has seen it too and has stopped
         raise SystemExit(0) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,24 +21,6 @@ except importlib.metadata.PackageNotFoundError:  # the source tree, not installe
 
 _stderr_lock = threading.RLock()
 PACKAGE_FOLDER = Path(__file__).resolve().parent
-DOCTOR_PACKAGES = (
-    "networks-at-work",
-    "tensorflow",
-    "keras",
-    "ai-edge-litert",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "pydantic",
-    "flask",
-    "granian",
-    "flask-ngrok",
-    "ngrok",
-    "matplotlib",
-    "pillow",
-    "requests",
-    "jupyterlab",
-)
 
 
 def quiet_native_logs() -> None:
@@ -146,7 +129,7 @@ def doctor() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": str(os.cpu_count()),
     }
-    for name in DOCTOR_PACKAGES[1:]:
+    for name in _requirements():
         try:
             report[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -156,6 +139,15 @@ def doctor() -> dict[str, str]:
     report["your files"] = str(output_folder())
     report["NGROK_AUTHTOKEN"] = "set" if os.environ.get("NGROK_AUTHTOKEN") else "not set"
     return report
+
+
+def _requirements() -> list[str]:
+    """Names of the packages that the course needs at run time, as its own metadata has them."""
+    try:
+        lines = importlib.metadata.requires("networks-at-work") or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line]
 
 
 def _gpu_names() -> str:

@@ -126,6 +126,16 @@ def to_litert(model: Any) -> bytes:
     with quiet_native_stderr():
         import tensorflow as tf
 
+    log = tf.get_logger()
+    level = log.level
+    log.setLevel("ERROR")  # where the SavedModel is written is of no interest
+    try:
+        return _converted(tf, model)
+    finally:
+        log.setLevel(level)
+
+
+def _converted(tf: Any, model: Any) -> bytes:
     # By way of a SavedModel: `from_keras_model` prints a page on the way, and
     # `from_concrete_functions` loses the statistics of a Normalization layer (NaN out).
     with tempfile.TemporaryDirectory() as folder:

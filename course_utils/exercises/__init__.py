@@ -1,0 +1,71 @@
+"""The exercises at the end of each notebook, one module a notebook.
+
+``check`` answers at once, ``hint`` helps a little more each time, and ``solution`` shows code
+that is really run: it is the source of the function with which CI checks the exercise.
+"""
+
+import contextlib
+import inspect
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Exercise:
+    """One exercise.
+
+    ``test`` takes the learner's function and raises AssertionError with a kind sentence if it
+    does not do what was asked; ``solve`` is a function that does.
+    """
+
+    test: Callable[[Callable[..., Any]], None]
+    solve: Callable[..., Any]
+    hints: tuple[str, ...]
+    _hinted: int = field(default=0, repr=False)
+
+    def problem(self, answer: Callable[..., Any]) -> str:
+        """What is not right yet about ``answer``; empty if all is."""
+        untouched = False
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            nonlocal untouched
+            returned = answer(*args, **kwargs)
+            untouched = untouched or returned is ...
+            return returned
+
+        try:
+            self.test(watched)
+        except Exception as error:  # whatever the learner's code raises is an answer, too
+            if untouched:
+                return "the three dots are still there; put your code in their place."
+            if isinstance(error, AssertionError):
+                return str(error)
+            return f"your code raised {type(error).__name__}: {error}"
+        return ""
+
+    def check(self, answer: Callable[..., Any]) -> None:
+        """Print whether ``answer`` does what was asked, and if not, what is missing."""
+        problem = self.problem(answer)
+        print(f"Not yet: {problem}" if problem else "Right! That is what was asked for.")
+
+    def hint(self) -> None:
+        """Print a hint; the next call gives the next one."""
+        print(self.hints[min(self._hinted, len(self.hints) - 1)])
+        self._hinted += 1
+
+    def solution(self) -> None:
+        """Print one way to do it."""
+        print(inspect.getsource(self.solve))
+
+
+@contextlib.contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve ``app`` while a check asks it questions, without a word; gives its URL."""
+    from course_utils.launch import launch
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        server = launch(app, port=5055)
+    with server:
+        yield server.url

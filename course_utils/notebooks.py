@@ -1,0 +1,58 @@
+"""Execute notebooks from a terminal (``course run``)."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def find(folder: Path, numbers: tuple[str, ...]) -> list[Path]:
+    """The notebooks of ``folder`` whose numbers are named (``"02"`` or ``"2"``); all if none is.
+
+    Raises:
+        ValueError: a number that no notebook has.
+    """
+    found = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+    wanted = [number.zfill(2) for number in numbers]
+    unknown = sorted(set(wanted) - set(found))
+    if unknown or not found:
+        raise ValueError(
+            f"no notebook {', '.join(unknown)} in {folder}; there are: {', '.join(found) or 'none'}"
+        )
+    return [found[number] for number in wanted] if wanted else list(found.values())
+
+
+def execute(path: Path, *, save: bool, on_cell: Callable[[int, int], None]) -> float:
+    """Run every cell of a notebook, in the notebook's own folder.
+
+    Args:
+        path: the notebook.
+        save: keep the outputs in the file.
+        on_cell: called with the number of cells done and their total.
+
+    Returns:
+        seconds it took.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell failed; says which and why.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+
+    # ipykernel then leaves what C++ code prints to the terminal, as it would be run by run.
+    os.environ["PYTEST_CURRENT_TEST"] = "record"
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    total = len(notebook.cells)
+    client = NotebookClient(
+        notebook,
+        timeout=600,
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+        on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(cell_index + 1, total),
+    )
+    began = time.perf_counter()
+    client.execute()
+    if save:
+        notebook.metadata["language_info"] = {"name": "python"}  # no version: no needless change
+        nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
+    return time.perf_counter() - began

@@ -1,0 +1,135 @@
+"""The command ``course`` as a person uses it, in processes of its own where that matters."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+from nbformat.v4 import new_code_cell, new_notebook
+
+from course_utils import datasets
+from course_utils.cli import main
+from course_utils.environment import data_folder
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *args: CliRunner().invoke(main, args)
+
+
+def write_notebook(folder, name, *sources):
+    notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+    nbformat.write(notebook, folder / name)
+
+
+def test_help_names_every_command(course):
+    text = course("--help").output
+    for command in ("doctor", "fetch", "lab", "run", "serve"):
+        assert f"\n  {command}" in text
+
+
+def test_fetch_finds_all_data_unchanged(course):
+    result = course("fetch")
+    assert result.exit_code == 0
+    assert f"All {len(datasets.digests())} data files" in result.output
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_fetch_names_the_file_that_is_damaged(course, tmp_path, monkeypatch, damage):
+    copy = shutil.copytree(data_folder(), tmp_path / "data")
+    monkeypatch.setattr(datasets, "data_folder", lambda: copy)
+    victim = copy / "auto-mpg.csv"
+    victim.write_text("nothing") if damage == "changed" else victim.unlink()
+    result = course("fetch")
+    assert result.exit_code == 1
+    assert "auto-mpg.csv" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_doctor_for_people_and_for_machines(course):
+    assert "tensorflow" in course("doctor").output
+    report = json.loads(course("doctor", "--json").output)
+    assert report["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_serve_refuses_a_busy_port_with_advice(course):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = course("serve", "hello", "--port", str(port))
+    assert result.exit_code == 1
+    assert f"Port {port} is in use" in result.output
+
+
+def test_serve_hello_has_no_model(course, tmp_path):
+    (tmp_path / "x.tflite").touch()
+    result = course("serve", "hello", "--model", str(tmp_path / "x.tflite"))
+    assert result.exit_code == 2
+    assert "no model" in result.output
+
+
+def test_serve_says_which_model_is_broken(course, tmp_path):
+    (tmp_path / "x.tflite").write_bytes(b"x")
+    result = course("serve", "mpg", "--model", str(tmp_path / "x.tflite"))
+    assert result.exit_code == 1
+    assert "x.schema.json" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_run_executes_in_order_and_saves_on_demand(course, tmp_path):
+    write_notebook(tmp_path, "00_a.ipynb", "print('one')", "print('two')")
+    write_notebook(tmp_path, "01_b.ipynb", "print('not asked for')")
+    result = course("run", "0", "--folder", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "00_a" in result.output
+    assert "01_b" not in result.output
+    assert not nbformat.read(tmp_path / "00_a.ipynb", 4).cells[0].outputs
+    assert course("run", "00", "--save", "--folder", str(tmp_path)).exit_code == 0
+    cells = nbformat.read(tmp_path / "00_a.ipynb", 4).cells
+    assert [cell.outputs[0].text for cell in cells] == ["one\n", "two\n"]
+    assert [cell.execution_count for cell in cells] == [1, 2]
+
+
+def test_run_goes_on_after_a_failure_and_says_so(course, tmp_path):
+    write_notebook(tmp_path, "00_bad.ipynb", "1 / 0")
+    write_notebook(tmp_path, "01_good.ipynb", "1 + 1")
+    result = course("run", "--folder", str(tmp_path))
+    assert result.exit_code == 1
+    assert "ZeroDivisionError: division by zero" in result.output
+    table = result.output[result.output.index("notebook") :]
+    assert "failed" in table[table.index("00_bad") : table.index("01_good")]
+    assert "passed" in table[table.index("01_good") :]
+
+
+def test_run_names_the_notebooks_there_are(course, tmp_path):
+    write_notebook(tmp_path, "00_a.ipynb", "1")
+    result = course("run", "7", "--folder", str(tmp_path))
+    assert result.exit_code == 2
+    assert "no notebook 07" in result.output
+    assert "there are: 00" in result.output
+
+
+def test_lab_opens_jupyterlab_on_the_folder(tmp_path):
+    """JupyterLab itself starts, and its own settings are passed through."""
+    command = [
+        sys.executable,
+        "-m",
+        "course_utils.cli",
+        "lab",
+        "--folder",
+        str(tmp_path),
+        "--version",
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=os.environ, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()[0].isdigit()

@@ -1,0 +1,97 @@
+"""Where the code runs, quickly and quietly."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from course_utils import environment
+
+
+def in_new_python(code, **variables):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | variables,
+        timeout=120,
+    )
+
+
+def test_importing_the_library_loads_neither_tensorflow_nor_flask():
+    code = "import sys, course_utils; print([m for m in sys.modules if m.split('.')[0] in %r])"
+    heavy = {"tensorflow", "keras", "flask", "numpy", "pandas", "pydantic", "ai_edge_litert"}
+    assert in_new_python(code % heavy).stdout.strip() == "[]"
+
+
+def test_seeds_make_training_repeatable_and_starting_is_silent():
+    code = """
+from course_utils.environment import set_seeds
+set_seeds(3)
+import keras, numpy as np
+x = np.arange(40.0).reshape(20, 2)
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+model.compile("adam", "mean_squared_error")
+print(model.fit(x, x[:, :1], epochs=2, verbose=0).history["loss"])
+"""
+    first, second = in_new_python(code), in_new_python(code)
+    assert first.stdout == second.stdout
+    assert first.stderr == ""
+
+
+def test_data_folder_holds_the_data():
+    assert (environment.data_folder() / "auto-mpg.csv").is_file()
+
+
+def test_missing_data_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "PACKAGE_FOLDER", tmp_path / "package")
+    with pytest.raises(FileNotFoundError, match="install the course again"):
+        environment.data_folder()
+
+
+def test_output_folder_is_where_the_learner_wants_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "mine"))
+    assert environment.output_folder() == tmp_path / "mine"
+    assert (tmp_path / "mine").is_dir()
+    monkeypatch.delenv("COURSE_HOME")
+    monkeypatch.setattr(environment.Path, "home", lambda: tmp_path)
+    assert environment.output_folder() == tmp_path / "networks-at-work"
+
+
+@pytest.mark.parametrize(("ci", "expected"), [("true", "ci"), ("1", "ci"), ("", "script")])
+def test_where(ci, expected):
+    code = "from course_utils.environment import where; print(where())"
+    assert in_new_python(code, CI=ci).stdout.strip() == expected
+
+
+def test_where_in_colab_and_jupyter(monkeypatch):
+    monkeypatch.setattr(environment, "in_notebook", lambda: True)
+    monkeypatch.setenv("CI", "")
+    assert environment.where() == "jupyter"
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    assert environment.where() == "colab"
+
+
+def test_native_noise_is_dropped_and_comes_back(capfd):
+    with environment.quiet_native_stderr():
+        os.write(2, b"noise")
+    os.write(2, b"news")
+    assert capfd.readouterr().err == "news"
+
+
+def test_doctor_names_what_matters_and_no_secret(monkeypatch, tmp_path):
+    monkeypatch.setenv("NGROK_AUTHTOKEN", "a-secret-token")
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    report = environment.doctor()
+    assert report["NGROK_AUTHTOKEN"] == "set"
+    assert "a-secret-token" not in str(report)
+    for name in ("tensorflow", "keras", "flask", "flask-ngrok", "granian", "pillow", "requests"):
+        assert report[name][0].isdigit(), name
+    assert report["your files"] == str(tmp_path)
+
+
+def test_doctor_says_what_is_not_installed(monkeypatch):
+    monkeypatch.setattr(environment, "_requirements", lambda: ["surely-not-installed"])
+    assert environment.doctor()["surely-not-installed"] == "not installed"

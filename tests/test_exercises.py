@@ -1,0 +1,114 @@
+"""Each exercise: the stub in the notebook fails its check kindly, the shown solution passes."""
+
+import importlib
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_utils.exercises import Exercise
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+
+
+def exercise_cells(path):
+    notebook = nbformat.read(path, as_version=4)
+    return [
+        cell["source"]
+        for cell in notebook.cells
+        if any(tag.startswith("exercise-") for tag in cell.metadata.get("tags", []))
+    ]
+
+
+def in_module(path):
+    module = importlib.import_module(f"course_utils.exercises.{path.stem[3:]}")
+    return {name: value for name, value in vars(module).items() if isinstance(value, Exercise)}
+
+
+ALL = [(path.stem, name) for path in PATHS for name in in_module(path)]
+
+
+def the(stem, name):
+    return in_module(NOTEBOOKS / f"{stem}.ipynb")[name]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_notebook_and_module_have_the_same_exercises(path):
+    cells = exercise_cells(path)
+    assert 2 <= len(cells) <= 3
+    assert len(cells) == len(in_module(path))
+
+
+@pytest.mark.parametrize(("stem", "name"), ALL)
+def test_solution_passes(stem, name):
+    exercise = the(stem, name)
+    assert exercise.problem(exercise.solve) == ""
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_stubs_fail_kindly_until_the_solution_is_written(path, capsys):
+    """Runs each cell as it stands, then with the body that `solution` shows in place of the dots."""
+    space: dict = {}
+    for source in exercise_cells(path):
+        exec(source, space)
+        assert capsys.readouterr().out == (
+            "Not yet: the three dots are still there; put your code in their place.\n"
+        )
+        function = re.search(r"^def (\w+)", source, re.MULTILINE)[1]
+        exercise = eval(re.search(r"^(\w+)\.check\(", source, re.MULTILINE)[1], space)
+        exercise.solution()
+        shown = capsys.readouterr().out
+        assert f"def {function}(" in shown, "the solution solves the function of the cell"
+        exec(_solved(source, shown), space)
+        assert capsys.readouterr().out == "Right! That is what was asked for.\n"
+
+
+def _solved(cell, shown):
+    """The cell with its stub replaced by the text that `solution` prints, types and all."""
+    typing = "from typing import Any\nfrom collections.abc import Mapping\n"
+    return typing + re.sub(r"^def .*?# your code here\n", lambda _: shown, cell, flags=re.M | re.S)
+
+
+WRONG = [
+    ("00_start_here", "ask", lambda url: "Hello Moon!"),
+    ("00_start_here", "ask", lambda url: None),
+    ("00_start_here", "ready", lambda url: True),
+    ("01_flask_hello_world", "greeting", lambda: "Hello"),
+    ("02_mpg_service", "fill", lambda cars: cars.fillna({"horsepower": 93.5})),
+    ("02_mpg_service", "fill", lambda cars: cars.dropna()),
+    ("02_mpg_service", "litres", lambda mpg: mpg * 1.609344 / 3.785411784),
+    ("02_mpg_service", "faulty", lambda schema, example: []),
+    ("03_mpg_client", "predict", lambda url, cars: [20.0 for _ in cars]),
+    ("03_mpg_client", "patient", lambda url, car: 21.0),
+    ("03_mpg_client", "patient", lambda url, car: {}["mpg"]),
+]
+
+
+@pytest.mark.parametrize(("stem", "name", "answer"), WRONG)
+def test_a_wrong_answer_is_told_what_is_missing(stem, name, answer, capsys):
+    the(stem, name).check(answer)
+    said = capsys.readouterr().out
+    assert said.startswith("Not yet: ")
+    assert "three dots" not in said
+
+
+def test_asking_without_waiting_is_noticed():
+    def impatient(url, car):
+        import requests
+
+        while (answer := requests.post(url, json=car, timeout=5)).status_code == 503:
+            pass
+        return answer.json()["mpg"]
+
+    assert "Retry-After" in the("03_mpg_client", "patient").problem(impatient)
+
+
+@pytest.mark.parametrize(("stem", "name"), ALL)
+def test_hints_go_further_each_time_and_stay_at_the_last(stem, name, capsys):
+    exercise = the(stem, name)
+    exercise._hinted = 0
+    for hint in (*exercise.hints, exercise.hints[-1]):
+        exercise.hint()
+        assert capsys.readouterr().out == hint + "\n"
