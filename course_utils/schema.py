@@ -203,6 +203,8 @@ class FeatureSchema:
         by_name = {feature.name: feature for feature in self.features}
         faults = []
         for entry in error.errors(include_url=False, include_context=False):
+            if not entry["loc"]:  # a name that is no Unicode text, at which pydantic gives up
+                return self._faults_around_odd_names(example)
             name = str(entry["loc"][0])
             at = pointer(name)
             if name not in by_name:
@@ -217,6 +219,16 @@ class FeatureSchema:
                 continue
             received = describe(example[name])
             faults.append(Fault(at, f"{received} is not {allowed}", received, allowed))
+        return faults
+
+    def _faults_around_odd_names(self, example: Mapping[str, Any]) -> list[Fault]:
+        odd = {name for name in example if any("\ud800" <= letter <= "\udfff" for letter in name)}
+        allowed = "only " + ", ".join(self.names)
+        faults = [Fault(pointer(n), "unknown", describe(example[n]), allowed) for n in odd]
+        try:
+            self.validate({name: example[name] for name in example if name not in odd})
+        except InvalidExample as error:
+            faults += error.faults
         return faults
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
+from prometheus_client import values
 
 from course_utils.services.watch import Host
 
@@ -32,22 +33,30 @@ def serve(name: str, *, host: str, port: int, workers: int, model: Path | None) 
     Raises:
         OSError: the port is taken.
     """
+    run(functools.partial(create, name, model), host=host, port=port, workers=workers)
+
+
+def run(
+    factory: Callable[[Host], Callable[..., Any]], *, host: str, port: int, workers: int
+) -> None:
+    """Serve the app that ``factory`` makes in each worker, as `serve` does."""
     multiprocess_metrics = tempfile.TemporaryDirectory(prefix="course-metrics-")
-    # prometheus_client reads this when a worker imports it.
+    # Where prometheus_client sums up the workers (see `load_app`).
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = multiprocess_metrics.name
-    draining = multiprocessing.get_context(_start_method()).Event()
+    draining = multiprocessing.get_context(_start_method()).RawValue("b", 0)  # one byte, shared
     with multiprocess_metrics:
-        server = _Server(draining, name, host, port, workers)
-        loader = functools.partial(load_app, name, model, draining)
-        server.serve(target_loader=loader, wrap_loader=False)
+        server = _Server(draining, host, port, workers)
+        server.serve(
+            target_loader=functools.partial(load_app, factory, draining), wrap_loader=False
+        )
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen at run time
     """Granian, with a moment between the signal and the closed door."""
 
-    def __init__(self, draining: Any, name: str, host: str, port: int, workers: int):
+    def __init__(self, draining: Any, host: str, port: int, workers: int):
         super().__init__(
-            f"course_utils.services.{name}",
+            "course_utils.serve",  # a name for its log; `load_app` makes the app
             address=host,
             port=port,
             workers=workers,
@@ -61,21 +70,27 @@ class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen
         self._draining = draining
 
     def shutdown(self, exit_code: int = 0) -> None:
-        self._draining.set()
+        self._draining.value = 1
         time.sleep(DRAIN_SECONDS)
         super().shutdown(exit_code)
 
 
-def load_app(name: str, model: Path | None, draining: Any) -> Callable[..., Any]:
-    """The WSGI app of a service; runs in each worker.
+def load_app(factory: Callable[[Host], Callable[..., Any]], draining: Any) -> Callable[..., Any]:
+    """The WSGI app; runs in each worker.
 
     A terminal sends Ctrl-C to a whole process group. A worker leaves that group where it can: the
     main process alone knows in which order things end.
     """
     if hasattr(os, "setpgrp"):  # not on Windows
         os.setpgrp()
+    # prometheus_client chose on import, in the main process, before the folder was known.
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
+    return factory(Host(draining=lambda: bool(draining.value), log_line=print_line))
+
+
+def create(name: str, model: Path | None, host: Host) -> Callable[..., Any]:
+    """The app of one of `SERVICES`."""
     module = importlib.import_module(f"course_utils.services.{name}")
-    host = Host(draining=draining.is_set, log_line=print_line)
     return module.create_app(host=host) if model is None else module.create_app(model, host=host)
 
 
@@ -85,6 +100,6 @@ def print_line(line: str) -> None:
 
 
 def _start_method() -> str:
-    """What Granian starts its workers with (an Event must be made for the same method)."""
+    """What Granian starts its workers with (shared memory must be made for the same method)."""
     method = multiprocessing.get_start_method()
     return method if method in {"fork", "spawn"} else "spawn"

@@ -20,6 +20,7 @@ from course_utils.environment import in_colab
 TOKEN = "NGROK_AUTHTOKEN"  # the environment variable, and the Colab secret
 # The agent's local API (https://ngrok.com/docs/agent/api): its port is fixed, as is its form.
 AGENT = ("127.0.0.1", 4040)
+JSON = "application/json"
 PATIENCE = 30.0  # seconds; on a network that drops packets the SDK alone would wait for ever
 STEPS = f"""To get an address that others can open, in three steps:
   1. Make a free account at https://ngrok.com.
@@ -214,7 +215,8 @@ def through_agent(port: int) -> Tunnel:
     try:
         answer = local_api("POST", "/api/tunnels", json=wish, timeout=PATIENCE)
         if answer.status_code != 201:
-            raise ValueError(f"it answered {answer.status_code}: {answer.text[:300]}")
+            said = answer.text[:300] if answer.headers.get("Content-Type") == JSON else ""
+            raise ValueError(f"it answered {answer.status_code} {answer.reason} {said}".strip())
         url = str(answer.json()["public_url"])
     except (requests.RequestException, ValueError, LookupError, TypeError) as error:
         raise TunnelError(

@@ -10,7 +10,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from flask import Flask, Response
 
 from course_utils.environment import data_folder, output_folder
@@ -36,10 +35,15 @@ ANSWER = {
 }
 
 
+def shipped_model() -> Path:
+    """The model that notebook 02 made when this release of the course was made."""
+    return data_folder() / "models" / "mpg.tflite"
+
+
 def find_model() -> Path:
     """The learner's model, saved by notebook 02, else the shipped one."""
-    own = output_folder() / "mpg.keras"
-    return own if own.is_file() else data_folder() / "models" / "mpg.tflite"
+    own = output_folder() / "mpg.tflite"
+    return own if own.is_file() else shipped_model()
 
 
 def create_app(
@@ -69,19 +73,25 @@ def create_app(
 
     @app.post("/api/mpg")
     def mpg() -> Response:
-        row = [list(read_example(schema).values())]
+        row = list(read_example(schema).values())
         with gate:
-            miles = float(network.predict(row)[0, 0])
+            miles = judge(network, row)
         answer = {"id": request_id(), "mpg": miles, "errors": []}
         return Response(json.dumps(answer), content_type="application/json")
 
     def check() -> None:
-        middle = [[(f.minimum + f.maximum) / 2 for f in schema.features]]
-        if not math.isfinite(float(network.predict(np.array(middle))[0, 0])):
-            raise ValueError("the network does not predict a number for a car of middling values")
+        judge(network, [(f.minimum + f.maximum) / 2 for f in schema.features])
 
     operate(app, title="Miles per gallon", paths=_paths(schema), check=check, host=host)
     return app
+
+
+def judge(network: Predictor, row: list[float]) -> float:
+    """Miles per gallon of one car."""
+    miles = float(network.predict([row])[0, 0])
+    if not math.isfinite(miles):  # JSON has no NaN; a 500 tells what is wrong
+        raise ValueError("the network's answer is not a number")
+    return miles
 
 
 def read_example(schema: FeatureSchema) -> dict[str, float]:

@@ -82,10 +82,11 @@ def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
 
     Links on the page are relative, so it also works behind a proxy that adds a path prefix.
     """
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the features in the model's order
     document = {
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__},
-        "servers": [{"url": "."}],
+        "servers": [{"url": ".", "description": "this service"}],
         "paths": paths,
         "components": {"schemas": {"Problem": PROBLEM_SCHEMA}},
     }

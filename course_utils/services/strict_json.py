@@ -7,6 +7,7 @@ wants none of that.
 
 import json
 import threading
+from collections import Counter
 from typing import Any
 
 from course_utils.schema import Fault, NotJSONNumber, pointer
@@ -35,8 +36,8 @@ class _Reader(threading.local):
     def _as_object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            names = [name for name, _ in pairs]
-            self._doubled.extend(name for name in found if names.count(name) > 1)
+            times = Counter(name for name, _ in pairs)
+            self._doubled.extend(name for name in times if times[name] > 1)
         return found
 
     def read(self, text: str) -> tuple[Any, list[str]]:
@@ -59,16 +60,7 @@ def loads(data: bytes) -> tuple[Any, list[Fault]]:
     Raises:
         MalformedJSON: the bytes are not JSON at all.
     """
-    if not data.strip():
-        raise MalformedJSON("the body is empty", "0 characters of JSON")
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise MalformedJSON("the body starts with a byte order mark", "a byte order mark")
-    if data.count(b"[") + data.count(b"{") > MAX_BRACKETS:
-        raise MalformedJSON(
-            "the body is nested too deeply or holds too many arrays and objects",
-            f"more than {MAX_BRACKETS} brackets",
-            f"at most {MAX_BRACKETS} arrays and objects",
-        )
+    _refuse_at_sight(data)
     try:
         text = data.decode("utf-8")
         value, doubled = _reader.read(text)
@@ -80,6 +72,8 @@ def loads(data: bytes) -> tuple[Any, list[Fault]]:
         at = f"line {error.lineno}, column {error.colno}"
         found = repr(text[error.pos : error.pos + 10]) if error.pos < len(text) else "the end"
         raise MalformedJSON(f"not JSON at {at}: {error.msg}", found) from None
+    except RecursionError:  # Python's limit, less what stands on the stack already
+        raise MalformedJSON("the body is nested too deeply", "arrays in arrays") from None
     except ValueError:  # Python refuses to read an integer of more than 4,300 digits
         raise MalformedJSON(
             "a number is too long",
@@ -91,3 +85,16 @@ def loads(data: bytes) -> tuple[Any, list[Fault]]:
         for name in doubled
     ]
     return value, faults
+
+
+def _refuse_at_sight(data: bytes) -> None:
+    if not data.strip():
+        raise MalformedJSON("the body is empty", "0 characters of JSON")
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise MalformedJSON("the body starts with a byte order mark", "a byte order mark")
+    if data.count(b"[") + data.count(b"{") > MAX_BRACKETS:
+        raise MalformedJSON(
+            "the body holds too many arrays and objects",
+            f"more than {MAX_BRACKETS} brackets",
+            f"at most {MAX_BRACKETS} arrays and objects",
+        )

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 REQUEST_ID = "course_utils.request_id"  # where the WSGI environment holds a request's id
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # named in the metrics
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -45,6 +46,7 @@ class Watch:
 
     def __init__(self, app: Flask, host: "Host"):
         self._log_line = host.log_line
+        self._draining = host.draining
         self._inner = app.wsgi_app
         self._service = app.name.rpartition(".")[2]
         self._registry = CollectorRegistry()
@@ -66,15 +68,19 @@ class Watch:
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             headers.append(("X-Request-ID", request_id))
+            if self._draining():  # or the next request on it would meet a closed door
+                headers.append(("Connection", "close"))
             self._record(environ, status[:3], time.perf_counter() - began)
             return start_response(status, headers, exc_info)
 
         return self._inner(environ, start)
 
     def _record(self, environ: dict[str, Any], status: str, seconds: float) -> None:
-        # The rule, not the path: all paths that nobody serves share one label.
+        # The rule, not the path: all paths that nobody serves share one label, as do all methods
+        # that nobody knows; otherwise each would stay in memory for good.
         rule = environ["werkzeug.request"].url_rule
-        key = (environ["REQUEST_METHOD"], rule.rule if rule else "unknown", status)
+        method = environ["REQUEST_METHOD"]
+        key = (method if method in METHODS else "other", rule.rule if rule else "unknown", status)
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = self._seconds.labels(self._service, *key)

@@ -1,0 +1,74 @@
+# Networks at Work. `make lab` opens the course, `make test` runs everything CI runs.
+# Both create the environment in .venv first where it is missing or out of date.
+
+# The first Python in range that can make an environment. Choose one with `make lab PYTHON=...`.
+PROBE := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+ifndef PYTHON
+PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+	$$python -c "$(PROBE)" >/dev/null 2>&1 && echo $$python && break; done)
+endif
+
+BIN := .venv/bin
+READY := .venv/ready
+ARGS ?=
+BENCHMARKS ?= bench_import mpg_service overload sigterm
+# JupyterLab does not start for root unless told to.
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: help lab test lint unit notebooks refresh links lock bench clean
+
+help:
+	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
+	@echo "make test     check everything: lint, types, tests, all notebooks"
+	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
+	@echo "make links    write badges and set-up cells from the address in pyproject.toml"
+	@echo "make lock     bring requirements.lock up to date"
+	@echo "make bench    measure, and print tables"
+	@echo "make clean    remove the environment and what tests leave behind"
+
+lab: $(READY)
+	@$(BIN)/course fetch
+	@$(BIN)/course lab $(ALLOW_ROOT) $(ARGS)
+
+# Quick things first, so that a typing error does not take minutes to show.
+test: lint unit notebooks
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+unit: $(READY)
+	@$(BIN)/python tools/programs.py chromium curl git
+	@$(BIN)/course fetch
+	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
+
+# The notebooks in every surrounding: offline with the wheel, tampered, in Colab, in JupyterLab.
+notebooks: $(READY)
+	@$(BIN)/python tools/programs.py chromium curl git
+	$(BIN)/python -m pytest -m slow --durations=10
+
+refresh: $(READY)
+	$(BIN)/python tools/refresh.py $(ARGS)
+
+links: $(READY)
+	$(BIN)/python tools/links.py
+
+lock: $(READY)
+	$(BIN)/python tools/lock.py
+
+bench: $(READY)
+	@$(BIN)/python tools/programs.py wrk
+	@set -e; for name in $(BENCHMARKS); do echo; $(BIN)/python -m benchmarks.$$name; done
+
+clean:
+	rm -rf .venv .cache dist test-artifacts .coverage .coverage.* .pytest_cache .mypy_cache \
+		.ruff_cache .hypothesis
+
+# Written last, so that an interrupted set-up is taken up again.
+$(READY): requirements.lock pyproject.toml tools/install.py
+	@test -n "$(PYTHON)" || { echo >&2 "The course needs Python 3.11, 3.12 or 3.13 with venv\
+	(on Debian and Ubuntu: apt-get install python3-venv), and none was found.\
+	Where yours has another name: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) tools/install.py
+	@touch $@

@@ -1,0 +1,77 @@
+"""What several test folders share."""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.install import EXE, uv_environment
+from tools.programs import find
+
+ROOT = Path(__file__).resolve().parents[1]
+Resolver = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def find_uv() -> str | None:
+    """uv from this environment, or else from the path."""
+    beside = Path(sys.executable).with_name(f"uv{EXE}")
+    return str(beside) if beside.exists() else shutil.which("uv")
+
+
+def run_uv(*arguments: str, text: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run uv as the set-up does; ``text`` is what it reads where a file is called ``-``."""
+    command = [find_uv() or "uv", *arguments]
+    environment = uv_environment() | {"NO_COLOR": "1"}
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, env=environment, cwd=ROOT, check=False
+    )
+
+
+@functools.cache
+def no_registry() -> str:
+    """Why the package index cannot be asked; empty where it can."""
+    if not find_uv():
+        return "needs uv, which `make test` installs"
+    answer = run_uv("pip", "compile", "--quiet", "--no-deps", "-", text="click")
+    return "" if answer.returncode == 0 else "no package index answers"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("registry") and no_registry():
+        pytest.skip(no_registry())
+
+
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """What a test, or the code it calls, sets in the environment is gone after it."""
+    before = dict(os.environ)
+    yield
+    if before != dict(os.environ):
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def uv() -> Resolver:
+    """Runs uv with the arguments given and returns the finished process."""
+    return run_uv
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser that tests drive."""
+    path = find("chromium")
+    if path is None:
+        pytest.skip("no Chrome, Chromium or Edge is installed; `make test` says how to get one")
+    return path
+
+
+@pytest.fixture(scope="session")
+def unmeasured() -> dict[str, str]:
+    """An environment for processes whose time is taken: coverage is not measured in them."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}

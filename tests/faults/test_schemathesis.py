@@ -1,0 +1,75 @@
+"""Schemathesis looks for requests that the OpenAPI document does not account for.
+
+All its checks are on. Its seed is fixed, so that a failure can be repeated.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+
+from tests.serving import serving
+
+CASES = 2_000  # the least that the runs must make together
+SEEDS = (13, 31, 57, 75)  # several short runs side by side: in a long one each case costs more
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+
+
+def start(document: str, seed: int, report: Path, *more: str) -> "subprocess.Popen[str]":
+    options = ["--checks", "all", "--seed", str(seed), "--no-color"]
+    options += ["--max-examples", str(CASES // len(SEEDS))]
+    options += ["--report", "json", "--report-json-path", str(report)]
+    folder = report.parent / str(seed)
+    folder.mkdir()
+    return subprocess.Popen(
+        [str(SCHEMATHESIS), "run", document, *options, *more],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_no_case_meets_an_error_or_an_undocumented_answer(tmp_path: Path) -> None:
+    reports = [tmp_path / f"{seed}.json" for seed in SEEDS]
+    with serving("mpg", workers=2) as served:
+        url = f"{served.url}/openapi.json"
+        runs = [start(url, seed, report) for seed, report in zip(SEEDS, reports, strict=True)]
+        for run in runs:
+            text, _ = run.communicate(timeout=180)
+            assert run.returncode == 0, text
+        log = served.log()
+        paths = requests.get(url, timeout=5).json()["paths"]
+    generated = 0
+    for report in reports:
+        result = json.loads(report.read_text("utf-8"))
+        cases = result["test_cases"]
+        generated += cases["generated"]
+        assert cases["with_failures"] == cases["errored"] == cases["without_checks"] == 0
+        assert result["operations"]["tested"] == sum(map(len, paths.values()))
+        assert result["failures"] == result["errors"] == []
+    assert generated >= CASES
+    # The service's own word: every case came through, both good ones and bad ones, none failed.
+    statuses = [line["status"] for line in log]
+    assert len(statuses) >= CASES
+    assert max(statuses) < 500
+    for status in (200, 400, 405, 415):
+        assert statuses.count(status) >= 3, status
+
+
+def test_they_would_see_what_is_not_documented(tmp_path: Path) -> None:
+    """The runs above prove something only if a wrong document makes them fail."""
+    wrong, report = tmp_path / "wrong.json", tmp_path / "report.json"
+    with serving("mpg") as served:
+        document = requests.get(f"{served.url}/openapi.json", timeout=5).json()
+        responses = document["paths"]["/api/mpg"]["post"]["responses"]
+        responses["200"]["content"]["application/json"]["schema"]["required"].append("colour")
+        del responses["415"]
+        wrong.write_text(json.dumps(document), "utf-8")
+        options = ["--url", served.url, "--include-path", "/api/mpg", "--phases", "coverage"]
+        run = start(str(wrong), 13, report, *options, "--continue-on-failure")
+        run.communicate(timeout=60)
+    assert run.returncode == 1
+    failures = {failure["title"] for failure in json.loads(report.read_text("utf-8"))["failures"]}
+    assert failures == {"Undocumented status code", "Response violates schema"}

@@ -1,0 +1,42 @@
+"""SIGTERM under load: what was begun is answered (a hundred rounds in benchmarks/sigterm.py)."""
+
+import signal
+
+import pytest
+import requests
+
+from tests.serving import serving
+from tests.sigterm import PRODUCT, SLOW, sigterm_round
+
+ROUNDS = [SLOW] * 5 + [PRODUCT] * 5
+
+
+@pytest.mark.parametrize(
+    "command", ROUNDS, ids=["slow" if command is SLOW else "product" for command in ROUNDS]
+)
+def test_nothing_begun_is_lost(command: list[str]) -> None:
+    result = sigterm_round(command)
+    assert result.answered > 20
+    assert result.lost == []
+    assert result.unread_kept == 0, "a kept connection was closed without a word"
+    assert result.exit_code == 0
+    assert result.seconds < 10
+    assert 503 in result.ready_statuses
+    assert result.ready_statuses[-1] == 503, "it was ready again"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_service_ends_and_leaves_no_process(number: int) -> None:
+    with serving("mpg", workers=2) as served:
+        requests.get(f"{served.url}/healthz", timeout=5)
+        served.process.send_signal(number)
+        assert served.process.wait(timeout=10) == 0
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{served.url}/healthz", timeout=5)
+
+
+def test_a_second_signal_does_not_cut_off_what_is_in_flight() -> None:
+    with serving("mpg") as served:
+        served.terminate()
+        served.terminate()
+        assert served.process.wait(timeout=10) == 0

@@ -1,0 +1,81 @@
+"""Bodies sent a byte a second: nobody else waits, and the service still ends in time."""
+
+import contextlib
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+
+import requests
+
+from tests.serving import CAR, Served, serving
+from tests.wire import Answer, post, receive
+
+SLOW_CLIENTS = 20
+
+
+@contextlib.contextmanager
+def slow_clients(served: Served, number: int) -> Iterator[list[socket.socket]]:
+    """Clients that have sent all but the last bytes and go on with one a second."""
+    request = post(b"{" + b" " * 1000 + b"}")
+    with contextlib.ExitStack() as stack:
+        connections = []
+        for _ in range(number):
+            connection = socket.create_connection(served.address, timeout=20)
+            connections.append(stack.enter_context(connection))
+            connection.sendall(request[:-1000])
+        leave = threading.Event()
+
+        def drip() -> None:
+            while not leave.wait(1):
+                for connection in connections:
+                    with contextlib.suppress(OSError):  # the server may have gone
+                        connection.sendall(b" ")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(leave.set)
+        yield connections
+
+
+def median_seconds(served: Served) -> float:
+    times = []
+    with requests.Session() as session:
+        for _ in range(100):
+            began = time.perf_counter()
+            assert session.post(f"{served.url}/api/mpg", json=CAR, timeout=10).ok
+            times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def test_slow_bodies_delay_nobody_and_sigterm_ends_them() -> None:
+    with serving("mpg") as served:
+        alone = median_seconds(served)
+        with slow_clients(served, SLOW_CLIENTS):
+            time.sleep(0.5)
+            among_slow = median_seconds(served)
+            began = time.monotonic()
+            served.terminate()
+            exit_code = served.process.wait(timeout=20)
+            seconds = time.monotonic() - began
+    # A slow body in the way would cost a thousand seconds; the bounds leave room for a busy host.
+    assert among_slow < max(5 * alone, 0.05)
+    assert seconds < 10
+    assert exit_code == 0
+
+
+def test_a_slow_body_is_answered_in_the_end() -> None:
+    request = post(b'{"year": 70}')
+    with (
+        serving("mpg") as served,
+        socket.create_connection(served.address, timeout=10) as connection,
+    ):
+        connection.sendall(request[:-3])
+        for byte in request[-3:]:
+            time.sleep(0.3)
+            connection.sendall(bytes([byte]))
+        answer: Answer = receive(connection)
+    assert answer.status == 400
+    assert len(answer.pointers) == 6

@@ -1,0 +1,130 @@
+"""The form of a notebook, as it is stored."""
+
+import re
+
+import pytest
+from nbformat.v4 import new_code_cell, new_output
+
+from tests.conftest import ROOT
+from tests.notebooks.common import code_cells, each_notebook, is_compared, options, read, tags
+from tools import links
+
+# Folders of one machine. /content is Colab's, the same for everybody.
+MACHINE = re.compile(r"(?<![\w.])/(home|root|Users|tmp|work|usr|opt|private|var)/|[A-Z]:\\\\?\w")
+
+
+@each_notebook
+def test_the_badge_comes_first_and_opens_this_file(path):
+    first = read(path).cells[0]
+    assert "badge" in tags(first)
+    assert first.source == links.badge(path.name)
+
+
+@each_notebook
+def test_there_is_one_title(path):
+    text = "\n\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
+
+
+@each_notebook
+def test_the_set_up_cell_is_the_same_everywhere_and_runs_first(path):
+    first = code_cells(read(path))[0]
+    assert "set-up" in tags(first)
+    extra = links.EXTRA.search(first.source)
+    assert extra
+    assert first.source == links.setup_cell(extra[1])
+
+
+@each_notebook
+def test_all_cells_were_run_in_order(path):
+    cells = [cell for cell in code_cells(read(path)) if not options(cell)["skip"]]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert all(cell.source.strip() for cell in cells)
+
+
+@each_notebook
+def test_nothing_went_wrong(path):
+    for cell in code_cells(read(path)):
+        for output in cell.outputs:
+            assert output.get("name") != "stderr", output.text
+            if output.output_type == "error":
+                assert "raises-exception" in tags(cell), output.evalue
+
+
+@each_notebook
+def test_outputs_name_no_folder_of_a_machine(path):
+    for cell in code_cells(read(path)):
+        for text in texts(cell):
+            assert not MACHINE.search(text), text
+            assert str(ROOT) not in text
+
+
+@each_notebook
+def test_code_cells_are_short_and_introduced(path):
+    cells = read(path).cells
+    for before, cell in zip([None, *cells], cells, strict=False):
+        if cell.cell_type == "code":
+            assert len(cell.source.splitlines()) <= 25, cell.source
+            assert before is not None, cell.source
+            assert before.cell_type == "markdown", f"no sentence before:\n{cell.source}"
+
+
+@each_notebook
+def test_a_skipped_cell_says_why(path):
+    for cell in code_cells(read(path)):
+        if options(cell)["skip"]:
+            assert has_reason(cell), cell.source
+
+
+@each_notebook
+def test_nine_in_ten_outputs_are_compared(path):
+    shown = [cell for cell in code_cells(read(path)) if cell.outputs]
+    compared = [cell for cell in shown if is_compared(cell)]
+    assert len(compared) >= 0.9 * len(shown)
+
+
+def texts(cell) -> list[str]:
+    """Everything readable in a cell's outputs."""
+    found = []
+    for output in cell.outputs:
+        found += [output.get("text", ""), output.get("evalue", ""), *output.get("traceback", [])]
+        found += [v for k, v in output.get("data", {}).items() if not k.startswith("image/")]
+    return [str(text) for text in found]
+
+
+def has_reason(cell) -> bool:
+    written = re.search(r"^# skipped in CI: \w", cell.source, re.MULTILINE)
+    return bool(written or cell.metadata.get("nbval-skip-reason"))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("/home/ada/course/model.keras", True),
+        ("saved as '/tmp/x.h5'", True),
+        (r"C:\Users\ada", True),
+        ("http://127.0.0.1:5000/home/", False),
+        ("/content/networks-at-work", False),
+        ("~/networks-at-work/mpg.keras", False),
+        ("/api/mpg", False),
+    ],
+)
+def test_folders_of_a_machine_are_recognised(text, is_one):
+    assert bool(MACHINE.search(text)) == is_one
+
+
+def test_a_reason_is_recognised():
+    assert has_reason(new_code_cell("# skipped in CI: needs an account\nlogin()"))
+    assert has_reason(new_code_cell("x", metadata={"nbval-skip-reason": "needs an account"}))
+    assert not has_reason(new_code_cell("# skipped in CI:\nlogin()"))
+
+
+def test_what_is_compared_follows_nbvals_marks():
+    output = new_output("stream", name="stdout", text="1")
+    assert is_compared(new_code_cell("1", outputs=[output]))
+    assert not is_compared(new_code_cell("1"))
+    assert not is_compared(new_code_cell("# NBVAL_IGNORE_OUTPUT\n1", outputs=[output]))
+    ignored = {"tags": ["nbval-ignore-output"]}
+    assert not is_compared(new_code_cell("1", outputs=[output], metadata=ignored))
+    assert not is_compared(new_code_cell("1", outputs=[output], metadata={"tags": ["nbval-skip"]}))

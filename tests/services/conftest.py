@@ -1,0 +1,17 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.serving import Served, serving
+
+
+@pytest.fixture(scope="session")
+def hello() -> Iterator[Served]:
+    with serving("hello") as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def mpg() -> Iterator[Served]:
+    with serving("mpg") as served:
+        yield served

@@ -1,0 +1,98 @@
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+from course_utils.predictor import Predictor
+from course_utils.schema import FeatureSchema
+from course_utils.services.mpg import create_app
+from tests.serving import CAR, MODEL, Served, serving
+
+SCHEMA = FeatureSchema.load(MODEL.with_name("mpg.schema.json"))
+
+
+def ask(served: Served, car: object) -> requests.Response:
+    return requests.post(f"{served.url}/api/mpg", json=car, timeout=5)
+
+
+def random_cars(number: int) -> list[dict[str, float]]:
+    draw = np.random.default_rng(13)
+    cars = []
+    for _ in range(number):
+        car = {f.name: draw.uniform(f.minimum, f.maximum) for f in SCHEMA.features}
+        cars.append(
+            {f.name: round(car[f.name]) if f.integer else car[f.name] for f in SCHEMA.features}
+        )
+    return cars
+
+
+def test_the_answer_has_the_shape_that_the_chapters_clients_expect(mpg: Served) -> None:
+    answer = ask(mpg, CAR)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    body = answer.json()
+    assert list(body) == ["id", "mpg", "errors"]
+    assert str(uuid.UUID(body["id"])) == body["id"]
+    assert body["errors"] == []
+
+
+def test_the_service_says_what_the_network_says(mpg: Served) -> None:
+    network = Predictor.load(MODEL)
+    for car in random_cars(20):
+        expected = network.predict([[car[name] for name in SCHEMA.names]])[0, 0]
+        assert ask(mpg, car).json()["mpg"] == float(expected)
+
+
+def test_the_order_of_the_keys_does_not_matter(mpg: Served) -> None:
+    backwards = dict(reversed(CAR.items()))
+    assert ask(mpg, backwards).json()["mpg"] == ask(mpg, CAR).json()["mpg"]
+
+
+@pytest.mark.parametrize("end", ["minimum", "maximum"])
+def test_the_ends_of_the_ranges_belong_to_them(mpg: Served, end: str) -> None:
+    car = {f.name: f.to_json_schema()[end] for f in SCHEMA.features}
+    assert ask(mpg, car).status_code == 200
+
+
+def test_an_integral_float_counts_as_the_integer_it_is(mpg: Served) -> None:
+    answer = ask(mpg, CAR | {"cylinders": 8.0, "year": 70.0})
+    assert answer.json()["mpg"] == ask(mpg, CAR).json()["mpg"]
+    assert ask(mpg, CAR | {"cylinders": 7.5}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/json;",
+    ],
+)
+def test_parameters_of_the_content_type_do_not_matter(content_type: str) -> None:
+    client = create_app(MODEL).test_client()
+    body = b'{"cylinders": 1}'
+    answer = client.post("/api/mpg", data=body, content_type=content_type)
+    assert answer.status_code == 400  # read, and found wanting
+
+
+def test_it_serves_the_model_it_is_given(tmp_path: Path) -> None:
+    schema = MODEL.with_name("mpg.schema.json").read_text("utf-8")
+    narrow = schema.replace('"maximum": 8\n', '"maximum": 6\n')
+    assert narrow != schema
+    (tmp_path / "own.tflite").write_bytes(MODEL.read_bytes())
+    (tmp_path / "own.schema.json").write_text(narrow, "utf-8")
+    with serving("mpg", model=tmp_path / "own.tflite") as served:
+        assert "own.tflite" in served.text()
+        assert ask(served, CAR | {"cylinders": 6}).status_code == 200
+        fault = ask(served, CAR).json()["errors"][0]
+    assert fault["pointer"] == "/cylinders"
+    assert fault["allowed"] == "an integer from 3 to 6"
+
+
+def test_a_model_without_its_schema_is_refused_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "own.tflite").write_bytes(MODEL.read_bytes())
+    with pytest.raises(FileNotFoundError):
+        create_app(tmp_path / "own.tflite")

@@ -1,0 +1,39 @@
+"""The resolver's word: what Colab ships and what the course needs go together."""
+
+import pytest
+
+from tests.conftest import ROOT, Resolver
+
+RUNTIMES = {"today": "3.13", "2026.04": "3.12"}
+
+
+def resolve(uv: Resolver, python: str, *constraints: str, text: str = ""):
+    """The course's runtime dependencies, without extras, under constraints."""
+    given = [word for constraint in constraints for word in ("--constraint", constraint)]
+    command = ["pip", "compile", "--quiet", "--no-header", "--no-annotate"]
+    return uv(*command, "--python-version", python, *given, "pyproject.toml", text=text)
+
+
+@pytest.mark.registry
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_course_installs_beside_what_colab_ships(uv: Resolver, runtime):
+    constraints = ROOT / "tests/colab" / f"{runtime}.txt"
+    answer = resolve(uv, RUNTIMES[runtime], str(constraints))
+    assert answer.returncode == 0, answer.stderr
+    pins = constraints.read_text(encoding="utf-8").splitlines()
+    resolved = answer.stdout.splitlines()
+    for name in ("keras", "tensorflow"):
+        pin = next(line for line in pins if line.startswith(f"{name}=="))
+        assert pin in resolved
+    assert not any(line.startswith("tensorflow-cpu") for line in resolved)
+
+
+@pytest.mark.registry
+@pytest.mark.parametrize("pin", ["flask==2.2.5", "tensorflow==2.15.0", "keras==2.15.0"])
+def test_a_runtime_too_old_is_noticed(uv: Resolver, pin):
+    today = ROOT / "tests/colab/today.txt"
+    others = [line for line in today.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
+    others = [line for line in others if line.split("==")[0] != pin.split("==")[0]]
+    answer = resolve(uv, "3.13", "-", text="\n".join([*others, pin]))
+    assert answer.returncode != 0
+    assert pin.split("==")[0] in answer.stderr

@@ -1,0 +1,80 @@
+"""What is written from the repository's address, and that the set-up cell does as it says."""
+
+import ast
+import importlib.metadata
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from tests.conftest import ROOT
+from tools import links
+
+CITED = links.slug()
+
+
+def test_nothing_is_behind_pyproject():
+    answer = subprocess.run(
+        [sys.executable, "tools/links.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A notebook with neither badge nor set-up cell."""
+    cells = [new_markdown_cell("# Title"), new_markdown_cell("First"), new_code_cell("1 + 1")]
+    path = tmp_path / "07_drift.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    return path
+
+
+def test_a_notebook_gets_its_badge_and_its_set_up_cell(bare):
+    notebook = nbformat.reads(links.link_notebook(bare), as_version=4)
+    assert [c.cell_type for c in notebook.cells] == ["markdown"] * 2 + ["code", "markdown", "code"]
+    assert f"github/{links.slug()}/blob/main/notebooks/07_drift.ipynb" in notebook.cells[0].source
+    assert notebook.cells[2].source == links.setup_cell()
+    assert notebook.cells[2].metadata == {"tags": ["set-up"], "cellView": "form"}
+
+
+def test_writing_twice_changes_nothing_and_the_extra_stays(bare):
+    text = links.link_notebook(bare).replace(r"EXTRA = \"\"", r"EXTRA = \"[coreml]\"")
+    assert "coreml" in text
+    bare.write_text(text, encoding="utf-8")
+    assert links.link_notebook(bare) == text
+
+
+def test_another_address_is_written_everywhere(bare, monkeypatch):
+    bare.write_text(links.link_notebook(bare), encoding="utf-8")
+    monkeypatch.setattr(links, "project", lambda: ("https://github.com/ada/course", "2.5.0"))
+    text = links.link_notebook(bare)
+    assert "https://colab.research.google.com/github/ada/course/blob/main/" in text
+    assert "git+https://github.com/ada/course@v2.5.0" in text
+    readme = f"see https://github.com/{CITED}/issues\nversion: 0.1.0\n"
+    assert links.link_text(readme) == "see https://github.com/ada/course/issues\nversion: 2.5.0\n"
+
+
+def test_the_citation_names_the_release():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    address, version = links.project()
+    assert f'repository-code: "{address}"' in text
+    assert f"\nversion: {version}\n" in text
+    assert importlib.metadata.version("networks-at-work") == version
+
+
+def test_the_set_up_cell_is_short_and_does_nothing_where_the_library_is():
+    source = links.setup_cell()
+    assert source.splitlines()[0] == (
+        "# @title Set-up: installs the course library where it is missing"
+    )
+    assert len(source.splitlines()) <= 25
+    ast.parse(source)
+    namespace: dict[str, object] = {}
+    exec(source, namespace)  # the library is here
+    assert "library" not in namespace

@@ -1,0 +1,73 @@
+"""requirements.lock: complete, within our ranges, installable on every platform."""
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.conftest import ROOT, Resolver
+
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def direct() -> list[Requirement]:
+    """What pyproject.toml asks for, extras included."""
+    extras = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+    requirements = [Requirement(line) for line in PROJECT["dependencies"] + extras]
+    return [r for r in requirements if r.name != PROJECT["name"]]
+
+
+def locked() -> dict[str, list[Requirement]]:
+    found: dict[str, list[Requirement]] = {}
+    for line in LOCK.splitlines():
+        requirement = Requirement(line)
+        found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return found
+
+
+def test_every_line_is_one_exact_version_without_a_place():
+    assert "://" not in LOCK
+    for requirements in locked().values():
+        for requirement in requirements:
+            assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), requirement
+
+
+def test_everything_asked_for_is_locked_within_its_range():
+    for asked in direct():
+        for requirement in locked()[canonicalize_name(asked.name)]:
+            version = str(requirement.specifier).removeprefix("==")
+            assert asked.specifier.contains(version), f"{requirement} against {asked}"
+
+
+def test_keras_is_the_one_whose_files_colab_reads():
+    today = (ROOT / "tests/colab/today.txt").read_text(encoding="utf-8")
+    assert str(locked()["keras"][0]) in today.splitlines()
+
+
+def test_tensorflow_is_the_build_that_colab_has():
+    assert "tensorflow" in locked()
+    assert "tensorflow-cpu" not in locked()
+
+
+PLATFORMS = ["x86_64-unknown-linux-gnu", "x86_64-pc-windows-msvc", "aarch64-apple-darwin"]
+ONLY_WHEELS = ["pip", "compile", "--quiet", "--no-deps", "--only-binary", ":all:"]
+
+
+@pytest.mark.registry
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_lock_has_wheels(uv: Resolver, platform, python):
+    where = ["--python-platform", platform, "--python-version", python]
+    answer = uv(*ONLY_WHEELS, *where, "requirements.lock")
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.registry
+def test_a_lock_without_wheels_is_noticed(uv: Resolver):
+    where = ["--python-platform", PLATFORMS[2], "--python-version", "3.13"]
+    answer = uv(*ONLY_WHEELS, *where, "-", text="tensorflow==2.19.0")
+    assert answer.returncode != 0
+    assert "wheel" in answer.stderr

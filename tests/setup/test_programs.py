@@ -1,0 +1,45 @@
+"""tools/programs.py: finds what is there, says what is not."""
+
+import os
+import shutil
+
+import pytest
+
+from tools import programs
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
+def test_any_name_of_a_browser_will_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(programs.PROGRAMS, "chromium", (["chromium", "google-chrome"], "chromium"))
+    assert programs.find("chromium") is None
+    browser = tmp_path / "google-chrome"
+    browser.write_text("#!/bin/sh\n")
+    browser.chmod(0o755)
+    assert programs.find("chromium") == browser
+    programs.main(["chromium"])
+
+
+def test_what_is_missing_and_cannot_be_installed_is_named(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(programs.PROGRAMS, "chromium", (["chromium"], "chromium"))
+    with pytest.raises(SystemExit, match=r"Not found: chromium, wrk\. Install"):
+        programs.main(["chromium", "wrk"])
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="apt is Debian's")
+def test_as_root_on_debian_it_is_installed(monkeypatch):
+    here: dict[str, str] = {"apt-get": "/usr/bin/apt-get"}
+    commands = []
+
+    def run(command, **options):
+        commands.append(command)
+        if "install" in command:
+            here["wrk"] = "/usr/bin/wrk"
+
+    monkeypatch.setattr(shutil, "which", here.get)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(programs.subprocess, "run", run)
+    programs.main(["wrk"])
+    assert commands[0][-1] == "update"
+    assert commands[1][-1] == "wrk"

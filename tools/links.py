@@ -1,0 +1,97 @@
+"""Write what follows from the repository's address and the version: ``make links``.
+
+Both stand in pyproject.toml alone. From them come each notebook's Colab badge and set-up cell, the
+links in the README and two lines of CITATION.cff. ``--check`` only says which files are behind.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = Path(__file__).with_name("setup_cell.py")
+BADGE = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name})"
+)
+EXTRA = re.compile(r'^EXTRA = "(.*)"$', re.MULTILINE)
+CITED = re.compile(r'^repository-code: "https?://[^/]+/(.+)"$', re.MULTILINE)
+
+
+def project() -> tuple[str, str]:
+    """The repository's address and the version."""
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return table["urls"]["Repository"], table["version"]
+
+
+def slug() -> str:
+    """The repository's owner and name, as addresses hold them."""
+    return "/".join(project()[0].split("/")[-2:])
+
+
+def badge(name: str) -> str:
+    """The badge that opens the notebook of this file name in Colab."""
+    return BADGE.format(slug=slug(), name=name)
+
+
+def setup_cell(extra: str = "") -> str:
+    """The source of the set-up cell; ``extra`` is ``""`` or for example ``"[coreml]"``."""
+    repository, version = project()
+    source = TEMPLATE.read_text(encoding="utf-8").rstrip()
+    source = source.replace("REPOSITORY", repository).replace("VERSION", version)
+    return EXTRA.sub(f'EXTRA = "{extra}"', source)
+
+
+def tagged(notebook: NotebookNode, tag: str) -> NotebookNode | None:
+    """The notebook's first cell with this tag."""
+    return next((c for c in notebook.cells if tag in c.metadata.get("tags", [])), None)
+
+
+def link_notebook(path: Path) -> str:
+    """The notebook's text with its badge and its set-up cell as they have to be."""
+    notebook = nbformat.read(path, as_version=4)
+    cell = tagged(notebook, "badge")
+    if cell is None:
+        cell = new_markdown_cell(id="badge", metadata={"tags": ["badge"]})
+        notebook.cells.insert(0, cell)
+    cell.source = badge(path.name)
+
+    cell = tagged(notebook, "set-up")
+    if cell is None:
+        cell = new_code_cell(id="set-up", metadata={"tags": ["set-up"]})
+        notebook.cells.insert(2, cell)  # after the badge and the title
+    cell.metadata["cellView"] = "form"  # Colab folds it away
+    extra = EXTRA.search(cell.source)
+    cell.source = setup_cell(extra[1] if extra else "")
+    return nbformat.writes(notebook) + "\n"
+
+
+def link_text(text: str) -> str:
+    """A text with its links into the repository pointing where it lies now."""
+    cited = CITED.search((ROOT / "CITATION.cff").read_text(encoding="utf-8"))  # as last written
+    if cited:
+        text = text.replace(cited[1], slug())
+    return re.sub(r"^version: .*$", f"version: {project()[1]}", text, flags=re.MULTILINE)
+
+
+def main(options: list[str]) -> None:
+    """Write the files that are behind, or with ``--check`` fail and name them."""
+    wanted = {p: link_notebook(p) for p in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))}
+    for path in (ROOT / "README.md", ROOT / "CITATION.cff"):
+        wanted[path] = link_text(path.read_text(encoding="utf-8"))
+    behind = [p for p, text in wanted.items() if p.read_text(encoding="utf-8") != text]
+    names = ", ".join(str(p.relative_to(ROOT)) for p in behind)
+    if "--check" in options and behind:
+        raise SystemExit(f"Behind pyproject.toml (run `make links`): {names}")
+    for path in behind:
+        path.write_text(wanted[path], encoding="utf-8", newline="\n")
+    print(f"Written: {names}" if names else "All links are as they should be.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

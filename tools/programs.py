@@ -1,0 +1,64 @@
+"""Find the programs that tests and benchmarks drive; install what is missing where apt may.
+
+``python tools/programs.py chromium curl git wrk``
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# A program's names, any of which will do, and Debian's package for it.
+PROGRAMS = {
+    "chromium": (
+        [
+            "chromium",
+            "chromium-browser",
+            "google-chrome",
+            "google-chrome-stable",
+            "chrome",
+            "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+            "/Applications/Chromium.app/Contents/MacOS/Chromium",
+            r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+            r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+        ],
+        "chromium",
+    ),
+    "curl": (["curl"], "curl"),
+    "git": (["git"], "git"),
+    "wrk": (["wrk"], "wrk"),
+}
+
+
+def find(program: str) -> Path | None:
+    """Where the program is; None where it is not."""
+    for name in PROGRAMS[program][0]:
+        found = shutil.which(name)
+        if found:
+            return Path(found)
+    return None
+
+
+def main(wanted: list[str]) -> None:
+    """See that the programs are there, and say what to do where they are not to be had."""
+    missing = [PROGRAMS[program][1] for program in wanted if not find(program)]
+    if not missing:
+        return
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        print(f"Installing {', '.join(missing)} ...", flush=True)
+        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        apt = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
+        install = [*apt, "install", "-y", "--no-install-recommends", *missing]
+        for command in ([*apt, "update"], install):
+            subprocess.run(command, env=quiet, stdout=subprocess.DEVNULL, check=False)
+    lacking = [program for program in wanted if not find(program)]
+    if lacking:
+        raise SystemExit(
+            f"Not found: {', '.join(lacking)}. Install what is named here "
+            "(chromium: Chrome, Chromium or Edge will do) and start again."
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
