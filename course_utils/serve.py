@@ -1,11 +1,15 @@
 """Run a service for real: Granian, several workers, a graceful stop (``course serve``)."""
 
+import contextlib
 import functools
 import importlib
 import multiprocessing
+import multiprocessing.util
 import os
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,8 @@ from course_utils.services.watch import Host
 SERVICES = ("hello", "mpg")
 DRAIN_SECONDS = 0.5  # /readyz says 503 and requests are still served
 THREADS = 128  # a worker's; most wait for slow clients, the gate bounds those that compute
+LOG_SECONDS = 0.1  # between two writes of the request log
+PIPE_PIECE = 4096  # bytes that a pipe takes in one piece on every system; the lines are ASCII
 KILL_SECONDS = 8  # a request that takes longer than this to end is cut off
 
 
@@ -31,8 +37,11 @@ def serve(name: str, *, host: str, port: int, workers: int, model: Path | None) 
     workers exit.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is taken, or the model or its schema is not there.
+        ValueError: the model or its schema cannot be read.
     """
+    if model is None or model.suffix == ".tflite":  # TensorFlow, for the others, survives no fork
+        create(name, model, Host())
     run(functools.partial(create, name, model), host=host, port=port, workers=workers)
 
 
@@ -40,15 +49,15 @@ def run(
     factory: Callable[[Host], Callable[..., Any]], *, host: str, port: int, workers: int
 ) -> None:
     """Serve the app that ``factory`` makes in each worker, as `serve` does."""
-    multiprocess_metrics = tempfile.TemporaryDirectory(prefix="course-metrics-")
-    # Where prometheus_client sums up the workers (see `load_app`).
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = multiprocess_metrics.name
     draining = multiprocessing.get_context(_start_method()).RawValue("b", 0)  # one byte, shared
-    with multiprocess_metrics:
-        server = _Server(draining, host, port, workers)
-        server.serve(
-            target_loader=functools.partial(load_app, factory, draining), wrap_loader=False
-        )
+    server = _Server(draining, host, port, workers)
+    load = functools.partial(load_app, factory, draining)
+    with tempfile.TemporaryDirectory(prefix="course-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where workers leave their metrics
+        try:
+            server.serve(target_loader=load, wrap_loader=False)
+        finally:
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen at run time
@@ -85,7 +94,7 @@ def load_app(factory: Callable[[Host], Callable[..., Any]], draining: Any) -> Ca
         os.setpgrp()
     # prometheus_client chose on import, in the main process, before the folder was known.
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
-    return factory(Host(draining=lambda: bool(draining.value), log_line=print_line))
+    return factory(Host(draining=lambda: bool(draining.value), log_line=LogWriter()))
 
 
 def create(name: str, model: Path | None, host: Host) -> Callable[..., Any]:
@@ -94,9 +103,44 @@ def create(name: str, model: Path | None, host: Host) -> Callable[..., Any]:
     return module.create_app(host=host) if model is None else module.create_app(model, host=host)
 
 
-def print_line(line: str) -> None:
-    """Write one line to standard output, whole, whoever else writes there."""
-    os.write(1, f"{line}\n".encode())
+class LogWriter:
+    """Writes lines to standard output, ten times a second, from a thread of its own.
+
+    A request that wrote its own line would let go of Python meanwhile and wait for its next turn,
+    which costs more than its prediction. What a worker has collected when it is killed outright
+    is lost; when it is stopped, it is written.
+    """
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=100_000)  # nobody reads: the oldest go
+        self._writing = threading.Lock()
+        threading.Thread(target=self._write_often, name="request log", daemon=True).start()
+        multiprocessing.util.Finalize(self, self.write, exitpriority=0)
+
+    def __call__(self, line: str) -> None:
+        self._lines.append(line)
+
+    def write(self) -> None:
+        """Write what has been collected."""
+        with self._writing:
+            while self._lines:
+                piece = ""
+                # A pipe takes this much in one piece, so that workers do not mix their lines.
+                while self._lines and len(piece) + len(self._lines[0]) < PIPE_PIECE:
+                    piece += self._lines.popleft() + "\n"
+                _write_all(piece or self._lines.popleft() + "\n")
+
+    def _write_often(self) -> None:
+        while True:
+            time.sleep(LOG_SECONDS)
+            with contextlib.suppress(OSError):  # whoever read it has gone; serving goes on
+                self.write()
+
+
+def _write_all(text: str) -> None:
+    data = text.encode()
+    while data:
+        data = data[os.write(1, data) :]
 
 
 def _start_method() -> str:

@@ -216,7 +216,7 @@ def through_agent(port: int) -> Tunnel:
         answer = local_api("POST", "/api/tunnels", json=wish, timeout=PATIENCE)
         if answer.status_code != 201:
             said = answer.text[:300] if answer.headers.get("Content-Type") == JSON else ""
-            raise ValueError(f"it answered {answer.status_code} {answer.reason} {said}".strip())
+            raise ValueError(f"it answered {answer.status_code}: {said or answer.reason}")
         url = str(answer.json()["public_url"])
     except (requests.RequestException, ValueError, LookupError, TypeError) as error:
         raise TunnelError(

@@ -1,5 +1,6 @@
 """Exercises of notebook 03."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -76,7 +77,7 @@ def _test_patient(answer: Callable[[str, dict[str, float]], float]) -> None:
         got = answer(f"{url}/api/mpg", {"weight": 3000})
     assert arrivals, "your function never asked the service."
     assert got == 21.0, f"on the third try the service answered 21.0; you returned {got!r}."
-    waits = [later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)]
+    waits = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
     assert min(waits) >= 0.19, "wait as long as the header Retry-After says before each new try."
 
 

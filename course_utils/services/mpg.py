@@ -5,7 +5,6 @@
 expect. Whatever is wrong with a request comes back as problem+json, all faults at once.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -76,8 +75,9 @@ def create_app(
         row = list(read_example(schema).values())
         with gate:
             miles = judge(network, row)
-        answer = {"id": request_id(), "mpg": miles, "errors": []}
-        return Response(json.dumps(answer), content_type="application/json")
+        # Two values that need no escaping; a JSON encoder takes longer than the network.
+        answer = f'{{"id": "{request_id()}", "mpg": {miles!r}, "errors": []}}'
+        return Response(answer, content_type="application/json")
 
     def check() -> None:
         judge(network, [(f.minimum + f.maximum) / 2 for f in schema.features])

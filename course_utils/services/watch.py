@@ -6,6 +6,7 @@ than Flask's hooks.
 
 import json
 import os
+import random
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -48,6 +49,7 @@ class Watch:
         self._log_line = host.log_line
         self._draining = host.draining
         self._inner = app.wsgi_app
+        self._random = random.Random()  # our own: a notebook's seed must not repeat our ids
         self._service = app.name.rpartition(".")[2]
         self._registry = CollectorRegistry()
         self._seconds = Histogram(
@@ -64,7 +66,7 @@ class Watch:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         began = time.perf_counter()
-        request_id = environ[REQUEST_ID] = str(uuid.uuid4())
+        request_id = environ[REQUEST_ID] = self._new_id()
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             headers.append(("X-Request-ID", request_id))
@@ -73,7 +75,16 @@ class Watch:
             self._record(environ, status[:3], time.perf_counter() - began)
             return start_response(status, headers, exc_info)
 
-        return self._inner(environ, start)
+        answer: Any = self._inner(environ, start)
+        try:
+            return list(answer)  # in one piece; what is no list, Granian streams
+        finally:
+            answer.close()
+
+    def _new_id(self) -> str:
+        # uuid.uuid4() asks the system for randomness, and lets another thread run meanwhile: two
+        # switches a request. An id need not be secret.
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def _record(self, environ: dict[str, Any], status: str, seconds: float) -> None:
         # The rule, not the path: all paths that nobody serves share one label, as do all methods
