@@ -49,7 +49,7 @@ def test_solution_passes(stem, name):
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_stubs_fail_kindly_until_the_solution_is_written(path, capsys):
-    """Runs each cell as it stands, then with the body that `solution` shows in place of the dots."""
+    """Run each cell as it stands, then with what `solution` shows in place of the dots."""
     space: dict = {}
     for source in exercise_cells(path):
         exec(source, space)
