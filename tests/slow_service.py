@@ -9,6 +9,7 @@ Beside the request log it prints ``{"began": tag}`` as it takes up a request wit
 import argparse
 import functools
 import json
+import os
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.predictor import Predictor
-from course_utils.serve import print_line, run
+from course_utils.serve import run
 from course_utils.services.mpg import create_app
 from course_utils.services.watch import Host
 from tests.serving import MODEL
@@ -39,7 +40,7 @@ def create(seconds: float, host: Host) -> Callable[..., Any]:
 
     def announce(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if tag := environ.get("HTTP_X_TAG"):
-            print_line(json.dumps({"began": tag}))
+            os.write(1, f"{json.dumps({'began': tag})}\n".encode())  # at once, not with the log
         return app(environ, start_response)
 
     return announce
