@@ -3,8 +3,8 @@
     python -m benchmarks.overload [--rounds 3]
 
 Exits with an error where a target of the course is missed: refusals within 50 ms (median), the
-slowest of the accepted (99th percentile) within twice what they take without load, /healthz
-within 100 ms (95th percentile).
+slowest of the accepted (99th percentile) within twice what they take without load, the slowest
+/healthz within 100 ms. Of several rounds the median counts.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main() -> None:
         return statistics.median(percentile(getattr(r, kind), share) for r in rounds)
 
     unloaded, accepted = middle("unloaded", 50), middle("accepted", 99)
-    refused, health = middle("refused", 50), middle("health", 95)
+    refused, health = middle("refused", 50), middle("health", 100)
     table = Table(
         title=f"{CAPACITY * 10:.0f} requests/s at a service that can serve {CAPACITY:.0f}"
     )
@@ -38,7 +38,7 @@ def main() -> None:
         ("unloaded, median", "unloaded", unloaded, ""),
         ("accepted, 99th percentile", "accepted", accepted, f"≤ {2 * unloaded:.0f} (2 × unloaded)"),
         ("refused with 503, median", "refused", refused, "≤ 50"),
-        ("/healthz meanwhile, 95th percentile", "health", health, "≤ 100"),
+        ("/healthz meanwhile, slowest", "health", health, "≤ 100"),
     ]
     for label, kind, milliseconds, target in rows:
         number = sum(len(getattr(r, kind)) for r in rounds)

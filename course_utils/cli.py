@@ -1,5 +1,6 @@
 """The command ``course``: open, run and serve the course (``course --help``)."""
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from rich.progress import Progress, TimeElapsedColumn
 from rich.table import Table
 
 from course_utils import __version__
+from course_utils.services import SERVICES
 
 console = Console()
 
@@ -23,7 +25,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("name", type=click.Choice(["hello", "mpg"]))
+@click.argument("name", type=click.Choice(SERVICES))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
@@ -45,13 +47,12 @@ def serve(name: str, host: str, port: int, workers: int, model: Path | None) -> 
         from course_utils.services.mpg import find_model
 
         model = model or find_model()
-        console.print(f"Model: {model}")
-    with socket.socket() as probe:
-        if probe.connect_ex((host, port)) == 0:
-            raise click.ClickException(
-                f"Port {port} is in use. Choose another with --port, for example {port + 1}."
-            )
-    console.print(f"Serving {name} at http://{host}:{port} - docs at /docs, Ctrl-C stops.")
+        click.echo(f"Model: {model}", err=True)  # standard output is the request log's
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        raise click.ClickException(
+            f"Port {port} is in use. Choose another with --port, for example {port + 1}."
+        )
+    click.echo(f"Serving {name} at http://{host}:{port} - docs at /docs, Ctrl-C stops.", err=True)
     try:
         run_server(name, host=host, port=port, workers=workers, model=model)
     except (OSError, ValueError) as error:  # the model or its schema cannot be read
@@ -60,15 +61,14 @@ def serve(name: str, host: str, port: int, workers: int, model: Path | None) -> 
 
 @main.command()
 def fetch() -> None:
-    """Bring and check what the notebooks need, so that they run offline afterwards."""
+    """Check that all data the notebooks need is here and unchanged."""
     from course_utils.datasets import digests, verified
 
-    for name in digests():
-        try:
-            verified(name)
-        except (OSError, ValueError) as error:
-            raise click.ClickException(str(error)) from None
-    console.print(f"All {len(digests())} data files are here and unchanged.")
+    try:
+        files = [verified(name) for name in digests()]
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    console.print(f"All {len(files)} data files are here and unchanged.")
 
 
 @main.command()
@@ -132,10 +132,12 @@ def run(numbers: tuple[str, ...], folder: Path, save: bool) -> None:
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(folder: str, options: tuple[str, ...]) -> None:
     """Open the notebooks in JupyterLab; OPTIONS are JupyterLab's own."""
-    try:
-        raise SystemExit(subprocess.call([sys.executable, "-m", "jupyterlab", folder, *options]))
-    except KeyboardInterrupt:  # JupyterLab has seen it too and has stopped
-        raise SystemExit(0) from None
+    jupyter = subprocess.Popen([sys.executable, "-m", "jupyterlab", folder, *options])
+    while True:
+        try:
+            raise SystemExit(jupyter.wait())
+        except KeyboardInterrupt:  # JupyterLab has seen it, too, and asks what to do
+            continue
 
 
 if __name__ == "__main__":

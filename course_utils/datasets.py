@@ -44,9 +44,8 @@ def verified(name: str) -> Path:
         KeyError: no such file is part of the course.
         ValueError: its content is not what the course shipped.
     """
-    path = data_folder() / name
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != digests()[name]:
+    digest, path = digests()[name], data_folder() / name
+    if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
         raise ValueError(
             f"{path} is not the file the course shipped (its SHA-256 differs). "
             "Install the course again to get it back; keep your own changes in another file."

@@ -24,7 +24,7 @@ PACKAGE_FOLDER = Path(__file__).resolve().parent
 
 
 def quiet_native_logs() -> None:
-    """Keep TensorFlow's C++ part silent unless the user has set a level.
+    """Keep TensorFlow's C++ part silent, and its sums in one order, unless the user chose.
 
     At level 2 it still reports a missing GPU as an error, on machines that never had one. What
     really fails raises in Python as well.

@@ -39,8 +39,6 @@ def execute(path: Path, *, save: bool, on_cell: Callable[[int, int], None]) -> f
     import nbformat
     from nbclient import NotebookClient
 
-    # ipykernel then leaves what C++ code prints to the terminal, as it would be run by run.
-    os.environ["PYTEST_CURRENT_TEST"] = "record"
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     total = len(notebook.cells)
     client = NotebookClient(
@@ -51,7 +49,8 @@ def execute(path: Path, *, save: bool, on_cell: Callable[[int, int], None]) -> f
         on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(cell_index + 1, total),
     )
     began = time.perf_counter()
-    client.execute()
+    # ipykernel then leaves what C++ code prints to the terminal: it differs from run to run.
+    client.execute(env=os.environ | {"PYTEST_CURRENT_TEST": "record"})
     if save:
         notebook.metadata["language_info"] = {"name": "python"}  # no version: no needless change
         nbformat.write(notebook, path)  # type: ignore[no-untyped-call]

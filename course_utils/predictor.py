@@ -35,7 +35,8 @@ class Predictor:
         # Interpreters not in use, each with the batch size it is set to.
         self._idle: deque[tuple[Any, int]] = deque()
         try:
-            first = self._new_interpreter()
+            with quiet_native_stderr():  # it announces itself once, at the first one
+                first = self._new_interpreter()
         except ValueError as error:
             raise ValueError(f"not a LiteRT model: {error}") from error
         details = first.get_input_details()[0]
@@ -64,7 +65,7 @@ class Predictor:
                 "Nothing was loaded."
             )
         if path.suffix in KERAS_SUFFIXES:
-            return cls(to_litert(load_keras(path)))
+            return cls(keras_to_litert(path))
         if path.suffix != ".tflite":
             raise ValueError(f"{path.name}: expected one of .tflite, {', '.join(KERAS_SUFFIXES)}")
         return cls(content)
@@ -104,21 +105,25 @@ class Predictor:
     def _new_interpreter(self) -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
-        with quiet_native_stderr():
-            interpreter = Interpreter(model_content=self._model, num_threads=1)
-            interpreter.allocate_tensors()
+        interpreter = Interpreter(model_content=self._model, num_threads=1)
+        interpreter.allocate_tensors()
         return interpreter
 
 
-def load_keras(path: Path) -> Any:
-    """The Keras model in ``path``, uncompiled.
+def keras_to_litert(path: Path) -> bytes:
+    """The model in a ``.keras`` or ``.h5`` file as the content of a LiteRT file.
 
-    An ``.h5`` file may name its loss in a way that Keras no longer reads; predicting needs no loss.
+    Raises:
+        ValueError: Keras cannot load it.
     """
     with quiet_native_stderr():
         import keras
-
-    return keras.models.load_model(path, compile=False)
+    try:
+        # Uncompiled: an .h5 file may name its loss in a way that Keras no longer reads.
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises what the file's format makes it raise
+        raise ValueError(f"{path.name} is not a model that Keras can load: {error}") from None
+    return to_litert(model)
 
 
 def to_litert(model: Any) -> bytes:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 if TYPE_CHECKING:
     import pandas as pd
 
+GUESSED = 10  # unknown names for which a meant one is looked for; that takes a while each
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -201,6 +202,7 @@ class FeatureSchema:
 
     def _faults(self, error: ValidationError, example: Mapping[str, Any]) -> list[Fault]:
         by_name = {feature.name: feature for feature in self.features}
+        unknown = 0
         faults = []
         for entry in error.errors(include_url=False, include_context=False):
             if not entry["loc"]:  # a name that is no Unicode text, at which pydantic gives up
@@ -208,7 +210,8 @@ class FeatureSchema:
             name = str(entry["loc"][0])
             at = pointer(name)
             if name not in by_name:
-                near = difflib.get_close_matches(name, by_name, n=1)
+                unknown += 1
+                near = difflib.get_close_matches(name, by_name, n=1) if unknown <= GUESSED else []
                 hint = f"; did you mean {near[0]}?" if near else ""
                 allowed = "only " + ", ".join(by_name)
                 faults.append(Fault(at, f"unknown{hint}", describe(example.get(name)), allowed))
@@ -244,5 +247,5 @@ def describe(value: Any, *, length: int = 40) -> str:
         return "a number too large to be represented"
     if isinstance(value, int) and abs(value) >= 10**15:  # str() of a huge integer is slow
         return "an integer of more than 15 digits"
-    text = json.dumps(value)
+    text = json.dumps(value, default=repr)
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -6,11 +6,13 @@ import importlib
 import multiprocessing
 import multiprocessing.util
 import os
+import shutil
 import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,9 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from prometheus_client import values
 
+from course_utils.predictor import KERAS_SUFFIXES, keras_to_litert
 from course_utils.services.watch import Host
 
-SERVICES = ("hello", "mpg")
 DRAIN_SECONDS = 0.5  # /readyz says 503 and requests are still served
 THREADS = 128  # a worker's; most wait for slow clients, the gate bounds those that compute
 LOG_SECONDS = 0.1  # between two writes of the request log
@@ -30,19 +32,37 @@ KILL_SECONDS = 8  # a request that takes longer than this to end is cut off
 
 
 def serve(name: str, *, host: str, port: int, workers: int, model: Path | None) -> None:
-    """Serve one of `SERVICES` until SIGTERM or Ctrl-C; returns when all work has ended.
+    """Serve one of `services.SERVICES` until SIGTERM or Ctrl-C; returns when all work has ended.
 
     On SIGTERM ``/readyz`` turns 503 for half a second, so that a load balancer can look
     elsewhere; then no new connection is taken, requests in flight are answered, and the
     workers exit.
 
+    There is no time-out for a body that arrives slowly: each such request holds one of a worker's
+    128 threads, so on the internet put a proxy in front that collects bodies (nginx does).
+
     Raises:
         OSError: the port is taken, or the model or its schema is not there.
         ValueError: the model or its schema cannot be read.
     """
-    if model is None or model.suffix == ".tflite":  # TensorFlow, for the others, survives no fork
-        create(name, model, Host())
-    run(functools.partial(create, name, model), host=host, port=port, workers=workers)
+    with tempfile.TemporaryDirectory(prefix="course-model-") as folder:
+        if model is not None and model.suffix in KERAS_SUFFIXES:
+            model = _converted(model, Path(folder))
+        create(name, model, Host())  # what cannot be read is better known before the start
+        run(functools.partial(create, name, model), host=host, port=port, workers=workers)
+
+
+def _converted(model: Path, folder: Path) -> Path:
+    """The model as a LiteRT file in ``folder``, its schema beside it.
+
+    Made in a process of its own: TensorFlow does not survive the fork that starts the workers.
+    """
+    copy = folder / f"{model.stem}.tflite"
+    shutil.copy(model.with_name(f"{model.stem}.schema.json"), folder)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        copy.write_bytes(pool.submit(keras_to_litert, model).result())
+    return copy
 
 
 def run(
@@ -98,7 +118,7 @@ def load_app(factory: Callable[[Host], Callable[..., Any]], draining: Any) -> Ca
 
 
 def create(name: str, model: Path | None, host: Host) -> Callable[..., Any]:
-    """The app of one of `SERVICES`."""
+    """The app of one of `services.SERVICES`."""
     module = importlib.import_module(f"course_utils.services.{name}")
     return module.create_app(host=host) if model is None else module.create_app(model, host=host)
 

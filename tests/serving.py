@@ -31,10 +31,11 @@ CAR = {
 class Served:
     """A running server: its ``url``, its ``process`` and what it has printed."""
 
-    def __init__(self, url: str, process: "subprocess.Popen[bytes]", output: Path):
+    def __init__(self, url: str, process: "subprocess.Popen[bytes]", output: Path, errors: Path):
         self.url = url
         self.process = process
         self._output = output
+        self._errors = errors
 
     @property
     def address(self) -> tuple[str, int]:
@@ -44,6 +45,10 @@ class Served:
     def text(self) -> str:
         """Standard output so far."""
         return self._output.read_text("utf-8")
+
+    def said(self) -> str:
+        """Standard error so far, where the command talks to people."""
+        return self._errors.read_text("utf-8")
 
     def log(self) -> list[dict[str, Any]]:
         """The request log so far: its lines are the ones that start with a brace."""
@@ -83,7 +88,7 @@ def running(command: list[str], *, workers: int = 1, seconds: float = 60) -> Ite
         errors = Path(folder) / "stderr"
         with output.open("wb") as out, errors.open("wb") as err:
             process = subprocess.Popen([*command, *options], stdout=out, stderr=err, cwd=ROOT)
-        served = Served(f"http://127.0.0.1:{port}", process, output)
+        served = Served(f"http://127.0.0.1:{port}", process, output, errors)
         try:
             wait_until_ready(served, errors, seconds)
             yield served

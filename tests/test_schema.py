@@ -64,6 +64,14 @@ def test_every_fault_is_reported_at_once(schema):
     assert found["/weight"].allowed == "a number from 1613 to 5140"
 
 
+def test_a_thousand_unknown_names_are_all_reported_but_not_all_guessed(schema):
+    names = {f"yea{number}": 1 for number in range(1000)}
+    found = faults(schema, {"weight": 2000} | names)
+    assert set(found) == {"/year", *(f"/{name}" for name in names)}
+    guesses = [fault for fault in found.values() if "did you mean year?" in fault.detail]
+    assert len(guesses) == 10
+
+
 def test_json_schema_agrees_with_validate(schema):
     document = schema.to_json_schema()
     validator = jsonschema.Draft202012Validator(document)

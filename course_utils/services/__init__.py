@@ -4,3 +4,5 @@
 `openapi` writes the documents, and `operations` puts health, metrics, docs and the request
 log around an app.
 """
+
+SERVICES = ("hello", "mpg")

@@ -63,6 +63,7 @@ def create_app(
 
     Raises:
         FileNotFoundError: no model or no schema beside it.
+        ValueError: one of them cannot be read.
     """
     path = Path(model) if model else find_model()
     schema = FeatureSchema.load(path.with_name(path.stem + ".schema.json"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import jiter
 
-from course_utils.schema import Fault, NotJSONNumber, pointer
+from course_utils.schema import Fault, NotJSONNumber, describe, pointer
 
 MAX_BRACKETS = 1_000  # an upper bound on nesting that costs nothing to check
 MAX_DIGITS = 4_300  # Python's own limit for reading an integer
@@ -45,11 +45,11 @@ def loads(data: bytes) -> tuple[Any, list[Fault]]:
 def _read_again(data: bytes) -> tuple[Any, list[Fault]]:
     """What `loads` gives, by way of Python's own reader, which can be asked about every fault."""
     _refuse_at_sight(data)
-    doubled: list[str] = []
+    doubled: list[list[str]] = []  # an entry an object, the outermost last
 
     def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         times = Counter(name for name, _ in pairs)
-        doubled.extend(name for name in times if times[name] > 1)
+        doubled.append([name for name in times if times[name] > 1])
         return dict(pairs)
 
     try:
@@ -71,9 +71,13 @@ def _read_again(data: bytes) -> tuple[Any, list[Fault]]:
             f"an integer of more than {MAX_DIGITS} digits",
             f"numbers of at most {MAX_DIGITS} digits",
         ) from None
-    faults = [
-        Fault(pointer(name), "this key stands more than once", "the key again", "each key once")
-        for name in doubled
+    outermost = doubled.pop() if isinstance(value, dict) else []
+    detail, received, allowed = "this key stands more than once", "the key again", "each key once"
+    faults = [Fault(pointer(name), detail, received, allowed) for name in outermost]
+    faults += [
+        Fault("", f"further in, {detail}: {describe(name)}", received, allowed)
+        for names in doubled
+        for name in names
     ]
     return value, faults
 

@@ -84,6 +84,13 @@ def test_nine_in_ten_outputs_are_compared(path):
     assert len(compared) >= 0.9 * len(shown)
 
 
+@each_notebook
+def test_a_compared_cell_has_one_output(path):
+    """Then the check of tampered outputs, which is by cell, speaks for every output."""
+    for cell in filter(is_compared, code_cells(read(path))):
+        assert len(cell.outputs) == 1, cell.source
+
+
 def texts(cell) -> list[str]:
     """Everything readable in a cell's outputs."""
     found = []
