@@ -7,19 +7,13 @@ from werkzeug.wrappers import Response
 
 from course_utils.launch import launch
 from course_utils.services import mpg
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--disable-background-networking",
-]
+from tests.conftest import BROWSER_FLAGS
 
 
 @pytest.fixture
 def page(chromium):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
         yield browser.new_page()
         browser.close()
 

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.conftest import ROOT
+from tests.conftest import BROWSER_FLAGS, ROOT
 from tests.notebooks.common import NOTEBOOKS, clean_environment
 
 NOTEBOOK = next(path for path in NOTEBOOKS if path.name.startswith("02_"))
 ARTIFACTS = ROOT / "test-artifacts"
-FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 RUN_ALL = "window.jupyterapp.commands.execute('notebook:run-all-cells')"
 CONTENT = "window.jupyterapp.shell.currentWidget.content.model.toJSON()"
 IDLE = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
@@ -62,7 +61,7 @@ def _address(runtime: Path, server: "subprocess.Popen[bytes]", log: Path) -> str
 @pytest.mark.slow
 def test_a_learner_runs_the_notebook_in_jupyterlab(lab, chromium):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(120_000)
         page.goto(lab)

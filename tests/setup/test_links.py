@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,13 @@ from tests.conftest import ROOT
 from tools import links
 
 CITED = links.slug()
+
+
+def test_files_that_the_readme_links_to_exist():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", readme)
+    assert len(targets) > 5
+    assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
 def test_nothing_is_behind_pyproject():
