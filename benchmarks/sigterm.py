@@ -49,7 +49,9 @@ def main() -> None:
     console.print(table)
     console.print("lost: begun, not answered; unread: reset unread on a kept or a new connection.")
     everything = [r for results in found.values() for r in results]
-    if any(r.lost or r.unread_kept or r.exit_code or r.seconds > 10 for r in everything):
+    if any(
+        r.lost or r.unlogged or r.unread_kept or r.exit_code or r.seconds > 10 for r in everything
+    ):
         sys.exit("A request was lost, or a service did not end well.")
 
 

@@ -6,6 +6,7 @@ import importlib
 import multiprocessing
 import multiprocessing.util
 import os
+import select
 import shutil
 import tempfile
 import threading
@@ -27,7 +28,7 @@ from course_utils.services.watch import Host
 DRAIN_SECONDS = 0.5  # /readyz says 503 and requests are still served
 THREADS = 128  # a worker's; most wait for slow clients, the gate bounds those that compute
 LOG_SECONDS = 0.1  # between two writes of the request log
-PIPE_PIECE = 4096  # bytes that a pipe takes in one piece on every system; the lines are ASCII
+PIPE_PIECE = getattr(select, "PIPE_BUF", 512)  # bytes a pipe takes in one piece; lines are ASCII
 KILL_SECONDS = 8  # a request that takes longer than this to end is cut off
 
 

@@ -21,6 +21,7 @@ class Round:
 
     answered: int
     lost: list[str]  # begun by the service (its own word) and not completely answered
+    unlogged: int  # answered, but not in the request log
     unread_kept: int  # reset unread, on a connection already in use
     unread_fresh: int  # reset unread, on a new connection
     seconds: float  # from the signal to the end of the process
@@ -58,6 +59,7 @@ def sigterm_round(
     return Round(
         answered=len(answered),
         lost=lost,
+        unlogged=len(answered_ids - {entry.get("request_id") for entry in log}),
         unread_kept=sum(o.reused for o in unread),
         unread_fresh=sum(not o.reused for o in unread),
         seconds=seconds,
