@@ -41,9 +41,11 @@ class Predictor:
             raise ValueError(f"not a LiteRT model: {error}") from error
         details = first.get_input_details()[0]
         self._input = details["index"]
-        self._output = first.get_output_details()[0]["index"]
-        #: shape of one example, without the batch axis
+        answer = first.get_output_details()[0]
+        self._output = answer["index"]
+        #: shape of one example and of its answer, without the batch axis
         self.input_shape = tuple(int(n) for n in details["shape"][1:])
+        self.output_shape = tuple(int(n) for n in answer["shape"][1:])
         self._idle.append((first, int(details["shape"][0])))
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import glob
 import importlib
 import multiprocessing
 import multiprocessing.util
@@ -54,12 +55,13 @@ def serve(name: str, *, host: str, port: int, workers: int, model: Path | None) 
 
 
 def _converted(model: Path, folder: Path) -> Path:
-    """The model as a LiteRT file in ``folder``, its schema beside it.
+    """The model as a LiteRT file in ``folder``, what belongs to it beside it.
 
     Made in a process of its own: TensorFlow does not survive the fork that starts the workers.
     """
     copy = folder / f"{model.stem}.tflite"
-    shutil.copy(model.with_name(f"{model.stem}.schema.json"), folder)
+    for companion in model.parent.glob(f"{glob.escape(model.stem)}.*.json"):  # schema, labels
+        shutil.copy(companion, folder)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         copy.write_bytes(pool.submit(keras_to_litert, model).result())

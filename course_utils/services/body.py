@@ -4,23 +4,27 @@ Flask reads bodies too, but checks its limits piece by piece at ten times the co
 small JSON service is one read.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import request
 
 from course_utils.schema import Fault, describe
+from course_utils.services import strict_json
 from course_utils.services.errors import Problem
 
 PIECE = 64 * 1024  # bytes of it held at a time
 DRAINED = 32 * 1024 * 1024  # bytes of a refused body still read, so that the refusal arrives
 
 
-def read_body(limit: int, content_type: str) -> bytes:
+def read_body(limits: Mapping[str, int]) -> tuple[str, bytes]:
     """The current request's body.
 
     Args:
-        limit: bytes it may have.
-        content_type: the only media type accepted; parameters (``charset``) are ignored.
+        limits: the media types accepted, each with the bytes that a body of it may have.
+
+    Returns:
+        Its media type, without parameters such as ``charset``, and the body.
 
     Raises:
         Problem: 400 where the body is not as long as the request says, 413 or 415. A refused body
@@ -33,26 +37,40 @@ def read_body(limit: int, content_type: str) -> bytes:
     if length and not length.isdecimal():
         fault = Fault("", "not a length", describe(length), "a number of bytes")
         raise Problem(400, "The header Content-Length is not a number.", [fault])
+    media_type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    limit = limits.get(media_type, -1)
     # Where the server ends the stream at the body's end, a chunked body (no length) works too.
     ends = environ.get("wsgi.input_terminated")
     # Twenty digits are more than enough to be refused; Python reads at most 4,300.
     expected = int(length[:20]) if length else (limit + 1 if ends else 0)
-    media_type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    if media_type == content_type and expected <= limit + (not length):
+    if limit >= 0 and expected <= limit + (not length):
         data = _read(stream, expected)
         if len(data) == expected <= limit or (not length and len(data) <= limit):
-            return data
+            return media_type, data
         if length:
             fault = Fault("", "the body ends early", f"{len(data)} bytes", f"{expected} bytes")
             raise Problem(400, "The body is shorter than the header Content-Length says.", [fault])
     if ends or length:
         _drop(stream, expected if length else DRAINED)
-    if media_type != content_type:
-        fault = Fault("", "wrong content type", describe(media_type), content_type)
-        raise Problem(415, f"The header Content-Type has to say {content_type}.", [fault])
+    if limit < 0:
+        allowed = " or ".join(limits)
+        fault = Fault("", "wrong content type", describe(media_type), allowed)
+        raise Problem(415, f"The header Content-Type has to say {allowed}.", [fault])
     received = f"{expected if length else f'more than {limit}'} bytes"
     fault = Fault("", "body too large", received, f"{limit} bytes")
     raise Problem(413, f"The body is too large: at most {limit} bytes.", [fault])
+
+
+def parse_json(data: bytes) -> tuple[Any, list[Fault]]:
+    """A body as `strict_json.loads` reads it.
+
+    Raises:
+        Problem: 400, it is not JSON.
+    """
+    try:
+        return strict_json.loads(data)
+    except strict_json.MalformedJSON as error:
+        raise Problem(400, "The body is not JSON.", error.faults) from None
 
 
 def _read(stream: Any, size: int) -> bytes:

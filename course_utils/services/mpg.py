@@ -14,8 +14,8 @@ from flask import Flask, Response
 from course_utils.environment import data_folder, output_folder
 from course_utils.predictor import Predictor
 from course_utils.schema import Fault, FeatureSchema, InvalidExample, describe
-from course_utils.services import openapi, strict_json
-from course_utils.services.body import read_body
+from course_utils.services import openapi
+from course_utils.services.body import parse_json, read_body
 from course_utils.services.errors import Problem, request_id
 from course_utils.services.gate import Gate
 from course_utils.services.operations import operate
@@ -102,10 +102,8 @@ def read_example(schema: FeatureSchema) -> dict[str, float]:
         Problem: 400 with every fault, 413 or 415.
     """
     detail = "The body does not describe a car this service can judge; see errors."
-    try:
-        value, faults = strict_json.loads(read_body(MAX_BODY, "application/json"))
-    except strict_json.MalformedJSON as error:
-        raise Problem(400, "The body is not JSON.", error.faults) from None
+    _, body = read_body({"application/json": MAX_BODY})
+    value, faults = parse_json(body)
     if not isinstance(value, dict):
         allowed = "an object with " + ", ".join(schema.names)
         raise Problem(400, detail, [Fault("", "not an object", describe(value), allowed)])
