@@ -1,0 +1,427 @@
+"""Files that a stranger may send as a photo: bombs, fragments, forgeries, and honest mistakes.
+
+Everything is made here, from two photographs that scikit-learn brings and from a fixed seed.
+"""
+
+import functools
+import importlib.util
+import io
+import random
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+PHOTOS = ("china.jpg", "flower.jpg")
+SEED = 13
+HTML = b"<!DOCTYPE html><html><script>alert(1)</script></html>"
+SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><rect width="9" height="9"/></svg>'
+)
+
+
+def photo(name: str = PHOTOS[0]) -> bytes:
+    """A real photograph, as it came from a camera and an editor."""
+    spec = importlib.util.find_spec("sklearn")
+    assert spec
+    assert spec.origin
+    return (Path(spec.origin).parent / "datasets" / "images" / name).read_bytes()
+
+
+def encoded(image: Image.Image, format: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+@functools.cache
+def photo_as(format: str) -> bytes:
+    """The photograph in each format, small enough to be read thousands of times."""
+    with Image.open(io.BytesIO(photo())) as image:
+        small = image.resize((160, 107))
+        return encoded(small.quantize() if format == "GIF" else small, format)
+
+
+def blank(format: str, side: int = 64, **options: object) -> bytes:
+    return encoded(Image.new("L", (side, side), 99), format, **options)
+
+
+# --- PNG
+
+
+def chunk(kind: bytes, content: bytes = b"") -> bytes:
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
+
+
+def ihdr(width: int, height: int, depth: int = 8, color: int = 0) -> bytes:
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
+
+
+def png(*chunks: bytes) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + chunk(b"IEND")
+
+
+PIXELS = chunk(b"IDAT", zlib.compress(bytes(9 * 8)))  # 8 by 8, grey: each row a filter, 8 bytes
+
+
+@functools.cache
+def decompression_bomb() -> bytes:
+    """A PNG of less than 500 KB that becomes 690 MB of RGB."""
+    side = 15_166
+    packer = zlib.compressobj(9)
+    row = bytes(side + 1)
+    rows = b"".join([*(packer.compress(row) for _ in range(side)), packer.flush()])
+    return png(ihdr(side, side), chunk(b"IDAT", rows))
+
+
+def inflating_chunks(kind: bytes, start: bytes, count: int) -> bytes:
+    """A small PNG, each of its ``count`` texts or profiles a megabyte when unpacked."""
+    bomb = chunk(kind, start + zlib.compress(bytes(1_000_000), 9))
+    return png(ihdr(8, 8), bomb * count, PIXELS)
+
+
+# --- JPEG
+
+
+def segment(kind: int, content: bytes) -> bytes:
+    return bytes((0xFF, kind)) + struct.pack(">H", len(content) + 2) + content
+
+
+def jpeg_of_size(width: int, height: int) -> bytes:
+    """A JPEG whose header lies about its size."""
+    data = bytearray(blank("JPEG"))
+    struct.pack_into(">HH", data, data.index(b"\xff\xc0") + 5, height, width)
+    return bytes(data)
+
+
+def in_head(*segments: bytes) -> bytes:
+    """A good JPEG with more in front."""
+    data = photo_as("JPEG")
+    return data[:2] + b"".join(segments) + data[2:]
+
+
+@functools.cache
+def scan_bomb(side: int = 4_000, scans: int = 20_000) -> bytes:
+    """A progressive JPEG that passes over all of its picture again and again."""
+    data = blank("JPEG", side, progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * scans + data[-2:]
+
+
+def exif(*entries: tuple[int, int, int, int], next_ifd: int = 0, count: int | None = None) -> bytes:
+    """An EXIF block with (tag, type, count, value) each."""
+    packed = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    number = len(entries) if count is None else count
+    return (
+        b"Exif\0\0II*\0\x08\0\0\0"
+        + struct.pack("<H", number)
+        + packed
+        + struct.pack("<I", next_ifd)
+    )
+
+
+# --- GIF, WebP, BMP
+
+
+def gif(*blocks: bytes, width: int = 8, height: int = 8) -> bytes:
+    return b"GIF89a" + struct.pack("<HHBBB", width, height, 0, 0, 0) + b"".join(blocks) + b";"
+
+
+def gif_picture(width: int = 8, height: int = 8, left: int = 0) -> bytes:
+    table = bytes(6)
+    return (
+        b"," + struct.pack("<HHHHB", left, 0, width, height, 0x80) + table + b"\x02\x02\x4c\x01\0"
+    )
+
+
+def gif_with(extension: bytes) -> bytes:
+    """A good GIF with an extension in front of its picture."""
+    data = photo_as("GIF")
+    start = 13 + (3 << (data[10] & 7) + 1)
+    return data[:start] + extension + data[start:]
+
+
+def riff(*chunks: bytes) -> bytes:
+    content = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
+def riff_chunk(kind: bytes, content: bytes) -> bytes:
+    return kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def vp8x(width: int, height: int, flags: int = 0x02) -> bytes:
+    sides = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+    return riff_chunk(b"VP8X", bytes((flags, 0, 0, 0)) + sides)
+
+
+def webp_frames(count: int) -> bytes:
+    """An animation of very many very small frames."""
+    picture = encoded(Image.new("RGB", (1, 1)), "WEBP", lossless=True)[12:]
+    frame = riff_chunk(b"ANMF", bytes(16) + picture)
+    return riff(vp8x(1, 1), riff_chunk(b"ANIM", bytes(6)), frame * count)
+
+
+def bmp(
+    width: int,
+    height: int,
+    bits: int = 24,
+    compression: int = 0,
+    colors: int = 0,
+    pixels: bytes = b"",
+) -> bytes:
+    header = struct.pack(
+        "<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(pixels), 0, 0, colors, 0
+    )
+    palette = bytes(4 * (256 if bits == 8 else 0))
+    start = 14 + len(header) + len(palette)
+    return (
+        b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + header + palette + pixels
+    )
+
+
+# --- the collections
+
+
+def others() -> dict[str, bytes]:
+    """Files of other kinds, as they are sent by mistake or in the hope that they run."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("photo.jpg", photo_as("JPEG"))
+    return {
+        "empty": b"",
+        "one byte": b"\xff",
+        "a text": b"This is a photo of a cat.\n" * 40,
+        "zeros": bytes(100_000),
+        "html": HTML,
+        "svg": SVG,
+        "svg with a prologue": b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- x -->\n' + SVG,
+        "svg that includes a file": (
+            b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg><text>&x;</text></svg>'
+        ),
+        "unclosed comments": b"<!--" * 250_000,
+        "pdf": b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n",
+        "zip": archive.getvalue(),
+        "gzip": b"\x1f\x8b\x08" + bytes(40),
+        "tiff": blank("TIFF"),
+        "ico": encoded(Image.new("RGB", (32, 32)), "ICO"),
+        "jpeg 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40),
+        "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40),
+        "avif": b"\0\0\0\x1cftypavif\0\0\0\0avifmif1" + bytes(40),
+        "mp4": b"\0\0\0\x18ftypisom\0\0\0\0isomiso2" + bytes(40),
+        "ppm": blank("PPM"),
+        "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
+        "javascript in front of a gif": b"/*" + photo_as("GIF"),
+    }
+
+
+def bombs() -> dict[str, bytes]:
+    """Small files that claim to be large pictures, or are many times as large when unpacked."""
+    return {
+        "png of 690 MB": decompression_bomb(),
+        "png of 2**31-1 a side": png(ihdr(2**31 - 1, 2**31 - 1), PIXELS),
+        "png of one long line": png(ihdr(25_000_000, 1), PIXELS),
+        "png that changes its size": png(ihdr(8, 8), ihdr(40_000, 40_000), PIXELS),
+        "jpeg of 100 megapixels": jpeg_of_size(10_000, 10_000),
+        "jpeg of 65500 a side": jpeg_of_size(65_500, 65_500),
+        "jpeg with two frames": in_head(segment(0xC0, b"\x08" + b"\xff\xdc" * 2 + b"\1\1\x11\0")),
+        "jpeg of 20,000 scans": scan_bomb(),
+        "jpeg of 60 scans over 25 megapixels": scan_bomb(5_000, 50),
+        "gif of 65535 a side": gif(gif_picture(), width=65_535, height=65_535),
+        "gif whose picture is larger than it": gif(gif_picture(65_535, 65_535)),
+        "gif whose picture lies beyond it": gif(gif_picture(9, 9, left=65_530)),
+        "webp of 16 million a side": riff(vp8x(1 << 24, 1 << 24), riff_chunk(b"ANIM", bytes(6))),
+        "webp of 16383 a side": riff(vp8x(16_383, 16_383), riff_chunk(b"ANIM", bytes(6))),
+        "lossless webp of 16383 a side": riff(
+            riff_chunk(b"VP8L", b"\x2f\xfe\xbf\xff\x0f" + bytes(9))
+        ),
+        "lossy webp of 16383 a side": riff(
+            riff_chunk(b"VP8 ", b"\x30\1\0\x9d\1\x2a\xff\x3f\xff\x3f" + bytes(9))
+        ),
+        "bmp of 2**31-1 a side": bmp(2**31 - 1, 2**31 - 1),
+        "bmp upside down": bmp(30_000, -30_000),
+    }
+
+
+def damaged() -> dict[str, bytes]:
+    """Files that start like an image and do not go on like one."""
+    good = photo_as("JPEG")
+    data = {
+        "jpeg of 0 x 0": jpeg_of_size(0, 0),
+        "jpeg of 64 x 0": jpeg_of_size(64, 0),
+        "png of 0 x 0": png(ihdr(0, 0), PIXELS),
+        "gif of 0 x 0": gif(gif_picture(0, 0), width=0, height=0),
+        "bmp of 0 x 0": bmp(0, 0),
+        "jpeg without a frame": good[:2] + good[good.index(b"\xff\xda") :],
+        "jpeg without a scan": good[: good.index(b"\xff\xda")] + b"\xff\xd9",
+        "jpeg without tables": good[:2] + good[good.index(b"\xff\xc0") :],
+        "arithmetic jpeg": good.replace(b"\xff\xc0", b"\xff\xc9", 1),
+        "lossless jpeg": good.replace(b"\xff\xc0", b"\xff\xc3", 1),
+        "jpeg of padding": b"\xff\xd8" + b"\xff" * 9_000_000,
+        "jpeg of rubbish": b"\xff\xd8\xff\xe0\0\x02" + b"a" * 9_000_000,
+        "jpeg of small segments": in_head(segment(0xE3, b"") * 2_000_000),
+        "png without pixels": png(ihdr(8, 8)),
+        "png with too few pixels": png(ihdr(80, 80), PIXELS),
+        "png with a wrong checksum": png(ihdr(8, 8)[:-4] + b"abcd", PIXELS),
+        "png with depth 7": png(ihdr(8, 8, depth=7), PIXELS),
+        "png without a palette": png(ihdr(8, 8, color=3), PIXELS),
+        "png of empty chunks": png(ihdr(8, 8), PIXELS, chunk(b"IDAT") * 700_000),
+        "png that does not start with its header": png(PIXELS, ihdr(8, 8)),
+        "png whose chunk is 4 GB": png(ihdr(8, 8), b"\xff\xff\xff\xffIDAT"),
+        "gif without a picture": gif(),
+        "gif of comments": gif(b"!\xfe\0" * 2_000_000, gif_picture()),
+        "gif of rubbish": b"GIF89a" + b"a" * 5_000_000,
+        "webp without a frame": riff(vp8x(8, 8)),
+        "webp of empty chunks": riff(vp8x(8, 8), riff_chunk(b"abcd", b"") * 1_000_000),
+        "bmp of runs": bmp(5_000, 5_000, 8, 1, pixels=b"\x01\x07" * 4_900_000),
+        "bmp with a 4 GB header": b"BM" + bytes(12) + b"\xff" * 40,
+        "bmp with 2**31 colours": bmp(8, 8, 8, colors=2**31 - 1, pixels=bytes(64)),
+        "bmp of 3 bits": bmp(8, 8, 3, pixels=bytes(64)),
+        "bmp that holds a jpeg": bmp(8, 8, 24, 4, pixels=good),
+    }
+    return data | {f"only the start of a {f}": photo_as(f)[:12] for f in FORMATS}
+
+
+def oversized() -> dict[str, bytes]:
+    """More than 10 MB."""
+    good = photo_as("JPEG")
+    return {
+        "10 MB and a byte": good + bytes(10_000_001 - len(good)),
+        "11 MB": good + bytes(11_000_000 - len(good)),
+    }
+
+
+def bad() -> dict[str, bytes]:
+    """All files that must be refused."""
+    return others() | bombs() | damaged() | oversized() | truncated()
+
+
+def odd() -> dict[str, bytes]:
+    """Good pictures with something else in the file, which is read by nobody."""
+    comment = b"".join(b"\xff" + b"x" * 255 for _ in range(35_000)) + b"\0"
+    jpeg, flipped = photo_as("JPEG"), (0x0112, 3, 1, 3)
+    return {
+        "gif with javascript": gif_with(b"!\xfe\x0b*/alert(1);\0"),
+        "gif with a 9 MB comment": gif_with(b"!\xfe" + comment),
+        "jpeg with a segment of length 0": in_head(b"\xff\xe3\0\0"),
+        "jpeg and a zip": jpeg + others()["zip"],
+        "jpeg and a second jpeg": jpeg + jpeg,
+        "jpeg with a html comment": in_head(segment(0xFE, HTML)),
+        "jpeg with 10 MB of metadata": in_head(segment(0xE2, bytes(65_000)) * 150),
+        "jpeg with a broken profile": in_head(segment(0xE2, b"ICC_PROFILE\0\x09\x09" + bytes(9))),
+        "jpeg with broken photoshop data": in_head(
+            segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04" + b"\xff" * 20)
+        ),
+        "jpeg with exif that ends early": in_head(segment(0xE1, exif(flipped)[:-9])),
+        "jpeg with exif that loops": in_head(segment(0xE1, exif((0x8769, 4, 1, 8), next_ifd=8))),
+        "jpeg with exif of 65535 entries": in_head(segment(0xE1, exif(count=65_535))),
+        "jpeg with exif of 4 GB": in_head(segment(0xE1, exif((0x010E, 2, 2**32 - 1, 0)))),
+        "jpeg with orientation 99": in_head(segment(0xE1, exif((0x0112, 3, 1, 99)))),
+        "jpeg with an empty exif": in_head(segment(0xE1, b"Exif\0\0")),
+        "jpeg with a broken second photo": in_head(segment(0xE2, b"MPF\0II*\0\x08\0\0\0\xff\xff")),
+        "png with html": png(ihdr(8, 8), chunk(b"tEXt", b"Comment\0" + HTML), PIXELS),
+        "png and html": png(ihdr(8, 8), PIXELS) + HTML,
+        "png with a bomb as a text": inflating_chunks(b"zTXt", b"Comment\0\0", 5_000),
+        "png with a bomb as another text": inflating_chunks(b"iTXt", b"Comment\0\1\0\0\0", 5_000),
+        "png with a bomb as a profile": inflating_chunks(b"iCCP", b"sRGB\0\0", 5_000),
+        "png that says it is animated": png(ihdr(8, 8), chunk(b"acTL", b"\xff" * 8), PIXELS),
+        "png that goes on unpacking": png(
+            ihdr(8, 8), chunk(b"IDAT", zlib.compress(bytes(400_000_000), 9))
+        ),
+        "webp of 10,000 frames": webp_frames(10_000),
+    }
+
+
+def truncated() -> dict[str, bytes]:
+    """The photographs in all formats, cut off at every 5 % of their length."""
+    whole = {f"{name}": photo(name) for name in PHOTOS} | {f: photo_as(f) for f in FORMATS}
+    with Image.open(io.BytesIO(photo())) as image:
+        whole["progressive JPEG"] = encoded(image, "JPEG", progressive=True)
+        whole["interlaced PNG"] = encoded(image.resize((160, 107)), "PNG", bits=8)
+        whole["lossless WEBP"] = encoded(image.resize((160, 107)), "WEBP", lossless=True)
+    return {
+        f"{name} cut at {percent} %": data[: len(data) * percent // 100]
+        for name, data in whole.items()
+        for percent in range(5, 100, 5)
+    }
+
+
+@functools.cache
+def seeds() -> list[bytes]:
+    """Small good files of all kinds, to be mutated."""
+    with Image.open(io.BytesIO(photo())) as image:
+        small = image.resize((24, 16))
+    rgba = small.convert("RGBA")
+    rgba.putalpha(small.convert("L"))
+    frames = [small, small.rotate(180)]
+    return [
+        encoded(small, "JPEG"),
+        encoded(small, "JPEG", progressive=True, exif=exif((0x0112, 3, 1, 6))),
+        encoded(small.convert("CMYK"), "JPEG"),
+        encoded(small, "PNG"),
+        encoded(rgba, "PNG"),
+        encoded(small.quantize(16), "PNG", transparency=3),
+        encoded(small.convert("I;16"), "PNG"),
+        encoded(frames[0], "PNG", save_all=True, append_images=frames[1:]),
+        encoded(small, "WEBP"),
+        encoded(rgba, "WEBP", lossless=True),
+        encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:]),
+        encoded(small.quantize(), "GIF", transparency=3),
+        encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]),
+        encoded(small, "BMP"),
+        encoded(small.quantize(), "BMP"),
+        encoded(rgba, "BMP"),
+    ]
+
+
+def mutated(count: int, seed: int = SEED) -> Iterator[bytes]:
+    """Good files with bytes changed, cut out, doubled, or taken from another file."""
+    chance = random.Random(seed)
+    for number in range(count):
+        data = bytearray(seeds()[number % len(seeds())])
+        for _ in range(chance.choice((1, 1, 2, 4, 16))):
+            mutate(data, chance)
+        if data[:8] == b"\x89PNG\r\n\x1a\n" and chance.random() < 0.7:
+            mend_checksums(data)
+        yield bytes(data)
+
+
+def mutate(data: bytearray, chance: random.Random) -> None:
+    # Most of what can go wrong is decided near the start.
+    at = chance.randrange(min(len(data), chance.choice((40, 200, len(data)))))
+    length = chance.choice((1, 1, 2, 4, 50))
+    way = chance.randrange(6)
+    if way <= 1:
+        data[at] = chance.randrange(256)
+    elif way == 2:
+        data[at : at + length] = bytes([chance.choice((0, 1, 0x7F, 0x80, 0xFF))]) * length
+    elif way == 3:
+        del data[at : at + length]
+    elif way == 4:
+        data[at:at] = data[at : at + length]
+    else:
+        donor = chance.choice(seeds())
+        start = chance.randrange(len(donor))
+        data[at : at + length] = donor[start : start + length]
+    data[len(data) :] = b"" if data else b"\0"
+
+
+def mend_checksums(data: bytearray) -> None:
+    """Write the checksums of a PNG anew, or most mutations would end there."""
+    at = 8
+    while at + 12 <= len(data):
+        length = struct.unpack_from(">I", data, at)[0]
+        end = at + 8 + length
+        if end + 4 > len(data):
+            return
+        struct.pack_into(">I", data, end, zlib.crc32(data[at + 4 : end]))
+        at = end + 4
