@@ -10,15 +10,20 @@ endif
 
 BIN := .venv/bin
 READY := .venv/ready
+# The web page, and what it is made of (folders, too: a file may have gone).
+PAGE := course_utils/webapp/dist/index.html
+PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -type f) \
+	$(shell find course_utils/webapp/src)
 ARGS ?=
-BENCHMARKS ?= bench_import mpg_service overload sigterm
+BENCHMARKS ?= bench_import mpg_service image_service overload sigterm
 # JupyterLab does not start for root unless told to.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test lint unit notebooks refresh links lock bench clean
+.PHONY: help lab demo test lint unit notebooks refresh links lock bench clean
 
 help:
 	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
+	@echo "make demo     serve the image network with its web page, and open the page"
 	@echo "make test     check everything: lint, types, tests, all notebooks"
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
 	@echo "make links    write badges and set-up cells from the address in pyproject.toml"
@@ -30,6 +35,11 @@ lab: $(READY)
 	@$(BIN)/course fetch
 	@$(BIN)/course lab $(ALLOW_ROOT) $(ARGS)
 
+# The request log, on standard output, would bury what is said to people.
+demo: $(PAGE)
+	@$(BIN)/course fetch
+	@$(BIN)/course serve image --open $(ARGS) >/dev/null
+
 # Quick things first, so that a typing error does not take minutes to show.
 test: lint unit notebooks
 
@@ -38,7 +48,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-unit: $(READY)
+unit: $(PAGE)
 	@$(BIN)/python tools/programs.py chromium curl git
 	@$(BIN)/course fetch
 	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
@@ -62,8 +72,8 @@ bench: $(READY)
 	@set -e; for name in $(BENCHMARKS); do echo; $(BIN)/python -m benchmarks.$$name; done
 
 clean:
-	rm -rf .venv .cache dist test-artifacts .coverage .coverage.* .pytest_cache .mypy_cache \
-		.ruff_cache .hypothesis
+	rm -rf .venv .cache dist $(dir $(PAGE)) course_utils/webapp/node_modules test-artifacts \
+		.coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Written last, so that an interrupted set-up is taken up again.
 $(READY): requirements.lock pyproject.toml tools/install.py
@@ -72,3 +82,8 @@ $(READY): requirements.lock pyproject.toml tools/install.py
 	Where yours has another name: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) tools/install.py
 	@touch $@
+
+# The installation builds the page; one that has not changed in content is left as it is.
+$(PAGE): $(PAGE_SOURCES) | $(READY)
+	@$(PYTHON) tools/install.py
+	@test ! -f $@ || touch $@

@@ -1,0 +1,58 @@
+"""The image service's page in a real browser."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.web_app import WebApp
+from tests.conftest import BROWSER_FLAGS, ROOT
+from tests.serving import Served, serving
+
+Visit = Callable[..., WebApp]
+
+
+@pytest.fixture(scope="package")
+def service() -> Iterator[Served]:
+    """The image service as ``course serve`` runs it, with the real network."""
+    with serving("image") as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Opens the page at an address, in a window of its own; afterwards all must have been well."""
+    apps: list[WebApp] = []
+
+    def open_page(url: str, **options: Any) -> WebApp:
+        apps.append(WebApp(browser.new_context(**options), url))
+        return apps[-1]
+
+    yield open_page
+    for app in apps:
+        app.close()
+        assert app.complaints == []
+        assert [url for url in app.asked if not url.startswith((app.url, "data:", "blob:"))] == []
+
+
+@pytest.fixture
+def app(visit: Visit, service: Served) -> WebApp:
+    return visit(service.url)
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Path:
+    """Where pictures for people are kept."""
+    folder = ROOT / "test-artifacts"
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -1,0 +1,144 @@
+"""``make demo``: the service and its page with one command, in the browser where there is one."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from course_utils.browse import browse
+from tests.conftest import ROOT
+from tests.serving import COURSE, free_port, serving, wait_until
+from tests.setup.test_install import posix
+
+SERVE = [str(COURSE), "serve", "image", "--open"]
+
+
+class Demo:
+    """A running demonstration, and the file into which its browser writes what it opens."""
+
+    def __init__(self, process: "subprocess.Popen[str]", folder: Path):
+        self.process = process
+        self.opened = folder / "opened"
+        self._errors = folder / "stderr"
+
+    def said(self) -> str:
+        return self._errors.read_text("utf-8")
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C, which the terminal sends to all; the exit status."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(timeout=20)
+
+
+@contextlib.contextmanager
+def running_demo(command: list[str], folder: Path, *, screen: bool) -> Iterator[Demo]:
+    """Start ``command`` where there is a stand-in for a browser, or no screen at all."""
+    browser = folder / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >{folder}/opened\n')
+    browser.chmod(0o755)
+    hidden = {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "MAKEFLAGS", "MAKELEVEL"}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    if screen:
+        environment["BROWSER"] = f"{browser} %s"
+    with (folder / "stderr").open("w") as errors:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stderr=errors, process_group=0, text=True
+        )
+    try:
+        yield Demo(process, folder)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+def has_page(url: str) -> bool:
+    answer = requests.get(url, timeout=10)
+    return answer.ok and '<div id="root">' in answer.text
+
+
+@posix
+def test_the_browser_opens_when_the_page_answers(tmp_path: Path):
+    url = f"http://127.0.0.1:{free_port()}"
+    command = [*SERVE, "--port", url.rpartition(":")[2]]
+    with running_demo(command, tmp_path, screen=True) as demo:
+        assert wait_until(demo.opened.exists, 30)
+        assert wait_until(demo.opened.read_text).strip() == url
+        assert has_page(url)
+        assert wait_until(lambda: f"{url} is open in your browser." in demo.said())
+        assert demo.interrupt() == 0
+    assert "Traceback" not in demo.said()
+
+
+@posix
+def test_a_machine_without_a_screen_is_told_the_address(tmp_path: Path):
+    url = f"http://127.0.0.1:{free_port()}"
+    command = [*SERVE, "--port", url.rpartition(":")[2]]
+    with running_demo(command, tmp_path, screen=False) as demo:
+        assert wait_until(lambda: f"Open {url} in a browser." in demo.said(), 30)
+        assert has_page(url)
+    assert not demo.opened.exists()
+
+
+@posix
+def test_a_taken_port_does_not_matter(tmp_path: Path):
+    """On a Mac, 5000 is AirPlay's."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with running_demo([*SERVE, "--port", str(port)], tmp_path, screen=True) as demo:
+            assert wait_until(demo.opened.exists, 30)
+            url = wait_until(demo.opened.read_text).strip()
+            assert url != f"http://127.0.0.1:{port}"
+            assert has_page(url)
+
+
+@posix
+def test_ctrl_c_before_it_answers(tmp_path: Path):
+    with running_demo(SERVE, tmp_path, screen=True) as demo:
+        assert wait_until(lambda: "Serving image" in demo.said(), 30)
+        demo.interrupt()
+    assert "Traceback" not in demo.said()
+
+
+def test_a_service_that_does_not_start_is_not_waited_for_endlessly():
+    url = f"http://127.0.0.1:{free_port()}"
+    assert browse(url, patience=0.2) == f"{url} did not answer within 0.2 seconds."
+
+
+def test_a_service_without_a_page_opens_none():
+    answer = subprocess.run(
+        [COURSE, "serve", "mpg", "--open"], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 2
+    assert "The mpg service has no page to open." in answer.stderr
+
+
+def test_what_is_opened_is_what_answers(monkeypatch: pytest.MonkeyPatch):
+    opened: list[str] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("webbrowser.open", lambda url: bool(opened.append(url)) or True)
+    with serving("hello") as served:
+        assert browse(served.url) == f"{served.url} is open in your browser."
+    assert opened == [served.url]
+
+
+@posix
+@pytest.mark.skipif(
+    Path(sys.prefix) != ROOT / ".venv", reason="runs `make demo` in the environment make made"
+)
+def test_make_demo(tmp_path: Path):
+    port = free_port()
+    command = ["make", "demo", f"ARGS=--port {port}"]
+    with running_demo(command, tmp_path, screen=True) as demo:
+        assert wait_until(demo.opened.exists, 120)
+        assert has_page(f"http://127.0.0.1:{port}")
+        demo.interrupt()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{port}", timeout=2)

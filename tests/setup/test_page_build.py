@@ -1,0 +1,216 @@
+"""The web page is built into every installation: without Node, once, and again after an edit."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.conftest import ROOT, find_uv
+from tests.serving import running
+from tests.setup.test_install import make, posix
+from tools.install import BIN, EXE, uv_environment
+
+WEBAPP = Path("course_utils/webapp")
+HEADING = "What is in this photo?"
+
+
+def copy_tree(folder: Path) -> Path:
+    """What git has or would have of the checkout, in ``folder``."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.check_output(command, cwd=ROOT, text=True).strip("\0").split("\0"):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def programs_without_node(folder: Path) -> str:
+    """A PATH on which there is a shell, but no Node."""
+    if os.name == "nt":
+        return os.environ["PATH"]
+    folder.mkdir(exist_ok=True)
+    for program in ("sh", "env"):
+        if not (folder / program).exists():
+            (folder / program).symlink_to(str(shutil.which(program)))
+    return str(folder)
+
+
+def run_uv(*arguments: str | Path, path: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    environment = uv_environment() | {"NO_COLOR": "1", "PATH": path} | more
+    command = [find_uv() or "uv", *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+class Checkout:
+    """A copy of the checkout with an environment into which it is installed, alone."""
+
+    def __init__(self, folder: Path):
+        self.tree = copy_tree(folder / "tree")
+        self.dist = self.tree / WEBAPP / "dist"
+        self.path = programs_without_node(folder / "programs")
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+        self.python = folder / "venv" / BIN / f"python{EXE}"
+
+    def install(self, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """What tools/install.py does for the course itself."""
+        options = ["--quiet", "--python", self.python, "--no-deps", "--editable", self.tree]
+        return run_uv("pip", "install", *options, path=self.path, **environment)
+
+    def built(self) -> dict[str, int]:
+        """When each file of the page was written, in nanoseconds."""
+        files = [path for path in self.dist.rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.dist)): path.stat().st_mtime_ns for path in files}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    made = Checkout(tmp_path_factory.mktemp("checkout"))
+    answer = made.install()
+    assert answer.returncode == 0, answer.stderr
+    return made
+
+
+@pytest.mark.registry
+def test_an_installation_brings_the_page_where_there_is_no_node(checkout: Checkout):
+    if os.name != "nt":
+        assert shutil.which("node", path=checkout.path) is None
+    page = (checkout.dist / "index.html").read_text("utf-8")
+    for name in re.findall(r'(?:src|href)="\./([^"]+)"', page):
+        assert (checkout.dist / name).is_file()
+    assert HEADING in script(checkout)
+
+
+def script(checkout: Checkout) -> str:
+    (path,) = (checkout.dist / "assets").glob("*.js")
+    return path.read_text("utf-8")
+
+
+@pytest.mark.registry
+def test_an_unchanged_page_is_not_built_again(checkout: Checkout):
+    before = checkout.built()
+    os.utime(checkout.tree / WEBAPP / "src" / "App.tsx")  # touched, but the same
+    assert checkout.install().returncode == 0
+    assert checkout.built() == before
+
+
+@pytest.mark.registry
+def test_an_edit_is_in_the_page_that_is_served(checkout: Checkout, monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in os.environ if name.startswith("COV")]:
+        monkeypatch.delenv(name)  # the copy is not what is measured
+    source = checkout.tree / WEBAPP / "src" / "App.tsx"
+    before = source.read_text("utf-8")
+    source.write_text(before.replace(HEADING, "What might this be?"), "utf-8")
+    try:
+        assert checkout.install().returncode == 0
+        code = f"import sys; sys.path.insert(0, {str(checkout.tree)!r})"
+        code += "; from course_utils.cli import main; main()"
+        with running([sys.executable, "-c", code, "serve", "image"]) as served:
+            page = requests.get(served.url, timeout=10).text
+            (name,) = re.findall(r'src="\./([^"]+\.js)"', page)
+            served_script = requests.get(f"{served.url}/{name}", timeout=10).text
+        assert "What might this be?" in served_script
+        assert HEADING not in served_script
+    finally:
+        source.write_text(before, "utf-8")
+
+
+@pytest.mark.registry
+def test_a_page_that_does_not_compile_is_not_installed(checkout: Checkout):
+    wrong = checkout.tree / WEBAPP / "src" / "wrong.ts"
+    wrong.write_text('export const number: number = "text";\n', "utf-8")
+    before = checkout.built()
+    try:
+        answer = checkout.install()
+    finally:
+        wrong.unlink()
+    assert answer.returncode != 0
+    assert "src/wrong.ts(1,14): error TS2322" in answer.stderr
+    assert "npm run build failed" in answer.stderr
+    assert checkout.built() == before
+
+
+@pytest.mark.registry
+def test_without_a_network_it_says_what_to_do(tmp_path: Path):
+    checkout = Checkout(tmp_path)
+    answer = checkout.install(
+        npm_config_registry="http://127.0.0.1:9/",  # where nothing listens
+        npm_config_cache=str(tmp_path / "cache"),
+        npm_config_fetch_retries="0",
+    )
+    assert answer.returncode != 0
+    assert "The web page could not be built: npm ci failed" in answer.stderr
+    assert "HATCH_BUILD_NO_HOOKS=true" in answer.stderr
+    assert checkout.install(HATCH_BUILD_NO_HOOKS="true").returncode == 0
+    assert not checkout.dist.exists()
+
+
+@pytest.mark.registry
+def test_the_wheel_holds_the_page_and_its_sources_and_no_more(checkout: Checkout, tmp_path: Path):
+    """Built from the source distribution, which has to hold all that the build needs."""
+    answer = run_uv("build", "--quiet", "--out-dir", tmp_path, checkout.tree, path=checkout.path)
+    assert answer.returncode == 0, answer.stderr
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    (wheel,) = tmp_path.glob("*.whl")
+    with tarfile.open(sdist) as archive:
+        sources = archive.getnames()
+    packed = zipfile.ZipFile(wheel).namelist()
+    assert f"{WEBAPP.as_posix()}/dist/index.html" in packed
+    assert f"{WEBAPP.as_posix()}/src/api.ts" in packed
+    scripts = [name for name in packed if name.endswith(".js")]
+    assert [name.rpartition("/")[0] for name in scripts] == [f"{WEBAPP.as_posix()}/dist/assets"]
+    assert not [name for name in [*sources, *packed] if "node_modules" in name]
+    assert not [name for name in sources if "/webapp/dist" in name]
+    assert len(packed) == len(set(packed))
+
+
+@posix
+def test_make_builds_the_page_after_an_edit_and_not_otherwise(tmp_path: Path):
+    tree = copy_tree(tmp_path)
+    page = tree / WEBAPP / "dist" / "index.html"
+    page.parent.mkdir()
+    page.touch()
+    (tree / ".venv").mkdir()
+    (tree / ".venv" / "ready").touch()
+
+    def builds() -> bool:
+        answer = make(tree, "--dry-run", "demo", f"PYTHON={sys.executable}")
+        return "tools/install.py" in answer.stdout
+
+    def build() -> None:  # as far as make can tell
+        time.sleep(0.05)
+        page.touch()
+        assert not builds()
+
+    build()
+    source = tree / WEBAPP / "src"
+    for change in (
+        (source / "App.tsx").touch,
+        (source / "components" / "Stage.tsx").unlink,
+        (tree / WEBAPP / "package-lock.json").touch,
+        (tree / WEBAPP / ".npmrc").touch,
+        (tree / "hatch_build.py").touch,
+        page.unlink,
+    ):
+        time.sleep(0.05)
+        change()
+        assert builds()
+        build()
+
+
+def test_every_version_is_exact_and_no_host_is_named():
+    package = json.loads((ROOT / WEBAPP / "package.json").read_text("utf-8"))
+    lock = (ROOT / WEBAPP / "package-lock.json").read_text("utf-8")
+    for version in (package["dependencies"] | package["devDependencies"]).values():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    assert '"resolved"' not in lock
+    entries = json.loads(lock)["packages"]
+    assert all(entry["integrity"] for name, entry in entries.items() if name)
