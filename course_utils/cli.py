@@ -1,15 +1,24 @@
 """The command ``course``: open, run and serve the course (``course --help``)."""
 
 import contextlib
+import importlib
 import json
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import Progress, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from course_utils import __version__
@@ -32,43 +41,102 @@ def main() -> None:
 @click.option(
     "--model",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A .keras, .h5 or .tflite file with its .schema.json beside it.",
+    help="A .keras, .h5 or .tflite file; beside it its .schema.json (mpg) or .labels.json (image).",
 )
-def serve(name: str, host: str, port: int, workers: int, model: Path | None) -> None:
+@click.option(
+    "--open", "open_page", is_flag=True, help="Open the page; on any port where PORT is taken."
+)
+def serve(
+    name: str, host: str, port: int, workers: int, model: Path | None, open_page: bool
+) -> None:
     """Serve NAME until Ctrl-C.
 
     Takes the model you saved in a notebook, else the one the course ships.
     """
+    from course_utils.browse import open_when_ready
     from course_utils.serve import serve as run_server
 
     if name == "hello" and model:
         raise click.UsageError("The hello service has no model.")
-    if name == "mpg":
-        from course_utils.services.mpg import find_model
-
-        model = model or find_model()
+    if name != "image" and open_page:
+        raise click.UsageError(f"The {name} service has no page to open.")
+    if name != "hello":
+        service = importlib.import_module(f"course_utils.services.{name}")
+        try:
+            model = model or service.find_model()
+        except FileNotFoundError as error:
+            raise click.ClickException(str(error)) from None
         click.echo(f"Model: {model}", err=True)  # standard output is the request log's
-    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
-        raise click.ClickException(
-            f"Port {port} is in use. Choose another with --port, for example {port + 1}."
-        )
+    if _in_use(host, port):
+        if not open_page:  # else nobody needs to know the port
+            raise click.ClickException(
+                f"Port {port} is in use. Choose another with --port, for example {port + 1}."
+            )
+        port = _free_port(host)
     click.echo(f"Serving {name} at http://{host}:{port} - docs at /docs, Ctrl-C stops.", err=True)
+    if open_page:
+        open_when_ready(f"http://{host}:{port}")
     try:
         run_server(name, host=host, port=port, workers=workers, model=model)
     except (OSError, ValueError) as error:  # the model or its schema cannot be read
         raise click.ClickException(str(error)) from None
+    except ImportError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C as a C library was starting
+            raise click.Abort from None
+        raise
+
+
+def _in_use(host: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 @main.command()
 def fetch() -> None:
-    """Check that all data the notebooks need is here and unchanged."""
+    """Check all data, and bring the pretrained networks into Keras' cache."""
+    from course_utils import weights
     from course_utils.datasets import digests, verified
 
     try:
         files = [verified(name) for name in digests()]
+        console.print(f"All {len(files)} data files are here and unchanged.")
+        with _steps() as report:
+            sources = weights.fetch(report=report)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
-    console.print(f"All {len(files)} data files are here and unchanged.")
+    console.print(f"The pretrained networks are in {weights.cache_folder()}:", soft_wrap=True)
+    for name, source in sources.items():
+        console.print(f"  {name}: {source}", highlight=False)
+
+
+@contextlib.contextmanager
+def _steps() -> Iterator[Callable[[str, int, int | None], None]]:
+    """A function that shows each step it is told of as a line of its own, with a bar."""
+    columns = [TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn()]
+    bar = Progress(*columns, TimeElapsedColumn(), console=console)
+    tasks: dict[str, TaskID] = {}
+    with contextlib.ExitStack() as shown:
+
+        def report(step: str, done: int, total: int | None) -> None:
+            if not tasks:
+                shown.enter_context(bar)
+            if step not in tasks:
+                over()
+                tasks[step] = bar.add_task(step, total=None)
+            bar.update(tasks[step], completed=done, total=total)
+
+        def over() -> None:
+            for task in tasks.values():
+                bar.update(task, completed=1, total=1)
+
+        yield report
+        over()
 
 
 @main.command()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from course_utils import ngrok_agent, tunnels
+from course_utils.environment import in_colab
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -78,6 +79,30 @@ class Server:
             self._close_tunnel()
             self._wsgi.shutdown()
             self._thread.join()
+
+    def show(self, path: str = "/", *, height: int = 600) -> None:
+        """Show a page of the app below the cell; it is alive as long as the server runs.
+
+        Args:
+            path: the page's path.
+            height: of its frame, in pixels.
+        """
+        if in_colab():  # the browser is on another machine: Colab's proxy leads to this one
+            from google.colab import output
+
+            output.serve_kernel_port_as_iframe(self.port, path, height=str(height))
+            return
+        from IPython.display import display
+
+        url = html.escape(self.url + path)
+        frame = (
+            f'<iframe src="{url}" title="{html.escape(self.name)}" width="100%" '
+            f'height="{height}" style="border: 1px solid #8888; border-radius: 8px"></iframe>'
+        )
+        # Where a notebook is only read, its frames are left out, and the link remains.
+        link = f'<div>{frame}<a href="{url}" target="_blank">{url}</a></div>'
+        page = {"text/html": link, "text/plain": self.url + path}
+        display(page, raw=True)  # type: ignore[no-untyped-call]
 
     def _publish(self, tunnel: tunnels.Tunnel | None) -> None:
         with self._lock:

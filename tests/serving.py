@@ -14,6 +14,8 @@ from typing import Any
 
 import requests
 
+from course_utils.weights import image_classifier
+
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "data" / "models" / "mpg.tflite"
 COURSE = Path(sys.executable).with_name("course")
@@ -64,15 +66,21 @@ class Served:
         self.process.send_signal(signal.SIGTERM)
 
 
+def shipped(name: str) -> Path | None:
+    """The model that the course brings for a service."""
+    return {"mpg": lambda: MODEL, "image": image_classifier}.get(name, lambda: None)()
+
+
 @contextlib.contextmanager
 def serving(
-    name: str, *, workers: int = 1, model: Path | None = MODEL, seconds: float = 60
+    name: str, *, workers: int = 1, model: Path | None = None, seconds: float = 60
 ) -> Iterator[Served]:
     """``course serve NAME`` on a free port, ready; stopped at the end.
 
-    ``model=None`` leaves the choice to the command.
+    Without ``model`` it serves the one that the course brings, whatever a learner has saved here.
     """
-    options = ["--model", str(model)] if model and name != "hello" else []
+    model = model or shipped(name)
+    options = ["--model", str(model)] if model else []
     command = [str(COURSE), "serve", name, *options]
     with running(command, workers=workers, seconds=seconds) as served:
         yield served

@@ -13,7 +13,7 @@ import requests
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_utils import datasets
+from course_utils import datasets, weights
 from course_utils.cli import main
 from course_utils.environment import data_folder
 from course_utils.schema import FeatureSchema
@@ -42,6 +42,39 @@ def test_fetch_finds_all_data_unchanged(course):
     result = course("fetch")
     assert result.exit_code == 0
     assert f"All {len(datasets.digests())} data files" in result.output
+
+
+def test_fetch_makes_what_is_missing_and_is_quiet_about_it(tmp_path):
+    """In a process of its own: TensorFlow's noise would come from C++."""
+    models = shutil.copytree(weights.cache_folder(), tmp_path / "models")
+    (models / weights.CLASSIFIER).unlink()
+    environment = os.environ | {"KERAS_HOME": str(tmp_path), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "course_utils.cli", "fetch"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "converting MobileNet for the image service" in done.stdout
+    assert f"{weights.CLASSIFIER}: made from {weights.MOBILENET}" in done.stdout
+    again = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "converting" not in again.stdout
+    assert str(models) in again.stdout
+
+
+def test_fetch_with_no_source_at_all_says_what_was_tried(course, tmp_path, monkeypatch):
+    nowhere = "http://127.0.0.1:9/"  # nothing listens on the port of "discard"
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("HTTPS_PROXY", nowhere)
+    monkeypatch.setenv("https_proxy", nowhere)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", nowhere)
+    result = course("fetch")
+    assert result.exit_code == 1
+    assert "imagenet_class_index.json could be had from nowhere" in result.output
+    assert "Keras' host: does not answer" in result.output
+    assert "PyPI's timm: no connection" in result.output
+    assert "run `course fetch` again" in result.output
+    assert "Traceback" not in result.output
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing"])

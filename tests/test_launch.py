@@ -11,6 +11,8 @@ import psutil
 import pytest
 import requests
 from flask import Flask, request
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
 from course_utils.launch import launch
 
@@ -209,6 +211,19 @@ def test_it_shows_as_a_link(free_port):
     server.stop()
     assert "href" not in server._repr_html_()
     assert repr(server) == "<Server <b>: stopped>"
+
+
+def test_a_page_shows_below_a_cell_and_leaves_a_link(free_port):
+    InteractiveShell.instance()  # what a notebook's cells run in
+    with launch(make_app("tests.<b>"), port=free_port) as server, capture_output() as captured:
+        server.show("/docs?a=1&b=2", height=300)
+    InteractiveShell.clear_instance()
+    (shown,) = captured.outputs
+    address = f"{server.url}/docs?a=1&amp;b=2"
+    assert f'<iframe src="{address}" title="&lt;b&gt;"' in shown.data["text/html"]
+    assert 'height="300"' in shown.data["text/html"]
+    assert f'<a href="{address}"' in shown.data["text/html"]
+    assert shown.data["text/plain"] == f"{server.url}/docs?a=1&b=2"
 
 
 def test_any_wsgi_callable_and_a_notebooks_own_app(capsys, free_port):

@@ -493,6 +493,12 @@ def test_in_colab_without_a_token_the_page_is_shown(app, colab, capsys, monkeypa
     assert TOKEN not in printed
 
 
+def test_in_colab_a_page_shows_through_its_proxy(app, colab):
+    with launch(app) as server:
+        server.show("/docs", height=300)
+        assert colab.output.calls == [server.port]
+
+
 def test_in_colab_the_secret_is_used(app, colab, sdk, monkeypatch, capsys):
     monkeypatch.setattr(colab.userdata, "secrets", {tunnels.TOKEN: TOKEN})
     for start in (lambda: launch(app, public=True), app_run(app)):

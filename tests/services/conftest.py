@@ -15,3 +15,9 @@ def hello() -> Iterator[Served]:
 def mpg() -> Iterator[Served]:
     with serving("mpg") as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[Served]:
+    with serving("image", workers=2) as served:
+        yield served

@@ -1,0 +1,275 @@
+"""The image service: a photo in, its five likeliest classes out (section 13.1).
+
+``POST /api/image`` takes the photo as a file (multipart field ``image``) or by its address (JSON
+``{"url": ...}``) and answers ``{"pred": [{"name": ..., "prob": ...}, ...]}``, likeliest first. In
+front of it stands the web page of section 13.3.
+
+It serves any image classifier that takes RGB pixels from 0 to 255, of shape
+``(n, height, width, 3)``, and gives a probability for each class, of shape ``(n, classes)``, with
+the names of its classes as a JSON list beside it, in ``NAME.labels.json``.
+"""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flask import Flask, Response, jsonify, request
+from PIL import Image
+
+from course_utils import image_files, images, weights
+from course_utils.downloads import BadURL, download
+from course_utils.environment import PACKAGE_FOLDER, output_folder
+from course_utils.predictor import Predictor
+from course_utils.schema import Fault, describe, pointer
+from course_utils.services import openapi, page, upload
+from course_utils.services.body import parse_json, read_body
+from course_utils.services.errors import Problem
+from course_utils.services.gate import Gate
+from course_utils.services.operations import operate
+from course_utils.services.watch import ALONE, Host
+
+FORM_OVERHEAD = 16 * 1024  # bytes that a form takes around its file
+LIMITS = {upload.MEDIA_TYPE: images.MAX_BYTES + FORM_OVERHEAD, "application/json": 64 * 1024}
+SHOWN = 5  # classes in an answer
+THUMBNAIL = 320  # pixels a side, at most
+PATIENCE = 1.0  # seconds in the queue; a photo takes about twenty milliseconds
+DOWNLOADS = 8  # at a time; each waits for another host, up to five seconds
+
+NUMBER = {"type": "number", "minimum": 0, "maximum": 1}
+CLASS = {
+    "type": "object",
+    "required": ["name", "prob"],
+    "properties": {"name": {"type": "string"}, "prob": NUMBER},
+    "additionalProperties": False,
+}
+ANSWER = {
+    "type": "object",
+    "required": ["pred"],
+    "properties": {
+        "pred": {"type": "array", "items": CLASS, "minItems": 1, "maxItems": SHOWN},
+        "thumbnail": {"type": "string", "description": "a JPEG as data: URL, if asked for"},
+    },
+    "additionalProperties": False,
+}
+MODEL = {
+    "type": "object",
+    "required": ["name", "classes", "max_bytes", "formats"],
+    "properties": {
+        "name": {"type": "string"},
+        "classes": {"type": "integer", "minimum": 1},
+        "max_bytes": {"type": "integer"},
+        "formats": {"type": "array", "items": {"type": "string"}},
+    },
+    "additionalProperties": False,
+}
+
+
+def find_model() -> Path:
+    """The learner's model, saved by notebook 04, else MobileNet as `weights` brought it.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    own = output_folder() / "image.tflite"
+    return own if own.is_file() else weights.image_classifier()
+
+
+def load_labels(model: Path) -> list[str]:
+    """The names of a model's classes, in the order of its outputs.
+
+    Raises:
+        FileNotFoundError: they are not beside it.
+        ValueError: the file is not a JSON list of names.
+    """
+    path = model.with_name(f"{model.stem}.labels.json")
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing: a JSON list of the model's class names has to stand beside it."
+        )
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path.name} is not JSON: {error}") from None
+    if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
+        raise ValueError(f"{path.name} is not a JSON list of names.")
+    return labels
+
+
+def create_app(
+    model: str | Path | None = None,
+    *,
+    predictor: Predictor | None = None,
+    slots: int = 2,
+    host: Host = ALONE,
+) -> Flask:
+    """The image service and its page.
+
+    Args:
+        model: a ``.keras``, ``.h5`` or ``.tflite`` file with its ``.labels.json`` beside it;
+            by default what `find_model` finds.
+        predictor: used instead of loading ``model``; the labels are read all the same.
+        slots: photos classified at a time; more than the machine has cores only makes all wait.
+        host: what the server around the app offers it.
+
+    Raises:
+        FileNotFoundError: no model, or no labels beside it.
+        ValueError: one of them cannot be read, or they do not fit together.
+    """
+    path = Path(model) if model else find_model()
+    labels = load_labels(path)
+    network = predictor or Predictor.load(path)
+    _check_shapes(path, network, labels)
+    height, width, _ = network.input_shape
+    gate = Gate(slots=slots, patience=PATIENCE)
+    downloads = Gate(slots=DOWNLOADS, queue=0)
+    app = Flask(__name__, static_folder=None)
+
+    @app.post("/api/image")
+    def image() -> Response:
+        data, field = read_photo(downloads)
+        with gate:
+            pixels = _decoded(data, field, (width, height))
+            answer: dict[str, Any] = {"pred": top(network.predict(pixels[None])[0], labels)}
+            if request.args.get("thumbnail") == "1":
+                answer["thumbnail"] = _thumbnail(data)
+        return jsonify(answer)
+
+    @app.get("/api/model")
+    def about() -> Response:
+        return jsonify(
+            name=path.stem,
+            classes=len(labels),
+            max_bytes=images.MAX_BYTES,
+            formats=list(images.FORMATS),
+        )
+
+    def check() -> None:
+        grey = np.full((1, height, width, 3), 128, np.float32)
+        top(network.predict(grey)[0], labels)
+
+    page.install(app, PACKAGE_FOLDER / "webapp" / "dist")
+    operate(app, title="Image classification", paths=PATHS, check=check, host=host)
+    return app
+
+
+def top(probabilities: np.ndarray, labels: list[str]) -> list[dict[str, Any]]:
+    """The likeliest classes, likeliest first, as the service answers them.
+
+    Args:
+        probabilities: shape ``(classes,)``.
+        labels: their names.
+
+    Raises:
+        ValueError: these are no probabilities.
+    """
+    if not np.isfinite(probabilities).all() or abs(probabilities.sum() - 1) > 1e-3:
+        raise ValueError("the network's answers are not probabilities: they do not sum to 1")
+    order = np.argsort(-probabilities, kind="stable")[:SHOWN]
+    return [{"name": labels[i], "prob": round(float(probabilities[i]), 6)} for i in order]
+
+
+def read_photo(downloads: Gate) -> tuple[bytes, str]:
+    """The photo that the current request sends or names, and the field it came by.
+
+    Raises:
+        Problem: 400 with every fault, 413, 415, or 503 where too many downloads are under way.
+    """
+    media_type, body = read_body(LIMITS)
+    if media_type == upload.MEDIA_TYPE:
+        return upload.uploaded_file(body, "image"), "image"
+    url = _read_url(body)
+    with downloads:
+        try:
+            return download(url), "url"
+        except BadURL as error:
+            fault = Fault("/url", error.detail, error.received, error.allowed)
+            raise Problem(400, "No photo came from this address; see errors.", [fault]) from None
+
+
+def _read_url(body: bytes) -> str:
+    value, faults = parse_json(body)
+    allowed = 'an object with the key "url"'
+    if not isinstance(value, dict):
+        faults.append(Fault("", "not an object", describe(value), allowed))
+    else:
+        unknown = [name for name in value if name != "url"]
+        faults += [Fault(pointer(n[:40]), "unknown key", "the key", allowed) for n in unknown[:20]]
+        if not isinstance(value.get("url"), str):
+            received = describe(value["url"]) if "url" in value else "nothing"
+            faults.append(Fault("/url", "not a text", received, "an http or https address"))
+    if faults:
+        raise Problem(400, "The body does not name a photo; see errors.", faults)
+    return value["url"]
+
+
+def _decoded(data: bytes, field: str, size: tuple[int, int]) -> np.ndarray:
+    try:
+        return images.read_image(data, size=size)
+    except images.BadImage as error:
+        fault = Fault(pointer(field), error.detail, error.received, error.allowed)
+        raise Problem(400, "This photo cannot be read; see errors.", [fault]) from None
+
+
+def _thumbnail(data: bytes) -> str:
+    """A photo that has been read before, as a small JPEG in a ``data:`` URL (RFC 2397)."""
+    file = image_files.examine(data)
+    upright = (file.height, file.width) if file.orientation >= 5 else (file.width, file.height)
+    shrunk = min(1, THUMBNAIL / max(upright))
+    width, height = (max(1, round(side * shrunk)) for side in upright)
+    jpeg = io.BytesIO()
+    pixels = images.read_image(data, size=(width, height))
+    Image.fromarray(pixels).save(jpeg, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
+
+
+def _check_shapes(path: Path, network: Predictor, labels: list[str]) -> None:
+    if len(network.input_shape) != 3 or network.input_shape[2] != 3:
+        raise ValueError(
+            f"{path.name} takes examples of shape {network.input_shape}; the image service needs "
+            "a model of RGB pictures: (height, width, 3)."
+        )
+    if network.output_shape != (len(labels),):
+        raise ValueError(
+            f"{path.name} answers with shape {network.output_shape}, but {len(labels)} class "
+            "names stand beside it."
+        )
+
+
+_BODY = {
+    "required": True,
+    "content": {
+        upload.MEDIA_TYPE: {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {"image": {"type": "string", "contentMediaType": "image/*"}},
+                "additionalProperties": False,
+            }
+        },
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["url"],
+                "properties": {"url": {"type": "string", "format": "uri"}},
+                "additionalProperties": False,
+            }
+        },
+    },
+}
+_THUMBNAIL_PARAMETER = {
+    "name": "thumbnail",
+    "in": "query",
+    "description": "1: the answer holds a small picture of the photo, too",
+    "schema": {"enum": ["0", "1"]},
+}
+PATHS: dict[str, Any] = {
+    "/api/image": {
+        "post": openapi.operation("Classify a photo", ANSWER, body=_BODY)
+        | {"parameters": [_THUMBNAIL_PARAMETER]}
+    },
+    "/api/model": {"get": openapi.operation("What is served, and what it takes", MODEL)},
+    "/": {"get": openapi.operation("The page", {"type": "string"}, ok_type="text/html")},
+}

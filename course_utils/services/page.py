@@ -1,0 +1,47 @@
+"""A built single-page app in front of a service: ``/`` and ``/assets/``."""
+
+from pathlib import Path
+
+from flask import Flask, Response, send_from_directory
+
+from course_utils.services.errors import Problem
+
+# The page runs its own scripts and asks its own host, nothing else; pictures may also come from
+# the visitor's own computer.
+POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        "img-src 'self' blob: data:",
+        "style-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+)
+NOT_BUILT = (
+    "This service runs without its page, which was not built when the course was installed. "
+    "Install the course again with a network (in a checkout `make demo` does), or use the API: "
+    "see /docs."
+)
+
+
+def install(app: Flask, folder: Path) -> None:
+    """Serve the app that a build left in ``folder``: ``index.html`` and ``assets/``.
+
+    The page's links are relative, so it also works behind a proxy that adds a path prefix.
+    Without a build, ``/`` says so.
+    """
+
+    def page() -> Response:
+        if not (folder / "index.html").is_file():
+            raise Problem(404, NOT_BUILT)
+        answer = send_from_directory(folder, "index.html", max_age=0)
+        answer.headers["Content-Security-Policy"] = POLICY
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+    def asset(name: str) -> Response:
+        # The build puts a digest of the content into each name: a new build has new names.
+        return send_from_directory(folder / "assets", name, max_age=31_536_000)
+
+    app.add_url_rule("/", view_func=page)
+    app.add_url_rule("/assets/<path:name>", view_func=asset)

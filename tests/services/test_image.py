@@ -1,0 +1,241 @@
+"""The image service over real sockets, with the real network."""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from course_utils.environment import data_folder, quiet_native_stderr
+from course_utils.predictor import Predictor
+from course_utils.services.image import create_app, load_labels, top
+from course_utils.weights import image_classifier
+from tests.serving import MODEL, Served, serving
+
+PHOTOS = data_folder() / "photos"
+# Written down before the network was asked.
+EXPECTED: dict[str, list[str]] = json.loads((PHOTOS / "expected.json").read_text("utf-8"))
+RIGHT = ["cat.png", "coffee.png", "dog.jpg", "paintbrush.jpg", "red_panda.jpg"]
+
+
+def ask(served: Served, content: bytes, **more: Any) -> requests.Response:
+    files = {"image": ("photo", content)}
+    return requests.post(f"{served.url}/api/image", files=files, timeout=10, **more)
+
+
+def read(name: str) -> bytes:
+    return (PHOTOS / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_it_names_what_the_photo_shows(image: Served, name: str) -> None:
+    answer = ask(image, read(name))
+    assert answer.status_code == 200
+    assert answer.json()["pred"][0]["name"] in EXPECTED[name]
+
+
+def test_the_answer_has_the_shape_that_the_chapters_clients_expect(image: Served) -> None:
+    answer = ask(image, read("fig.jpg")).json()
+    assert list(answer) == ["pred"]
+    assert [list(guess) for guess in answer["pred"]] == [["name", "prob"]] * 5
+    probabilities = [guess["prob"] for guess in answer["pred"]]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert 0 < sum(probabilities) <= 1
+
+
+def test_it_says_what_keras_says_of_the_same_pixels(image: Served) -> None:
+    with quiet_native_stderr():
+        from keras.applications import MobileNet
+        from keras.applications.mobilenet import decode_predictions, preprocess_input
+    keras_network = MobileNet(weights="imagenet")
+    for name in EXPECTED:
+        photo = Image.open(PHOTOS / name).convert("RGB")
+        square = photo.resize((224, 224), Image.Resampling.BILINEAR)
+        pixels = preprocess_input(np.asarray(square, np.float32)[None].copy())
+        theirs = decode_predictions(keras_network.predict(pixels, verbose=0), top=5)[0]
+        ours = ask(image, read(name)).json()["pred"]
+        assert [guess["name"] for guess in ours] == [name for _, name, _ in theirs]
+        for guess, (_, _, probability) in zip(ours, theirs, strict=True):
+            assert abs(guess["prob"] - probability) <= 1e-4
+
+
+def test_all_thousand_probabilities_agree_with_keras() -> None:
+    with quiet_native_stderr():
+        from keras.applications import MobileNet
+        from keras.applications.mobilenet import preprocess_input
+    draw = np.random.default_rng(4)
+    photos = [Image.open(PHOTOS / name).convert("RGB").resize((224, 224)) for name in EXPECTED]
+    pixels = np.stack([*map(np.asarray, photos), draw.integers(0, 256, (224, 224, 3))])
+    pixels = pixels.astype(np.float32)
+    ours = Predictor.load(image_classifier()).predict(pixels)
+    theirs = MobileNet(weights="imagenet").predict(preprocess_input(pixels.copy()), verbose=0)
+    assert np.abs(ours - theirs).max() <= 1e-4
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+def test_every_format_is_read(image: Served, kind: str) -> None:
+    photo = io.BytesIO()
+    Image.open(PHOTOS / "paintbrush.jpg").save(photo, kind)
+    assert ask(image, photo.getvalue()).json()["pred"][0]["name"] == "paintbrush"
+
+
+@pytest.mark.parametrize("name", ["cat.png", "CAT.PNG", "cat.jpg", "cat.txt", "cat", "../cat.png"])
+def test_the_name_of_the_file_does_not_matter(image: Served, name: str) -> None:
+    files = {"image": (name, read("cat.png"), "text/plain")}
+    answer = requests.post(f"{image.url}/api/image", files=files, timeout=10)
+    assert answer.json() == ask(image, read("cat.png")).json()
+
+
+@pytest.mark.parametrize(("size", "small"), [((900, 30), (320, 11)), ((10, 5), (10, 5))])
+def test_a_thumbnail_keeps_its_proportions_and_is_upright(
+    image: Served, size: tuple[int, int], small: tuple[int, int]
+) -> None:
+    photo = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright
+    Image.new("RGB", size, "red").save(photo, "JPEG", exif=exif)
+    answer = ask(image, photo.getvalue(), params={"thumbnail": "1"}).json()
+    encoded = answer["thumbnail"].partition(",")[2]
+    assert Image.open(io.BytesIO(base64.b64decode(encoded))).size == small[::-1]
+
+
+def test_a_thumbnail_is_there_if_asked_for_and_changes_nothing(image: Served) -> None:
+    plain = ask(image, read("dog.jpg")).json()
+    answer = ask(image, read("dog.jpg"), params={"thumbnail": "1"}).json()
+    head, _, encoded = answer.pop("thumbnail").partition(",")
+    assert answer == plain
+    assert head == "data:image/jpeg;base64"
+    thumbnail = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    original = Image.open(PHOTOS / "dog.jpg").convert("RGB")
+    assert thumbnail.size == (320, 240)
+    difference = np.asarray(thumbnail, int) - np.asarray(original.resize((320, 240)), int)
+    assert np.abs(difference).mean() < 8
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({}, ["/url"]),
+        ({"url": 5}, ["/url"]),
+        ({"url": None, "a/b": 1}, ["/a~1b", "/url"]),
+        ({"url": "http://127.0.0.1/cat.png"}, ["/url"]),
+        ([], [""]),
+        ("http://example.org/cat.png", [""]),
+    ],
+)
+def test_every_fault_of_an_address_is_named(image: Served, body: Any, pointers: list[str]) -> None:
+    answer = requests.post(f"{image.url}/api/image", json=body, timeout=10)
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == pointers
+    assert "127.0.0.1" not in answer.text
+
+
+def test_a_key_given_twice_is_refused(image: Served) -> None:
+    body = b'{"url": "http://a.example/", "url": "http://b.example/"}'
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(f"{image.url}/api/image", data=body, headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/url")
+
+
+def test_what_is_no_photo_is_a_bad_request_that_says_so(image: Served) -> None:
+    answer = ask(image, b"%PDF-1.7 a letter")
+    assert answer.status_code == 400
+    fault = answer.json()["errors"][0]
+    assert fault["pointer"] == "/image"
+    assert "PDF" in fault["received"]
+    assert "JPEG" in fault["allowed"]
+
+
+def test_too_much_and_the_wrong_kind_are_refused(image: Served) -> None:
+    assert ask(image, b"\xff\xd8\xff" + bytes(10_100_000)).status_code == 413
+    raw = requests.post(
+        f"{image.url}/api/image",
+        data=read("cat.png"),
+        headers={"Content-Type": "image/png"},
+        timeout=10,
+    )
+    assert raw.status_code == 415
+    assert raw.json()["errors"][0]["allowed"] == "multipart/form-data or application/json"
+
+
+def test_it_says_what_it_serves(image: Served) -> None:
+    answer = requests.get(f"{image.url}/api/model", timeout=5).json()
+    assert answer == {
+        "name": "mobilenet_imagenet",
+        "classes": 1000,
+        "max_bytes": 10_000_000,
+        "formats": ["JPEG", "PNG", "WebP", "GIF", "BMP"],
+    }
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """An image classifier of three classes: how red, green or blue a picture is, squared."""
+    with quiet_native_stderr():
+        import keras
+
+        pixels = keras.Input((8, 8, 3))
+        means = keras.layers.GlobalAveragePooling2D()(pixels)
+        shares = keras.layers.Softmax()(keras.layers.Rescaling(0.1)(means))
+        keras.Model(pixels, shares).save(tmp_path / "colours.keras")
+    (tmp_path / "colours.labels.json").write_text('["red", "grün", "blue"]', "utf-8")
+    return tmp_path / "colours.keras"
+
+
+def test_it_serves_any_image_classifier(small: Path) -> None:
+    green = io.BytesIO()
+    Image.new("RGB", (50, 30), "lime").save(green, "PNG")
+    with serving("image", model=small) as served:
+        assert "colours.keras" in served.said()
+        guesses = ask(served, green.getvalue()).json()["pred"]
+        about = requests.get(f"{served.url}/api/model", timeout=5).json()
+    assert guesses[0] == {"name": "grün", "prob": 1.0}
+    assert len(guesses) == 3
+    assert (about["name"], about["classes"]) == ("colours", 3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "reason"),
+    [
+        (None, FileNotFoundError, "labels.json is missing"),
+        ("{", ValueError, "is not JSON"),
+        ('{"a": 1}', ValueError, "not a JSON list of names"),
+        ("[1, 2, 3]", ValueError, "not a JSON list of names"),
+        ('["red"]', ValueError, "but 1 class names"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused_at_the_start(
+    tmp_path: Path, labels: str | None, error: type[Exception], reason: str
+) -> None:
+    model = tmp_path / "m.tflite"
+    model.write_bytes(image_classifier().read_bytes())
+    if labels is not None:
+        (tmp_path / "m.labels.json").write_text(labels, "utf-8")
+    with pytest.raises(error, match=reason):
+        create_app(model)
+
+
+def test_a_model_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mpg.tflite").write_bytes(MODEL.read_bytes())
+    (tmp_path / "mpg.labels.json").write_text('["mpg"]', "utf-8")
+    with pytest.raises(ValueError, match="a model of RGB pictures"):
+        create_app(tmp_path / "mpg.tflite")
+
+
+@pytest.mark.parametrize("answers", [[0.5, 0.4], [np.nan, 0.1], [0.7, 0.7]])
+def test_what_is_no_probability_is_not_passed_on(answers: list[float]) -> None:
+    with pytest.raises(ValueError, match="not probabilities"):
+        top(np.array(answers), ["a", "b"])
+
+
+def test_the_labels_are_those_that_keras_uses() -> None:
+    with quiet_native_stderr():
+        from keras.applications.mobilenet import decode_predictions
+    names = [best[0][1] for best in decode_predictions(np.eye(1000), top=1)]
+    assert load_labels(image_classifier()) == names
