@@ -1,6 +1,5 @@
 """Load by wrk, a process of its own."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -9,12 +8,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.serving import CAR
-
+# The body comes from a file: it may hold any bytes.
 SCRIPT = """
 wrk.method = "POST"
-wrk.body = '%s'
-wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Content-Type"] = "{content_type}"
+local file = io.open("{body}", "rb")
+wrk.body = file:read("*all")
+file:close()
 """
 
 
@@ -30,11 +30,15 @@ def need_wrk() -> None:
         sys.exit("This benchmark needs wrk: apt-get install wrk (macOS: brew install wrk).")
 
 
-def measure(url: str, *, seconds: int, connections: int = 8) -> Measured:
-    """POST the same car over and over on ``connections`` kept connections."""
+def measure(
+    url: str, body: bytes, content_type: str, seconds: int, *, connections: int = 8
+) -> Measured:
+    """POST the same body over and over on ``connections`` kept connections."""
     with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "post.lua"
-        script.write_text(SCRIPT % json.dumps(CAR), "utf-8")
+        content, script = Path(folder) / "body", Path(folder) / "post.lua"
+        content.write_bytes(body)
+        text = SCRIPT.format(body=content, content_type=content_type)
+        script.write_text(text, "utf-8")
         options = ["-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "30s"]
         command = ["wrk", *options, "--latency", "-s", str(script), url]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -1,0 +1,102 @@
+"""How fast the image service answers, against the book's way and against the floor.
+
+    python -m benchmarks.image_service [--rounds 5] [--seconds 4]
+
+The photo is the course's cat as a JPEG of 451 × 300 pixels. The floor decodes, resizes and
+classifies it in a loop, in as many processes as the service has workers. All are measured in
+turns. Exits with an error where a target of the course is missed.
+"""
+
+import argparse
+import functools
+import io
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import requests
+from PIL import Image
+
+from benchmarks.compare import Found, in_turns, ratio, show
+from benchmarks.wrk import Measured, measure, need_wrk
+from course_utils.environment import data_folder
+from course_utils.weights import image_classifier
+from tests.serving import ROOT, running, serving
+
+WORKERS = 2
+BOOK_TARGET = 5  # times the book's requests a second
+FLOOR_TARGET = 0.8  # of the photos a second that the bare loops classify
+FLOOR_AIM = 0.9
+BOOK = "the book's way: model.predict, Flask's server"
+FLOOR = f"the floor: decode, resize, LiteRT, {WORKERS} processes"
+OURS = f"course serve image --workers {WORKERS}"
+
+
+def cat() -> bytes:
+    """The cat as a JPEG."""
+    jpeg = io.BytesIO()
+    Image.open(data_folder() / "photos" / "cat.png").convert("RGB").save(jpeg, "JPEG", quality=90)
+    return jpeg.getvalue()
+
+
+def floor(photo: Path, seconds: int) -> Measured:
+    """Photos a second, all processes together."""
+    options = [str(photo), str(image_classifier()), "--seconds", str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.image_floor", *options]
+    loops = [
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
+        )
+        for _ in range(WORKERS)
+    ]
+    results = [json.loads(loop.communicate()[0]) for loop in loops]
+    rate = sum(result["photos"] / result["seconds"] for result in results)
+    return Measured(rate, 1000 * WORKERS / rate, 0)
+
+
+def run(rounds: int, seconds: int) -> Found:
+    jpeg = cat()
+    form = requests.Request("POST", "http://any", files={"image": ("cat.jpg", jpeg)}).prepare()
+    assert isinstance(form.body, bytes)
+    book = [sys.executable, "-m", "benchmarks.book_image_service"]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(book) as book_served,
+        serving("image", workers=WORKERS) as ours_served,
+    ):
+        photo = Path(folder, "cat.jpg")
+        photo.write_bytes(jpeg)
+        ask = functools.partial(measure, body=form.body, content_type=form.headers["Content-Type"])
+        return in_turns(
+            {
+                BOOK: lambda seconds: ask(f"{book_served.url}/api/image", seconds=seconds),
+                FLOOR: functools.partial(floor, photo),
+                OURS: lambda seconds: ask(f"{ours_served.url}/api/image", seconds=seconds),
+            },
+            rounds,
+            seconds,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4, help="of load, a service and round")
+    options = parser.parse_args()
+    need_wrk()
+    found = run(options.rounds, options.seconds)
+    title = f"POST /api/image, 8 connections, median of {options.rounds} rounds"
+    show(title, found, OURS)
+    print(
+        f"Targets: {BOOK_TARGET} × the book's way, {FLOOR_TARGET} of the floor (aim {FLOOR_AIM})."
+    )
+    ours = found[OURS]
+    missed = ratio(ours, found[BOOK]) < BOOK_TARGET or ratio(ours, found[FLOOR]) < FLOOR_TARGET
+    if missed or any(measured.errors for measured in ours):
+        sys.exit("A target is missed.")
+
+
+if __name__ == "__main__":
+    main()
