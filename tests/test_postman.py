@@ -1,4 +1,4 @@
-"""The Postman collection is a real one: Postman's own runner executes it against the service."""
+"""The Postman collections are real ones: Postman's own runner executes them."""
 
 import json
 import shutil
@@ -8,29 +8,41 @@ import pytest
 
 from course_utils.environment import data_folder
 from course_utils.launch import launch
-from course_utils.services import mpg
+from course_utils.services import image, mpg
+from course_utils.weights import image_classifier
 
-COLLECTION = data_folder() / "postman" / "mpg.postman_collection.json"
+COLLECTIONS = sorted((data_folder() / "postman").glob("*.json"))
+APPS = {
+    "image": lambda: image.create_app(image_classifier()),
+    "mpg": lambda: mpg.create_app(mpg.shipped_model()),
+}
 NEWMAN = "newman@6.2.1"
+
+each_collection = pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda path: path.stem)
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="newman, Postman's runner, needs Node")
-def test_newman_runs_the_collection(tmp_path):
+@each_collection
+def test_newman_runs_the_collection(collection, tmp_path):
     report = tmp_path / "report.json"
-    with launch(mpg.create_app(mpg.shipped_model()), port=5060) as server:
+    app = APPS[collection.name.partition(".")[0]]()
+    with launch(app, port=5060) as server:
         command = [shutil.which("npm"), "exec", "--yes", f"--package={NEWMAN}", "--", "newman"]
-        command += ["run", str(COLLECTION), "--env-var", f"baseUrl={server.url}"]
+        command += ["run", str(collection), "--env-var", f"baseUrl={server.url}"]
+        command += ["--working-dir", str(data_folder())]
         command += ["--reporters", "json", "--reporter-json-export", str(report)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     run = json.loads(report.read_text())["run"]
-    assert run["stats"]["requests"] == {"total": 5, "pending": 0, "failed": 0}
-    assert run["stats"]["assertions"]["total"] == COLLECTION.read_text().count("pm.test(")
+    items = len(json.loads(collection.read_text(encoding="utf-8"))["item"])
+    assert run["stats"]["requests"] == {"total": items, "pending": 0, "failed": 0}
+    assert run["stats"]["assertions"]["total"] == collection.read_text().count("pm.test(")
     assert run["failures"] == []
 
 
-def test_it_is_version_2_1_with_a_test_for_each_request():
-    collection = json.loads(COLLECTION.read_text(encoding="utf-8"))
-    assert collection["info"]["schema"].endswith("/v2.1.0/collection.json")
-    for item in collection["item"]:
+@each_collection
+def test_it_is_version_2_1_with_a_test_for_each_request(collection):
+    content = json.loads(collection.read_text(encoding="utf-8"))
+    assert content["info"]["schema"].endswith("/v2.1.0/collection.json")
+    for item in content["item"]:
         assert any("pm.test(" in line for line in item["event"][0]["script"]["exec"]), item["name"]

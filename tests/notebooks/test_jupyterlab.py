@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
+from course_utils.environment import data_folder
 from tests.conftest import BROWSER_FLAGS, ROOT
-from tests.notebooks.common import NOTEBOOKS, clean_environment
+from tests.notebooks.common import NOTEBOOKS, clean_environment, read
 
-NOTEBOOK = next(path for path in NOTEBOOKS if path.name.startswith("02_"))
+MPG, WEB_APP = (next(p for p in NOTEBOOKS if p.name.startswith(n)) for n in ("02_", "06_"))
 ARTIFACTS = ROOT / "test-artifacts"
 RUN_ALL = "window.jupyterapp.commands.execute('notebook:run-all-cells')"
 CONTENT = "window.jupyterapp.shell.currentWidget.content.model.toJSON()"
@@ -24,13 +26,12 @@ IDLE = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
-    """The address of a JupyterLab whose folder holds the notebook."""
+    """The address of a JupyterLab whose folder holds the notebooks; their names go after it."""
     folder, config, runtime = (tmp_path / name for name in ("files", "config", "runtime"))
     (config / "labconfig").mkdir(parents=True)
     news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (config / "labconfig/page_config.json").write_text(json.dumps(news))
-    folder.mkdir()
-    shutil.copy(NOTEBOOK, folder)
+    shutil.copytree(NOTEBOOKS[0].parent, folder)
     environment = clean_environment(tmp_path / "home", Path(sys.executable)) | {
         "JUPYTER_CONFIG_DIR": str(config),
         "JUPYTER_RUNTIME_DIR": str(runtime),
@@ -42,44 +43,72 @@ def lab(tmp_path: Path) -> Iterator[str]:
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        yield _address(runtime, server, tmp_path / "log")
+        info = _info(runtime, server, tmp_path / "log")
+        yield f"{info['url']}lab/tree/{{}}?token={info['token']}"
     finally:
         server.terminate()
         server.wait(timeout=30)
 
 
-def _address(runtime: Path, server: "subprocess.Popen[bytes]", log: Path) -> str:
+def _info(runtime: Path, server: "subprocess.Popen[bytes]", log: Path) -> dict[str, Any]:
     limit = time.monotonic() + 60
     while not (found := list(runtime.glob("jpserver-*.json"))):
         assert server.poll() is None, log.read_text()
         assert time.monotonic() < limit, log.read_text()
         time.sleep(0.1)
-    info = json.loads(found[0].read_text())
-    return f"{info['url']}lab/tree/{NOTEBOOK.name}?token={info['token']}"
+    return json.loads(found[0].read_text())
+
+
+@pytest.fixture
+def tab(chromium: Path) -> Iterator[Page]:
+    """A browser's tab."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+        tab = browser.new_page(viewport={"width": 1400, "height": 1000})
+        tab.set_default_timeout(120_000)
+        yield tab
+        browser.close()
+
+
+def run_all(tab: Page, address: str) -> None:
+    tab.goto(address)
+    tab.wait_for_function(IDLE)
+    tab.evaluate(RUN_ALL)
+    tab.wait_for_function(IDLE)
 
 
 @pytest.mark.slow
-def test_a_learner_runs_the_notebook_in_jupyterlab(lab, chromium):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(120_000)
-        page.goto(lab)
-        page.wait_for_function(IDLE)
-        page.evaluate(RUN_ALL)
-        page.wait_for_function(IDLE)
-        content = page.evaluate(CONTENT)
-        ARTIFACTS.mkdir(exist_ok=True)
-        page.screenshot(path=ARTIFACTS / "jupyterlab.png")
-        browser.close()
-    _check(content)
+def test_a_learner_runs_the_notebook_in_jupyterlab(lab: str, tab: Page) -> None:
+    run_all(tab, lab.format(MPG.name))
+    tab.screenshot(path=ARTIFACTS / "jupyterlab.png")
+    outputs = _checked_outputs(tab)
+    assert any("image/png" in output.get("data", {}) for output in outputs)
 
 
-def _check(content: dict[str, Any]) -> None:
-    """Every cell ran in order, none printed an error, and there were figures to look at."""
+@pytest.mark.slow
+def test_the_web_app_is_alive_below_its_cell(lab: str, tab: Page, tmp_path: Path) -> None:
+    copy = tmp_path / "files" / WEB_APP.name
+    notebook = read(copy)
+    (stop,) = [c for c in notebook.cells if c.source.endswith("server.stop()")]
+    stop.source = "pass"  # as long as a learner looks at the page, they have not run this cell
+    nbformat.write(notebook, copy)
+    run_all(tab, lab.format(WEB_APP.name))
+    _checked_outputs(tab)
+    frame = tab.locator(".jp-OutputArea-output iframe")
+    frame.scroll_into_view_if_needed()
+    page = tab.frame_locator(".jp-OutputArea-output iframe")
+    page.locator("input[type=file]").first.set_input_files(data_folder() / "photos" / "dog.jpg")
+    page.get_by_role("region", name="Result").get_by_text("Samoyed").wait_for()
+    tab.screenshot(path=ARTIFACTS / "jupyterlab_web_app.png")
+
+
+def _checked_outputs(tab: Page) -> list[dict[str, Any]]:
+    """Every output, after a look: each cell ran, in order, and none printed an error."""
+    content = tab.evaluate(CONTENT)
     cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [output for cell in cells for output in cell["outputs"]]
     wrong = [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
     assert not wrong
-    assert any("image/png" in output.get("data", {}) for output in outputs)
+    return outputs
