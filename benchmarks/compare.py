@@ -3,13 +3,15 @@
 In turns, so that a busy moment of the machine meets all of them.
 """
 
+import argparse
 import statistics
+import sys
 from collections.abc import Callable
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.wrk import Measured
+from benchmarks.wrk import Measured, need_wrk
 
 Found = dict[str, list[Measured]]
 
@@ -43,3 +45,30 @@ def show(title: str, found: Found, ours: str) -> None:
         against = "" if name == ours else f"{ratio(found[ours], measured):.3g} ×"
         table.add_row(name, f"{rate:,.4g}", f"{median:.3g}", str(errors), against)
     Console().print(table)
+
+
+def main(
+    run: Callable[[int, int], Found], *, path: str, ours: str, targets: dict[str, float], about: str
+) -> None:
+    """A benchmark's command line: measure, show, and exit with an error where a target is missed.
+
+    Args:
+        run: from rounds and seconds of load to what was found.
+        path: what is asked.
+        ours: the name of our service.
+        targets: how many times as fast as each of the others it has to be.
+        about: what the benchmark does.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4, help="of load, a service and round")
+    options = parser.parse_args()
+    need_wrk()
+    found = run(options.rounds, options.seconds)
+    show(f"POST {path}, 8 connections, median of {options.rounds} rounds", found, ours)
+    missed = any(measured.errors for measured in found[ours])
+    for name, target in targets.items():
+        print(f"Target: {target} × {name}")
+        missed = missed or ratio(found[ours], found[name]) < target
+    if missed:
+        sys.exit("A target is missed.")

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 import webbrowser
@@ -18,11 +19,12 @@ PATIENCE = 60.0  # seconds that a service may take to start
 
 def open_when_ready(url: str) -> None:
     """Start waiting, and return at once."""
-    # Ctrl-C is meant for the server; the other process ends when the server has.
+    # Ctrl-C is meant for the server. The other process ends when its input does: with this one.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     command = [sys.executable, "-m", "course_utils.browse", url]
+    group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows: without Ctrl-C
     try:
-        subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        subprocess.Popen(command, stdin=subprocess.PIPE, creationflags=group)
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -35,12 +37,10 @@ def browse(url: str, *, patience: float = PATIENCE) -> str:
         patience: seconds to wait.
 
     Returns:
-        What became of it, for a person; nothing where the server's process has ended.
+        What became of it, for a person.
     """
-    deadline, parent = time.monotonic() + patience, os.getppid()
+    deadline = time.monotonic() + patience
     while not _ready(url):
-        if os.getppid() != parent:
-            return ""
         if time.monotonic() > deadline:
             return f"{url} did not answer within {patience:g} seconds."
         time.sleep(0.1)
@@ -50,7 +50,8 @@ def browse(url: str, *, patience: float = PATIENCE) -> str:
 
 
 def _ready(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is this machine
+    with contextlib.suppress(OSError), direct.open(f"{url}/readyz", timeout=5) as answer:
         return bool(answer.status == 200)
     return False
 
@@ -62,7 +63,11 @@ def _has_screen() -> bool:
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
+def _end_with_input() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    said = browse(sys.argv[1])
-    if said:
-        print(said, file=sys.stderr, flush=True)
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    print(browse(sys.argv[1]), file=sys.stderr, flush=True)

@@ -73,17 +73,14 @@ def serve(
                 f"Port {port} is in use. Choose another with --port, for example {port + 1}."
             )
         port = _free_port(host)
-    click.echo(f"Serving {name} at http://{host}:{port} - docs at /docs, Ctrl-C stops.", err=True)
+    url = f"http://{_reachable(host)}:{port}"
+    click.echo(f"Serving {name} at {url} - docs at /docs, Ctrl-C stops.", err=True)
     if open_page:
-        open_when_ready(f"http://{host}:{port}")
+        open_when_ready(url)
     try:
         run_server(name, host=host, port=port, workers=workers, model=model)
     except (OSError, ValueError) as error:  # the model or its schema cannot be read
         raise click.ClickException(str(error)) from None
-    except ImportError as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C as a C library was starting
-            raise click.Abort from None
-        raise
 
 
 def _in_use(host: str, port: int) -> bool:
@@ -93,8 +90,14 @@ def _in_use(host: str, port: int) -> bool:
 
 
 def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as probe:
         return int(probe.getsockname()[1])
+
+
+def _reachable(host: str) -> str:
+    """How a browser on this machine names the address that is listened on."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
 
 
 @main.command()

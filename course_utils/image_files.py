@@ -17,7 +17,7 @@ MAX_BYTES = 10_000_000
 MAX_PIXELS = 25_000_000
 MAX_SIDE = 65_535  # pixels; resizing a picture of one long line costs memory out of proportion
 MAX_SCANS = 64  # of a JPEG; encoders write about 10, a bomb thousands
-MAX_SCANNED = 300_000_000  # pixels in all scans together: a second's work, or less
+MAX_SCANNED = 500_000_000  # pixels in all scans together: a second's work, or less
 MAX_PARTS = 20_000  # chunks or segments
 
 # Marker, but neither padding (0xFF) nor an escaped 0xFF of the picture (0xFF 0x00).

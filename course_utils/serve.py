@@ -2,18 +2,18 @@
 
 import contextlib
 import functools
-import glob
 import importlib
 import multiprocessing
 import multiprocessing.util
 import os
 import select
 import shutil
+import signal
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -48,20 +48,34 @@ def serve(name: str, *, host: str, port: int, workers: int, model: Path | None) 
         ValueError: the model or its schema cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="course-model-") as folder:
-        if model is not None and model.suffix in KERAS_SUFFIXES:
-            model = _converted(model, Path(folder))
-        create(name, model, Host())  # what cannot be read is better known before the start
+        with _ctrl_c_held_back():
+            if model is not None and model.suffix in KERAS_SUFFIXES:
+                model = _converted(name, model, Path(folder))
+            create(name, model, Host())  # what cannot be read is better known before the start
         run(functools.partial(create, name, model), host=host, port=port, workers=workers)
 
 
-def _converted(model: Path, folder: Path) -> Path:
+@contextlib.contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Ctrl-C takes effect at the end of the block: C libraries swallow it while they load."""
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            raise KeyboardInterrupt
+
+
+def _converted(name: str, model: Path, folder: Path) -> Path:
     """The model as a LiteRT file in ``folder``, what belongs to it beside it.
 
     Made in a process of its own: TensorFlow does not survive the fork that starts the workers.
     """
     copy = folder / f"{model.stem}.tflite"
-    for companion in model.parent.glob(f"{glob.escape(model.stem)}.*.json"):  # schema, labels
-        shutil.copy(companion, folder)
+    companion = importlib.import_module(f"course_utils.services.{name}").companion(model)
+    shutil.copy(companion, folder)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         copy.write_bytes(pool.submit(keras_to_litert, model).result())
@@ -115,6 +129,9 @@ def load_app(factory: Callable[[Host], Callable[..., Any]], draining: Any) -> Ca
     """
     if hasattr(os, "setpgrp"):  # not on Windows
         os.setpgrp()
+    # Until Granian listens for it here, a stop ends this worker: the handler that it has from the
+    # main process would only note it.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # prometheus_client chose on import, in the main process, before the folder was known.
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
     return factory(Host(draining=lambda: bool(draining.value), log_line=LogWriter()))

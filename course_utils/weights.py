@@ -76,7 +76,7 @@ def image_classifier() -> Path:
     return folder / CLASSIFIER
 
 
-def fetch(*, host: str = KERAS_HOST, report: Report = lambda *_: None) -> dict[str, str]:
+def fetch(*, host: str = KERAS_HOST, report: Report | None = None) -> dict[str, str]:
     """See that the pretrained weights are in the Keras cache, unchanged since they came.
 
     May be killed at any moment and run several times at once: a file is put in its place only
@@ -84,7 +84,7 @@ def fetch(*, host: str = KERAS_HOST, report: Report = lambda *_: None) -> dict[s
 
     Args:
         host: URL of Keras' host, with the slash at its end.
-        report: is called as the work goes on.
+        report: is called as the work goes on; by default each step is printed as it begins.
 
     Returns:
         Where each file came from, by name.
@@ -96,6 +96,7 @@ def fetch(*, host: str = KERAS_HOST, report: Report = lambda *_: None) -> dict[s
     from filelock import FileLock, Timeout
 
     folder = cache_folder()
+    report = report or _Printed()
     if not _complete(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "networks-at-work.lock")  # the system frees it if we are killed
@@ -111,6 +112,17 @@ def fetch(*, host: str = KERAS_HOST, report: Report = lambda *_: None) -> dict[s
         finally:
             lock.release()
     return {name: entry.source for name, entry in _read_record(folder).items()}
+
+
+class _Printed:
+    """A report for notebooks: a line for each step."""
+
+    step = ""
+
+    def __call__(self, step: str, done: int, total: int | None) -> None:
+        if step != self.step:
+            self.step = step
+            print(f"{step} ...", flush=True)
 
 
 class _Fetch:

@@ -10,7 +10,7 @@ def likeliest(url: str, path: Any) -> str:
     """The likeliest class of the photo in a file, as the image service at ``url`` sees it."""
     import requests
 
-    with open(path, "rb") as photo:  # noqa: PTH123  # as learners know it
+    with path.open("rb") as photo:
         answer = requests.post(f"{url}/api/image", files={"image": photo}, timeout=10)
     return answer.json()["pred"][0]["name"]
 
@@ -31,7 +31,7 @@ ask = Exercise(
     test=_test_ask,
     solve=likeliest,
     hints=(
-        "Open the file with open(path, 'rb') and post it to f'{url}/api/image' with "
+        "Open the file with path.open('rb') and post it to f'{url}/api/image' with "
         "files={'image': photo}.",
         "answer.json()['pred'] is a list, likeliest first; each entry has a 'name'.",
     ),

@@ -4,7 +4,8 @@ Flask reads bodies too, but checks its limits piece by piece at ten times the co
 small JSON service is one read.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import request
@@ -12,6 +13,7 @@ from flask import request
 from course_utils.schema import Fault, describe
 from course_utils.services import strict_json
 from course_utils.services.errors import Problem
+from course_utils.services.gate import Gate
 
 PIECE = 64 * 1024  # bytes of it held at a time
 DRAINED = 32 * 1024 * 1024  # bytes of a refused body still read, so that the refusal arrives
@@ -59,6 +61,27 @@ def read_body(limits: Mapping[str, int]) -> tuple[str, bytes]:
     received = f"{expected if length else f'more than {limit}'} bytes"
     fault = Fault("", "body too large", received, f"{limit} bytes")
     raise Problem(413, f"The body is too large: at most {limit} bytes.", [fault])
+
+
+@contextlib.contextmanager
+def admitted(gate: Gate) -> Iterator[None]:
+    """A gate around all that is done with a large body, so that few are in memory at a time.
+
+    Raises:
+        Problem: 503 (see `Gate`); the body has been read and dropped.
+    """
+    try:
+        gate.__enter__()
+    except Problem:
+        length = request.environ.get("CONTENT_LENGTH", "").strip()
+        if length.isdecimal() or request.environ.get("wsgi.input_terminated"):
+            size = int(length[:20]) if length.isdecimal() else DRAINED
+            _drop(request.environ["wsgi.input"], size)
+        raise
+    try:
+        yield
+    finally:
+        gate.__exit__(None, None, None)
 
 
 def parse_json(data: bytes) -> tuple[Any, list[Fault]]:

@@ -25,7 +25,7 @@ from course_utils.environment import PACKAGE_FOLDER, output_folder
 from course_utils.predictor import Predictor
 from course_utils.schema import Fault, describe, pointer
 from course_utils.services import openapi, page, upload
-from course_utils.services.body import parse_json, read_body
+from course_utils.services.body import admitted, parse_json, read_body
 from course_utils.services.errors import Problem
 from course_utils.services.gate import Gate
 from course_utils.services.operations import operate
@@ -35,6 +35,7 @@ FORM_OVERHEAD = 16 * 1024  # bytes that a form takes around its file
 LIMITS = {upload.MEDIA_TYPE: images.MAX_BYTES + FORM_OVERHEAD, "application/json": 64 * 1024}
 SHOWN = 5  # classes in an answer
 THUMBNAIL = 320  # pixels a side, at most
+UPLOADS = 32  # bodies in memory at a time, up to 10 MB each
 PATIENCE = 1.0  # seconds in the queue; a photo takes about twenty milliseconds
 DOWNLOADS = 8  # at a time; each waits for another host, up to five seconds
 
@@ -77,6 +78,11 @@ def find_model() -> Path:
     return own if own.is_file() else weights.image_classifier()
 
 
+def companion(model: Path) -> Path:
+    """The file that has to stand beside a model: the names of its classes."""
+    return model.with_name(f"{model.stem}.labels.json")
+
+
 def load_labels(model: Path) -> list[str]:
     """The names of a model's classes, in the order of its outputs.
 
@@ -84,7 +90,7 @@ def load_labels(model: Path) -> list[str]:
         FileNotFoundError: they are not beside it.
         ValueError: the file is not a JSON list of names.
     """
-    path = model.with_name(f"{model.stem}.labels.json")
+    path = companion(model)
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is missing: a JSON list of the model's class names has to stand beside it."
@@ -123,28 +129,25 @@ def create_app(
     network = predictor or Predictor.load(path)
     _check_shapes(path, network, labels)
     height, width, _ = network.input_shape
+    uploads, downloads = Gate(slots=UPLOADS, queue=0), Gate(slots=DOWNLOADS, queue=0)
     gate = Gate(slots=slots, patience=PATIENCE)
-    downloads = Gate(slots=DOWNLOADS, queue=0)
     app = Flask(__name__, static_folder=None)
 
     @app.post("/api/image")
     def image() -> Response:
-        data, field = read_photo(downloads)
-        with gate:
-            pixels = _decoded(data, field, (width, height))
-            answer: dict[str, Any] = {"pred": top(network.predict(pixels[None])[0], labels)}
-            if request.args.get("thumbnail") == "1":
-                answer["thumbnail"] = _thumbnail(data)
+        with admitted(uploads):
+            data, field = read_photo(downloads)
+            wants_thumbnail = _flag("thumbnail")
+            with gate:
+                pixels = _decoded(data, field, (width, height))
+                answer: dict[str, Any] = {"pred": top(network.predict(pixels[None])[0], labels)}
+                if wants_thumbnail:
+                    answer["thumbnail"] = _thumbnail(data)
         return jsonify(answer)
 
-    @app.get("/api/model")
-    def about() -> Response:
-        return jsonify(
-            name=path.stem,
-            classes=len(labels),
-            max_bytes=images.MAX_BYTES,
-            formats=list(images.FORMATS),
-        )
+    about = {"name": path.stem, "classes": len(labels), "max_bytes": images.MAX_BYTES}
+    about["formats"] = list(images.FORMATS)
+    app.add_url_rule("/api/model", "about", lambda: jsonify(about))
 
     def check() -> None:
         grey = np.full((1, height, width, 3), 128, np.float32)
@@ -183,10 +186,23 @@ def read_photo(downloads: Gate) -> tuple[bytes, str]:
     url = _read_url(body)
     with downloads:
         try:
-            return download(url), "url"
+            return download(url, max_bytes=images.MAX_BYTES), "url"
         except BadURL as error:
             fault = Fault("/url", error.detail, error.received, error.allowed)
             raise Problem(400, "No photo came from this address; see errors.", [fault]) from None
+
+
+def _flag(name: str) -> bool:
+    """A switch in the query.
+
+    Raises:
+        Problem: 400, neither 0 nor 1.
+    """
+    value = request.args.get(name, "0")
+    if value not in ("0", "1"):
+        fault = Fault(pointer(name), "not a switch", describe(value), "0 or 1")
+        raise Problem(400, f"The parameter {name} of the address has to be 0 or 1.", [fault])
+    return value == "1"
 
 
 def _read_url(body: bytes) -> str:

@@ -45,6 +45,11 @@ def find_model() -> Path:
     return own if own.is_file() else shipped_model()
 
 
+def companion(model: Path) -> Path:
+    """The file that has to stand beside a model: its schema."""
+    return model.with_name(f"{model.stem}.schema.json")
+
+
 def create_app(
     model: str | Path | None = None,
     *,
@@ -66,7 +71,7 @@ def create_app(
         ValueError: one of them cannot be read.
     """
     path = Path(model) if model else find_model()
-    schema = FeatureSchema.load(path.with_name(path.stem + ".schema.json"))
+    schema = FeatureSchema.load(companion(path))
     network = predictor or Predictor.load(path)
     gate = Gate(slots=slots)
     app = Flask(__name__, static_folder=None)

@@ -111,7 +111,7 @@ def test_elsewhere_there_is_no_second_file_chooser(app: WebApp):
 
 def test_a_photo_comes_by_its_address(visit: Visit, monkeypatch):
     """A stand-in for a host on the internet; all else, the small picture too, is real."""
-    monkeypatch.setattr(image, "download", lambda url: CAT.read_bytes())
+    monkeypatch.setattr(image, "download", lambda url, **_: CAT.read_bytes())
     with launch(image.create_app(weights.image_classifier()), port=5080) as server:
         app = visit(server.url)
         app.give_address("https://photos.example/cat.png")

@@ -177,8 +177,10 @@ class Instead:
         Response('{"pred": [', 200, content_type="application/json"),
         Response('{"hello": "world"}', 200, content_type="application/json"),
         Response('"no"', 500, content_type="application/json"),
+        Response("null", 200, content_type="application/json"),
+        Response('{"errors": {"image": "bad"}}', 400, content_type="application/json"),
     ],
-    ids=["gateway", "login", "cut off", "another service", "no problem"],
+    ids=["gateway", "login", "cut off", "another service", "no problem", "null", "other errors"],
 )
 def test_an_answer_that_is_not_the_services(visit: Visit, answer: Response):
     with launch(Instead(answer), port=5084) as server:

@@ -1,8 +1,10 @@
 """The image service over real sockets, with the real network."""
 
 import base64
+import contextlib
 import io
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from PIL import Image
 
 from course_utils.environment import data_folder, quiet_native_stderr
 from course_utils.predictor import Predictor
-from course_utils.services.image import create_app, load_labels, top
+from course_utils.services.image import UPLOADS, create_app, load_labels, top
 from course_utils.weights import image_classifier
-from tests.serving import MODEL, Served, serving
+from tests.serving import MODEL, Served, serving, wait_until
+from tests.wire import head, receive
 
 PHOTOS = data_folder() / "photos"
 # Written down before the network was asked.
@@ -89,6 +92,36 @@ def test_the_name_of_the_file_does_not_matter(image: Served, name: str) -> None:
     files = {"image": (name, read("cat.png"), "text/plain")}
     answer = requests.post(f"{image.url}/api/image", files=files, timeout=10)
     assert answer.json() == ask(image, read("cat.png")).json()
+
+
+@pytest.mark.parametrize("value", ["2", "", "true"])
+def test_a_switch_is_0_or_1(image: Served, value: str) -> None:
+    answer = ask(image, read("dog.jpg"), params={"thumbnail": value})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == "/thumbnail"
+
+
+def test_more_uploads_than_fit_in_memory_are_told_to_come_back() -> None:
+    body = b"--x\r\nContent-Disposition: form-data; name=image; filename=a\r\n\r\n" + bytes(
+        5_000_000
+    )
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    length = {"Content-Length": str(len(body))}
+    with serving("image") as served, contextlib.ExitStack() as stack:
+        for _ in range(UPLOADS):  # all but their last byte has arrived
+            slow = stack.enter_context(socket.create_connection(served.address, timeout=10))
+            slow.sendall(head("POST", "/api/image", kind | length) + body[:-1])
+        answer = wait_until(lambda: refused(served, body, kind), 20)
+        assert answer.headers["Retry-After"] == "1"
+        assert answer.json()["detail"].startswith("The service has more requests")
+        slow.sendall(body[-1:])  # one of them goes on, so there is room for one more
+        assert receive(slow).status == 400
+        assert ask(served, read("cat.png")).status_code == 200
+
+
+def refused(served: Served, body: bytes, kind: dict[str, str]) -> requests.Response | None:
+    answer = requests.post(f"{served.url}/api/image", data=body, headers=kind, timeout=10)
+    return answer if answer.status_code == 503 else None
 
 
 @pytest.mark.parametrize(("size", "small"), [((900, 30), (320, 11)), ((10, 5), (10, 5))])

@@ -125,6 +125,7 @@ def test_what_is_opened_is_what_answers(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr("webbrowser.open", lambda url: bool(opened.append(url)) or True)
     with serving("hello") as served:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # not asked about this machine
         assert browse(served.url) == f"{served.url} is open in your browser."
     assert opened == [served.url]
 

@@ -37,16 +37,19 @@ export function classifyUrl(url: string, signal: AbortSignal): Promise<Answer> {
 }
 
 async function ask<T>(path: string, init: RequestInit): Promise<T> {
-  const response = await fetch(path, init).catch((error: unknown) => {
-    throw error instanceof TypeError ? new Unreachable() : error; // no answer at all
-  });
-  const expected = response.ok ? "application/json" : "application/problem+json";
-  if (!response.headers.get("Content-Type")?.startsWith(expected)) {
-    throw new NotTheService(response.status);
+  try {
+    const response = await fetch(path, init);
+    if (!response.headers.get("Content-Type")?.includes("json")) {
+      throw new NotTheService(response.status);
+    }
+    const json = await response.json();
+    if (response.ok) return json as T;
+    throw Array.isArray(json?.errors)
+      ? new Refusal(response.status, json)
+      : new NotTheService(response.status);
+  } catch (error) {
+    throw error instanceof TypeError ? new Unreachable() : error; // no answer, or half of one
   }
-  const json = await response.json();
-  if (!response.ok) throw new Refusal(response.status, json);
-  return json as T;
 }
 
 /** What the service says of a request that it refuses (RFC 9457). */

@@ -8,7 +8,11 @@ export type Source = { photo: File } | { url: string };
 /** What the page calls it: a file's name, or the host that an address names. */
 export function label(source: Source): string {
   if ("photo" in source) return source.photo.name || "your photo";
-  return URL.parse(source.url)?.hostname || "this address";
+  try {
+    return new URL(source.url).hostname || "this address";
+  } catch {
+    return "this address";
+  }
 }
 
 /** Ask the service; photos that it would refuse are not sent at all. */
@@ -21,7 +25,7 @@ export async function classify(
   const answer = await ("photo" in source
     ? classifyPhoto(source.photo, signal)
     : classifyUrl(source.url, signal));
-  if (!Array.isArray(answer.pred)) throw new NotTheService(200); // another API's JSON
+  if (!Array.isArray(answer?.pred)) throw new NotTheService(200); // another API's JSON
   return answer;
 }
 

@@ -45,15 +45,16 @@ export function explain(error: unknown): Problem {
     const status = error instanceof NotTheService ? ` (status ${error.status})` : "";
     return again(
       "This is not the image service’s answer",
-      `Something else answered in its place${status}, a proxy perhaps. See that this page was ` +
-        "opened at the service’s own address, and that the service runs.",
+      `Something else answered in its place${status}, a proxy perhaps. See that the service runs, ` +
+        "and open this page at its own address. In Colab, whose proxy may not pass photos on, " +
+        "launch the app with public=True.",
     );
   }
   return again("Something went wrong on this page", String(error));
 }
 
 function refused({ status, problem }: Refusal): Problem {
-  const faults = problem.errors ?? [];
+  const faults = problem.errors;
   const byAddress = faults.some(({ pointer }) => pointer === "/url");
   const titles: Record<number, string> = {
     400: byAddress ? "No photo came from this address" : "This photo cannot be read",
