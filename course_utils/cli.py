@@ -102,7 +102,7 @@ def _reachable(host: str) -> str:
 
 @main.command()
 def fetch() -> None:
-    """Check all data, and bring the pretrained networks into Keras' cache."""
+    """Check all data, and bring pretrained weights and MNIST into Keras' cache."""
     from course_utils import weights
     from course_utils.datasets import digests, verified
 
@@ -113,7 +113,7 @@ def fetch() -> None:
             sources = weights.fetch(report=report)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
-    console.print(f"The pretrained networks are in {weights.cache_folder()}:", soft_wrap=True)
+    console.print(f"What Keras downloads is in {weights.cache_folder()}:", soft_wrap=True)
     for name, source in sources.items():
         console.print(f"  {name}: {source}", highlight=False)
 

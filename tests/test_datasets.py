@@ -8,6 +8,7 @@ import pytest
 
 from course_utils import datasets
 from course_utils.environment import data_folder
+from course_utils.weights import cache_folder
 
 
 def test_auto_mpg_is_the_original():
@@ -51,3 +52,34 @@ def test_a_changed_file_is_refused(tmp_path, monkeypatch):
 def test_types():
     cars = datasets.load_auto_mpg().drop(columns="name")
     assert all(np.issubdtype(kind, np.number) for kind in cars.dtypes)
+
+
+def test_mnist_is_the_original():
+    """Counts of the digits as published with the data, and what one sees."""
+    (x_train, y_train), (x_test, y_test) = datasets.load_mnist()
+    assert (x_train.shape, x_test.shape) == ((60_000, 28, 28), (10_000, 28, 28))
+    assert {a.dtype.name for a in (x_train, y_train, x_test, y_test)} == {"uint8"}
+    assert list(y_train[:10]) == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert list(np.bincount(y_test)) == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    # mean and deviation of the pixels, as every tutorial states them
+    assert round(float(x_train.mean() / 255), 4) == 0.1307
+    assert round(float(x_train.std() / 255), 4) == 0.3081
+
+
+def test_mnist_missing_or_changed(tmp_path, monkeypatch):
+    own = cache_folder() / "mnist.npz"
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="course fetch"):
+        datasets.load_mnist()
+    cache_folder().mkdir()
+    with np.load(own) as content:
+        arrays = dict(content)
+    arrays["y_test"] = arrays["y_test"][::-1]
+    file = cache_folder() / "mnist.npz"
+    np.savez_compressed(file, **arrays)
+    with pytest.raises(ValueError, match="its y_test is not that of MNIST"):
+        datasets.load_mnist()
+    for damage in (b"", b"no zip", own.read_bytes()[:100_000]):
+        file.write_bytes(damage)
+        with pytest.raises(ValueError, match="Delete it and run `course fetch`"):
+            datasets.load_mnist()

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import h5py
@@ -29,6 +30,7 @@ FILES = {
     weights.MOBILENET,
     weights.CLASSIFIER,
     weights.LABELS,
+    originals.MNIST,
     weights.RECORD,
 }
 PATHS = {original.name: "/" + original.path for original in originals.ORIGINALS}
@@ -83,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def keras_files(tmp_path_factory):
-    """The two files as Keras' host has them: the .h5 holds weights only, and has its size."""
+    """The files as Keras' host has them: the .h5 holds weights only; each has its size."""
     file = tmp_path_factory.mktemp("host") / "weights.h5"
     with (
         h5py.File(OWN_CACHE / weights.MOBILENET) as own,
@@ -97,7 +99,26 @@ def keras_files(tmp_path_factory):
     content = file.read_bytes()
     padding = bytes(17_225_924 - len(content))
     index = (OWN_CACHE / weights.CLASS_INDEX).read_bytes()
-    return {PATHS[weights.MOBILENET]: content + padding, PATHS[weights.CLASS_INDEX]: index}
+    digits = repacked(OWN_CACHE / originals.MNIST, file, 11_490_434)
+    return {
+        PATHS[weights.MOBILENET]: content + padding,
+        PATHS[weights.CLASS_INDEX]: index,
+        PATHS[originals.MNIST]: digits,
+    }
+
+
+def repacked(file, copy, size):
+    """The content of a zip file packed harder, and zeros beside it up to a size."""
+    with (
+        zipfile.ZipFile(file) as old,
+        zipfile.ZipFile(copy, "w", zipfile.ZIP_BZIP2) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    with zipfile.ZipFile(copy, "a") as new:
+        overhead = 30 + 46 + 2 * len("padding")  # of a member, by the format's definition
+        new.writestr("padding", bytes(size - copy.stat().st_size - overhead))
+    return copy.read_bytes()
 
 
 @pytest.fixture
