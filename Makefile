@@ -15,16 +15,17 @@ PAGE := course_utils/webapp/dist/index.html
 PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -type f) \
 	$(shell find course_utils/webapp/src)
 ARGS ?=
-BENCHMARKS ?= bench_import mpg_service image_service overload sigterm
+BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume
 # JupyterLab does not start for root unless told to.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab demo test lint unit notebooks refresh links lock bench clean
+.PHONY: help lab demo test lint unit notebooks test-gpu refresh links lock bench clean
 
 help:
 	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
 	@echo "make demo     serve the image network with its web page, and open the page"
 	@echo "make test     check everything: lint, types, tests, all notebooks"
+	@echo "make test-gpu what needs a GPU"
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
 	@echo "make links    write badges and set-up cells from the address in pyproject.toml"
 	@echo "make lock     bring requirements.lock up to date"
@@ -51,12 +52,15 @@ lint: $(READY)
 unit: $(PAGE)
 	@$(BIN)/python tools/programs.py chromium curl git
 	@$(BIN)/course fetch
-	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -m "not slow and not gpu" --cov --cov-report=term:skip-covered
 
 # The notebooks in every surrounding: offline with the wheel, tampered, in Colab, in JupyterLab.
 notebooks: $(READY)
 	@$(BIN)/python tools/programs.py chromium curl git
 	$(BIN)/python -m pytest -m slow --durations=10
+
+test-gpu: $(READY)
+	$(BIN)/python -m pytest -m gpu
 
 refresh: $(READY)
 	$(BIN)/python tools/refresh.py $(ARGS)

@@ -1,0 +1,93 @@
+"""On a GPU with op determinism: exact, or refused with the operation named (`make test-gpu`)."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from course_utils import resume
+from tests import training
+from tests.test_resume import Cut, cut_after
+from tests.training import EPOCHS, STEPS, callbacks, differing, images, outcome
+
+with resume.quiet_native_stderr():
+    import keras
+    import tensorflow as tf
+
+pytestmark = [
+    pytest.mark.gpu,
+    # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def on_a_gpu() -> None:
+    """Fails where there is none: a green run has to mean that one was used."""
+    if not tf.config.list_physical_devices("GPU"):
+        pytest.fail("TensorFlow sees no GPU here")
+
+
+def flat_network(seed: int) -> Any:
+    """Without the layers that move pixels, for which GPUs have no deterministic form."""
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            layers.RandomFlip("horizontal"),
+            layers.Conv2D(8, 3),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dropout(0.3),
+            layers.Dense(4, activation="softmax"),
+        ]
+    )
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize("batches", range(1, EPOCHS * STEPS + 1))
+def test_cut_after_every_batch_is_exact(tmp_path: Path, batches: int) -> None:
+    whole = outcome(*training.train(tmp_path / "whole", model=flat_network(1)))
+    with pytest.raises(Cut):
+        training.train(tmp_path / "run", cut_after(batches), model=flat_network(1), save_every=2)
+    found = outcome(*training.train(tmp_path / "run", model=flat_network(2), save_every=2))
+    assert differing(whole, found) == []
+
+
+def test_the_full_network_is_exact_or_refused(tmp_path: Path) -> None:
+    """RandomTranslation interpolates: exact where the GPU can, or named where it cannot."""
+    try:
+        whole = outcome(*training.train(tmp_path / "whole"))
+    except resume.NotExact as error:
+        refused = str(error)
+    else:
+        refused = ""
+    if refused:
+        assert "determinis" in refused
+        assert "ImageProjectiveTransform" in refused
+        return
+    with pytest.raises(Cut):
+        training.train(tmp_path / "run", cut_after(STEPS + 2))
+    assert differing(whole, outcome(*training.train(tmp_path / "run", callbacks()))) == []
+
+
+def test_an_operation_without_a_deterministic_form_is_refused(tmp_path: Path) -> None:
+    """Resizing by nearest neighbours: its gradient adds up in no fixed order on a GPU."""
+
+    class Enlarged(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return tf.raw_ops.ResizeNearestNeighbor(images=x, size=[24, 24])
+
+    layers = keras.layers
+    first, last = layers.Conv2D(4, 3), layers.Dense(4)
+    model = keras.Sequential([keras.Input((12, 12, 1)), first, Enlarged(), layers.Flatten(), last])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    x, y = images()
+    with pytest.raises(resume.NotExact, match=r"(?i)deterministic.*ResizeNearestNeighborGrad"):
+        training.train(tmp_path, [], model=model, x=x, y=y)
