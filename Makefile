@@ -25,11 +25,12 @@ help:
 	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
 	@echo "make demo     serve the image network with its web page, and open the page"
 	@echo "make test     check everything: lint, types, tests, all notebooks"
-	@echo "make test-gpu what needs a GPU"
+	@echo "make test-gpu the tests that need a GPU"
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
 	@echo "make links    write badges and set-up cells from the address in pyproject.toml"
 	@echo "make lock     bring requirements.lock up to date"
-	@echo "make bench    measure, and print tables"
+	@echo "make bench    measure, and print tables (resume alone takes 40 minutes;"
+	@echo "              BENCHMARKS='mpg_service image_service' for some)"
 	@echo "make clean    remove the environment and what tests leave behind"
 
 lab: $(READY)
