@@ -33,7 +33,7 @@ def load_auto_mpg() -> "pd.DataFrame":
 
 
 def load_mnist() -> "tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]":
-    """70,000 handwritten digits (MNIST; LeCun, Cortes and Burges), as `course fetch` brought them.
+    """70,000 handwritten digits (MNIST; LeCun, Cortes and Burges), downloaded once.
 
     In the place of ``keras.datasets.mnist.load_data()``, which accepts no file but the one on
     Keras' host, byte for byte, and so needs that host.
@@ -43,15 +43,15 @@ def load_mnist() -> "tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.n
         ``(10000, 28, 28)``, 0 paper to 255 ink; labels uint8, 0 to 9.
 
     Raises:
-        FileNotFoundError: the file is not there.
-        ValueError: it has been changed.
+        OSError: it is not here and could be had from nowhere; the message says what to do.
+        ValueError: the file has been changed.
     """
     from course_utils.originals import MNIST, read_mnist
-    from course_utils.weights import cache_folder
+    from course_utils.weights import cache_folder, fetch
 
     file = cache_folder() / MNIST
     if not file.is_file():
-        raise FileNotFoundError(f"MNIST is not in {file.parent}. Run `course fetch` to bring it.")
+        fetch(MNIST)
     try:
         arrays = read_mnist(file)
     except ValueError as error:

@@ -76,13 +76,15 @@ def image_classifier() -> Path:
     return folder / CLASSIFIER
 
 
-def fetch(*, host: str = KERAS_HOST, report: Report | None = None) -> dict[str, str]:
-    """See that the pretrained weights are in the Keras cache, unchanged since they came.
+def fetch(*names: str, host: str = KERAS_HOST, report: Report | None = None) -> dict[str, str]:
+    """See that what Keras downloads is in its cache, unchanged since it came.
 
     May be killed at any moment and run several times at once: a file is put in its place only
     when it is whole, and one process works while the others wait.
 
     Args:
+        names: of files in `originals.ORIGINALS`, to bring no others; by default all of them, and
+            what the image service needs is made.
         host: URL of Keras' host, with the slash at its end.
         report: is called as the work goes on; by default each step is printed as it begins.
 
@@ -97,7 +99,7 @@ def fetch(*, host: str = KERAS_HOST, report: Report | None = None) -> dict[str, 
 
     folder = cache_folder()
     report = report or _Printed()
-    if not _complete(folder):
+    if not _complete(folder, names):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "networks-at-work.lock")  # the system frees it if we are killed
         try:
@@ -106,9 +108,9 @@ def fetch(*, host: str = KERAS_HOST, report: Report | None = None) -> dict[str, 
             report("waiting for another `course fetch`", 0, None)
             lock.acquire(timeout=PATIENCE)
         try:
-            if not _complete(folder):
+            if not _complete(folder, names):
                 with _workshop(folder) as work:
-                    _Fetch(folder, work, host, report).run()
+                    _Fetch(folder, work, host, report).run(names)
         finally:
             lock.release()
     return {name: entry.source for name, entry in _read_record(folder).items()}
@@ -133,11 +135,14 @@ class _Fetch:
         self.record = _read_record(folder)
         self.host_failure = ""
 
-    def run(self) -> None:
+    def run(self, names: tuple[str, ...]) -> None:
         for original in ORIGINALS:
+            wanted = not names or original.name in names
             intact = _intact(self.folder / original.name, self.record)
-            if not intact and not self.accept(original):
+            if wanted and not intact and not self.accept(original):
                 self.bring(original)
+        if names:
+            return
         for name, make in ((LABELS, self.make_labels), (CLASSIFIER, self.make_classifier)):
             if not _intact(self.folder / name, self.record):
                 make()
@@ -240,10 +245,10 @@ class _Fetch:
         draft.replace(self.folder / RECORD)
 
 
-def _complete(folder: Path) -> bool:
+def _complete(folder: Path, names: tuple[str, ...]) -> bool:
     record = _read_record(folder)
-    names = [*(original.name for original in ORIGINALS), CLASSIFIER, LABELS]
-    return all(_intact(folder / name, record) for name in names)
+    everything = (*(original.name for original in ORIGINALS), CLASSIFIER, LABELS)
+    return all(_intact(folder / name, record) for name in names or everything)
 
 
 def _intact(file: Path, record: dict[str, Entry]) -> bool:

@@ -66,11 +66,20 @@ def test_mnist_is_the_original():
     assert round(float(x_train.std() / 255), 4) == 0.3081
 
 
-def test_mnist_missing_or_changed(tmp_path, monkeypatch):
+@pytest.mark.registry
+def test_mnist_comes_when_it_is_asked_for_and_nothing_else_does(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert datasets.load_mnist()[1][1].shape == (10_000,)
+    brought = {path.name for path in cache_folder().iterdir()}
+    assert brought <= {"mnist.npz", "networks-at-work.json", "networks-at-work.lock"}
+    assert "mnist" in capsys.readouterr().out
+    datasets.load_mnist()
+    assert capsys.readouterr().out == ""
+
+
+def test_mnist_changed(tmp_path, monkeypatch):
     own = cache_folder() / "mnist.npz"
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="course fetch"):
-        datasets.load_mnist()
     cache_folder().mkdir()
     with np.load(own) as content:
         arrays = dict(content)
