@@ -8,7 +8,7 @@ import pytest
 from course_utils import resume
 from tests import training
 from tests.test_resume import Cut, cut_after
-from tests.training import EPOCHS, STEPS, callbacks, differing, images, outcome
+from tests.training import EPOCHS, STEPS, callbacks, differing, images, network, outcome
 
 with resume.quiet_native_stderr():
     import keras
@@ -28,34 +28,14 @@ def on_a_gpu() -> None:
         pytest.fail("TensorFlow sees no GPU here")
 
 
-def flat_network(seed: int) -> Any:
-    """Without the layers that move pixels, for which GPUs have no deterministic form."""
-    keras.utils.set_random_seed(seed)
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((12, 12, 1)),
-            layers.RandomFlip("horizontal"),
-            layers.Conv2D(8, 3),
-            layers.BatchNormalization(),
-            layers.ReLU(),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dropout(0.3),
-            layers.Dense(4, activation="softmax"),
-        ]
-    )
-    loss = "sparse_categorical_crossentropy"
-    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
-    return model
-
-
 @pytest.mark.parametrize("batches", range(1, EPOCHS * STEPS + 1))
 def test_cut_after_every_batch_is_exact(tmp_path: Path, batches: int) -> None:
-    whole = outcome(*training.train(tmp_path / "whole", model=flat_network(1)))
+    whole = outcome(*training.train(tmp_path / "whole", model=network(1, shifts=False)))
     with pytest.raises(Cut):
-        training.train(tmp_path / "run", cut_after(batches), model=flat_network(1), save_every=2)
-    found = outcome(*training.train(tmp_path / "run", model=flat_network(2), save_every=2))
+        training.train(
+            tmp_path / "run", cut_after(batches), model=network(1, shifts=False), save_every=2
+        )
+    found = outcome(*training.train(tmp_path / "run", model=network(2, shifts=False), save_every=2))
     assert differing(whole, found) == []
 
 
