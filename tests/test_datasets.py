@@ -4,6 +4,7 @@ import hashlib
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from course_utils import datasets
@@ -52,6 +53,57 @@ def test_a_changed_file_is_refused(tmp_path, monkeypatch):
 def test_types():
     cars = datasets.load_auto_mpg().drop(columns="name")
     assert all(np.issubdtype(kind, np.number) for kind in cars.dtypes)
+
+
+def test_chicago_is_the_original():
+    days = datasets.load_chicago()
+    assert days.shape == (5698, 50)
+    assert days.isna().sum().sum() == 0
+    # The first rows, as modeldata's users see them printed: three digits.
+    head = days.loc[:2, ["ridership", "Austin", "Quincy_Wells", "Belmont"]].to_numpy()
+    assert [[f"{value:#.3g}" for value in row] for row in head] == [
+        ["15.7", "1.46", "8.37", "4.60"],
+        ["15.8", "1.50", "8.35", "4.72"],
+        ["15.9", "1.52", "8.36", "4.68"],
+    ]
+    every_day = pd.date_range("2001-01-22", "2016-08-28")
+    assert (days["date"].to_numpy() == every_day.to_numpy()).all()
+    # What the documentation says of the stations: each value is that of 14 days before.
+    assert (days["Clark_Lake"].to_numpy()[14:] == days["ridership"].to_numpy()[:-14]).all()
+    assert days.loc[:, "weather_rain":"weather_storm"].max().max() <= 1
+    games = days.loc[:, "Blackhawks_Away":"Cubs_Home"]
+    assert games.shape[1] == 10
+    assert set(np.unique(games)) == {0, 1}
+    assert all(np.issubdtype(kind, np.integer) for kind in games.dtypes)
+
+
+def test_chicago_value_for_value():
+    """Numbers with all their digits, as the source's own file has them."""
+    days = datasets.load_chicago()
+    # 30.43 - 30.31 inches and 17 of 24 hours, in the arithmetic of doubles
+    assert days["pressure_change"][0] == pytest.approx(30.43 - 30.31, rel=1e-15)
+    assert days["weather_cloud"][0] == pytest.approx(17 / 24, rel=1e-15)
+
+
+def test_king_county_is_the_original():
+    """Figures that everyone who uses the table knows."""
+    houses = datasets.load_king_county()
+    assert houses.shape == (21_613, 21)
+    assert houses.isna().sum().sum() == 0
+    first = houses.iloc[0]
+    assert (first["id"], first["price"], first["sqft_living"]) == (7129300520, 221_900, 1180)
+    assert first["date"] == pd.Timestamp(2014, 10, 13)
+    assert (first["lat"], first["long"], first["zipcode"]) == (47.5112, -122.257, 98178)
+    assert (houses["date"].min(), houses["date"].max()) == (
+        pd.Timestamp(2014, 5, 2),
+        pd.Timestamp(2015, 5, 27),
+    )
+    assert round(houses["price"].mean(), 2) == 540_088.14
+    assert round(houses["price"].std()) == 367_127
+    assert houses["bedrooms"].max() == 33
+    assert houses["waterfront"].sum() == 163
+    assert houses["waterfront"].dtype == bool
+    assert (houses["id"].nunique(), houses["zipcode"].nunique()) == (21_436, 70)
 
 
 def test_mnist_is_the_original():
