@@ -1,0 +1,272 @@
+"""The report as a page: read as text, parsed, and looked at in a real browser."""
+
+import base64
+import functools
+import io
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from course_utils.drift import DriftReport, compare
+from course_utils.drift.page import MOST_LINES, MOST_ROWS, describe, page
+from tests.conftest import BROWSER_FLAGS
+from tests.drift.tables import continuous, unchanged
+
+EVIL = "<script>window.broken = 1</script>"
+Open = Callable[..., Page]
+VOID = {"meta", "img", "br", "link", "input"}
+
+
+@functools.cache
+def hostile() -> DriftReport:
+    """A retrain in whose data everything is spelt to break a page."""
+
+    def table(random: np.random.Generator, rows: int, drifted: int) -> pd.DataFrame:
+        words = ["<b>bold", "&amp;", f"</td></table>{EVIL}"][: 2 + drifted]
+        columns = {
+            EVIL: random.normal(2 * drifted, 1, rows),
+            '"><img src=x onerror="window.broken = 2">': random.choice(words, rows),
+            "$headline ${style} -->": random.normal(size=rows),
+            "</style>\x00\x0b\x85 \ud800 \u202e": random.poisson(3, rows),
+            f"{EVIL} id": [f"<i>{i}" for i in range(rows)],
+            "long" * 60: random.normal(size=rows),
+        }
+        return pd.DataFrame(columns)
+
+    random = np.random.default_rng(0)
+    return compare(table(random, 600, 0), table(random, 500, 1))
+
+
+@functools.cache
+def calm() -> DriftReport:
+    return compare(*unchanged(continuous, 3, 0))
+
+
+@functools.cache
+def nothing() -> DriftReport:
+    """The only column has become another."""
+    return compare(pd.DataFrame({"x": range(30)}), pd.DataFrame({"x": ["a", "b"] * 15}))
+
+
+@functools.cache
+def constant() -> DriftReport:
+    """Only the classifier has something to say."""
+    return compare(*(pd.DataFrame({"same": ["a"] * rows}) for rows in (30, 40)))
+
+
+REPORTS = {"hostile": hostile, "calm": calm, "constant": constant, "nothing": nothing}
+
+
+class Elements(HTMLParser):
+    """The elements of a page; raises where one is not closed or closed in the wrong place."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs)
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, tmp_path: Path) -> Iterator[Open]:
+    """Opens a report's file; afterwards nothing must have been asked for or complained about."""
+    pages: list[Page] = []
+    heard: list[str] = []
+
+    def visit(report: DriftReport, **options: object) -> Page:
+        file = report.to_html(tmp_path / f"{len(pages)}.html")
+        pages.append(browser.new_context(offline=True, **options).new_page())
+        pages[-1].on("console", lambda message: heard.append(message.text))
+        pages[-1].on("request", lambda request: heard.append(request.url))
+        pages[-1].goto(file.as_uri())
+        return pages[-1]
+
+    yield visit
+    for opened in pages:
+        assert opened.evaluate("window.broken") is None
+        opened.context.close()
+    assert [said for said in heard if not said.startswith(("file:", "data:image/png"))] == []
+    assert sum(said.startswith("file:") for said in heard) == len(pages)
+
+
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+def test_a_browser_has_nothing_to_mend(report: Callable[[], DriftReport], visit: Open):
+    """It finds the elements that are written, in that order, and is in no compatibility mode."""
+    written = [tag for tag, _ in Elements(page(report())).found]
+    opened = visit(report())
+    tags = "[...document.querySelectorAll('*')].map(element => element.localName)"
+    assert opened.evaluate(tags) == written
+    assert opened.evaluate("document.compatMode") == "CSS1Compat"
+
+
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+def test_the_form_is_html5(report: Callable[[], DriftReport]):
+    text = page(report())
+    assert text.startswith("<!DOCTYPE html>\n<html lang=")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", text)
+    elements = Elements(text).found
+    names = [tag for tag, _ in elements]
+    assert names.count("title") == names.count("main") == names.count("h1") == 1
+    assert "script" not in names
+    labels = [attrs["aria-label"] for _, attrs in elements if "aria-label" in attrs]
+    assert len(labels) == len(set(labels))
+    links = [attrs[name] for _, attrs in elements for name in ("src", "href") if name in attrs]
+    assert all(link and link.startswith("data:") for link in links)
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_what_comes_from_the_data_is_shown_as_it_is(visit: Open):
+    opened = visit(hostile())
+    columns = opened.locator("th[scope=row]").all_text_contents()
+    for name in (EVIL, '"><img src=x onerror="window.broken = 2">', "$headline ${style} -->"):
+        assert name in columns
+    assert f"</td></table>{EVIL}" in (opened.locator("main").text_content() or "")
+    assert f"{EVIL} id looks like an identifier" in opened.locator("ul").nth(1).inner_text()
+    assert opened.locator("td:not([class])").count() == 0
+
+
+def test_the_decision_and_its_reasons_stand_first(visit: Open):
+    opened = visit(hostile())
+    assert opened.get_by_role("heading", level=1).inner_text() == "Retrain the model"
+    listed = opened.locator("h2:has-text('Why') + ul li").all_text_contents()
+    assert [" ".join(line.split()) for line in listed] == [
+        " ".join(re.sub("[\x00\x0b\x85\ud800]", "\ufffd", reason).split())
+        for reason in hostile().reasons
+    ]
+    for decision, words in (("keep", "Keep the model"), ("watch", "watch the data")):
+        text = page(replace(nothing(), decision=decision))
+        assert re.search(f'<h1 class="{decision}">.*{words}</h1>', text)
+
+
+def test_only_what_is_significant_is_open(visit: Open):
+    opened = visit(hostile())
+    table = hostile().columns
+    significant = int((table["p_adjusted"] <= 0.05).sum())
+    assert 0 < significant < len(table)
+    rows = opened.locator("[aria-label^='Significant'] tbody tr")
+    assert rows.count() == significant
+    verdicts = rows.locator("td:first-of-type").all_text_contents()
+    assert verdicts == table["verdict"].tolist()[:significant]
+    closed = opened.locator("details tbody tr")
+    assert closed.count() == len(table) - significant
+    assert not closed.first.is_visible()
+    opened.locator("summary").click()
+    assert closed.first.is_visible()
+
+
+def test_the_numbers_are_those_of_the_report(visit: Open):
+    opened = visit(calm())
+    opened.locator("summary").click()
+    heads = opened.locator("thead th").all_text_contents()
+    for row, line in zip(opened.locator("tbody tr").all(), calm().columns.itertuples()):  # noqa: B905
+        cells = dict(zip(heads, row.locator("th, td").all_text_contents(), strict=True))
+        assert cells["Column"] == line.column
+        assert cells["Test"] == line.test
+        assert cells["What has changed"] == line.note
+        assert float(cells["Effect"]) == pytest.approx(line.effect, abs=5e-4)
+        assert float(cells["At least"]) == pytest.approx(line.effect_low, abs=5e-4)
+        assert float(cells["p"]) == pytest.approx(line.p_value, rel=0.06)
+        assert float(cells["Adjusted p"]) == pytest.approx(line.p_adjusted, rel=0.06)
+
+
+def test_the_bounds_that_were_used_are_explained():
+    frames = unchanged(continuous, 1, 0)
+    text = unescape(page(compare(*frames, alpha=0.02, auc_bound=0.9, watch=0.25, novel=0.07)))
+    for said in ("adjusted p at most 0.02", "at most 2%", "at least 0.25", "0.07 is enough"):
+        assert said in text
+    assert "at least 0.8, or an AUC of 0.9" in text
+
+
+def test_the_picture_is_in_the_file_and_described():
+    ((_, image),) = [found for found in Elements(page(hostile())).found if found[0] == "img"]
+    assert image["src"]
+    content = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
+    size = Image.open(io.BytesIO(content)).size
+    assert (str(size[0]), str(size[1])) == (image["width"], image["height"])
+    alt = image["alt"] or ""
+    assert alt == re.sub("[\x00\x0b\x85\ud800]", "\ufffd", describe(hostile()))
+    assert f"AUC {hostile().auc:.2f}" in alt
+    assert f"{EVIL} 0." in alt
+    assert "(retrain)" in alt
+    assert "AUC" not in describe(replace(hostile(), joint=None))
+
+
+def test_a_page_stays_readable_however_many_columns_there_are():
+    random = np.random.default_rng(0)
+    names = [f"x{i}" for i in range(MOST_ROWS)]
+    old = pd.DataFrame(random.normal(size=(40, MOST_ROWS)), columns=names)
+    dates = {f"t{i}": pd.date_range("2020", periods=40) for i in range(MOST_LINES + 5)}
+    frames = (pd.concat([frame, pd.DataFrame(dates)], axis=1) for frame in (old, old + 9))
+    report = compare(*frames)
+    text = page(report)
+    significant = int((report.columns["p_adjusted"] <= 0.05).sum())
+    assert significant > MOST_ROWS
+    assert f"The first {MOST_ROWS} of {significant:,}" in text
+    assert "<li>5 more; the report in Python has them.</li>" in text
+    assert text.count("<tr>") <= 2 * MOST_ROWS + 30
+
+
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+@pytest.mark.parametrize(
+    ("width", "scheme"), list(itertools.product([360, 1280], ["light", "dark"]))
+)
+def test_nothing_bars_anybody(
+    visit: Open, report: Callable[[], DriftReport], width: int, scheme: str
+):
+    """axe-core finds nothing, the page is no wider than the screen: wide tables scroll inside."""
+    opened = visit(
+        report(),
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,
+        is_mobile=width < 500,
+    )
+    opened.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
+    results = Axe().run(opened)
+    assert results.violations_count == 0, results.generate_report()
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    back = opened.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", back))) > 384) == (scheme == "light")
+
+
+def test_on_paper_nothing_is_cut_off_or_folded(visit: Open):
+    opened = visit(hostile(), viewport={"width": 794, "height": 1123})
+    opened.emulate_media(media="print")
+    assert opened.locator("details tbody tr").last.evaluate("row => row.checkVisibility()")
+    boxes = "[...document.querySelectorAll('.scroll')].map(b => [b.scrollWidth, b.clientWidth])"
+    assert all(content <= box for content, box in opened.evaluate(boxes))
+
+
+def test_the_file_is_utf8_and_the_same_every_time(tmp_path: Path):
+    first = hostile().to_html(tmp_path / "first.html").read_bytes()
+    assert first.decode("utf-8") == page(hostile())
