@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -46,8 +47,20 @@ def main() -> None:
 @click.option(
     "--open", "open_page", is_flag=True, help="Open the page; on any port where PORT is taken."
 )
+@click.option(
+    "--record",
+    type=click.Path(file_okay=False, writable=True, path_type=Path),
+    help="Keep what is asked in this folder, for `course drift` (mpg only; the newest 4 MB). What "
+    "people send is theirs: tell them.",
+)
 def serve(
-    name: str, host: str, port: int, workers: int, model: Path | None, open_page: bool
+    name: str,
+    host: str,
+    port: int,
+    workers: int,
+    model: Path | None,
+    open_page: bool,
+    record: Path | None,
 ) -> None:
     """Serve NAME until Ctrl-C.
 
@@ -60,6 +73,8 @@ def serve(
         raise click.UsageError("The hello service has no model.")
     if name != "image" and open_page:
         raise click.UsageError(f"The {name} service has no page to open.")
+    if record:
+        _prepare_recording(name, record)
     if name != "hello":
         service = importlib.import_module(f"course_utils.services.{name}")
         try:
@@ -78,9 +93,21 @@ def serve(
     if open_page:
         open_when_ready(url)
     try:
-        run_server(name, host=host, port=port, workers=workers, model=model)
+        run_server(name, host=host, port=port, workers=workers, model=model, record=record)
     except (OSError, ValueError) as error:  # the model or its schema cannot be read
         raise click.ClickException(str(error)) from None
+
+
+def _prepare_recording(name: str, folder: Path) -> None:
+    from course_utils.services.record import prepare
+
+    if name != "mpg":
+        raise click.UsageError(f"The {name} service records nothing; only mpg does.")
+    try:
+        prepare(folder)
+    except OSError as error:
+        raise click.ClickException(f"Cannot record in {folder}: {error.strerror}.") from None
+    click.echo(f"Recording accepted examples in {folder}", err=True)
 
 
 def _in_use(host: str, port: int) -> bool:
@@ -156,6 +183,58 @@ def doctor(as_json: bool) -> None:
     for name, value in report.items():
         table.add_row(name, value)
     console.print(table)
+
+
+@main.command()
+@click.argument("name", type=click.Choice(["mpg"]))
+@click.option(
+    "--requests",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder that `course serve NAME --record FOLDER` records in.",
+)
+@click.option(
+    "--reference",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A CSV file with what the model was trained on, if it is not the shipped one.",
+)
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Only requests since then: an age (90m, 24h, 7d) or a time (2026-01-31T12:00).",
+)
+@click.option(
+    "--least",
+    default=50,
+    show_default=True,
+    type=click.IntRange(20),
+    help="Requests that there have to be for a verdict.",
+)
+@click.option(
+    "--every",
+    metavar="MINUTES",
+    type=click.FloatRange(0, 10_080, min_open=True),  # a week
+    help="Look again and again, a line each time, until Ctrl-C.",
+)
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the whole report to this file, too.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def drift(name: str, as_json: bool, every: float | None, **options: Any) -> None:
+    """Say whether the service NAME is still asked what its model was trained on.
+
+    Compares the newest 10,000 recorded requests with the training data. Exits with 0 for "keep",
+    3 for "watch", 4 for "retrain" and 5 while there are too few requests; 1 and 2 are errors, as
+    in any command. Ctrl-C ends --every with the code of the last verdict.
+    """
+    from course_utils import watching
+
+    try:
+        raise SystemExit(watching.watch(watching.Task(**options), every, console, as_json))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.command()

@@ -33,7 +33,15 @@ PIPE_PIECE = getattr(select, "PIPE_BUF", 512)  # bytes a pipe takes in one piece
 KILL_SECONDS = 8  # a request that takes longer than this to end is cut off
 
 
-def serve(name: str, *, host: str, port: int, workers: int, model: Path | None) -> None:
+def serve(
+    name: str,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    model: Path | None,
+    record: Path | None = None,
+) -> None:
     """Serve one of `services.SERVICES` until SIGTERM or Ctrl-C; returns when all work has ended.
 
     On SIGTERM ``/readyz`` turns 503 for half a second, so that a load balancer can look
@@ -43,6 +51,8 @@ def serve(name: str, *, host: str, port: int, workers: int, model: Path | None) 
     There is no time-out for a body that arrives slowly: each such request holds one of a worker's
     128 threads, so on the internet put a proxy in front that collects bodies (nginx does).
 
+    ``record`` is the folder in which a service that can (mpg) keeps the examples it accepts.
+
     Raises:
         OSError: the port is taken, or the model or its schema is not there.
         ValueError: the model or its schema cannot be read.
@@ -51,8 +61,9 @@ def serve(name: str, *, host: str, port: int, workers: int, model: Path | None) 
         with _ctrl_c_held_back():
             if model is not None and model.suffix in KERAS_SUFFIXES:
                 model = _converted(name, model, Path(folder))
-            create(name, model, Host())  # what cannot be read is better known before the start
-        run(functools.partial(create, name, model), host=host, port=port, workers=workers)
+            factory = functools.partial(create, name, model, record=record)
+            factory(Host())  # what cannot be read is better known before the start
+        run(factory, host=host, port=port, workers=workers)
 
 
 @contextlib.contextmanager
@@ -137,10 +148,13 @@ def load_app(factory: Callable[[Host], Callable[..., Any]], draining: Any) -> Ca
     return factory(Host(draining=lambda: bool(draining.value), log_line=LogWriter()))
 
 
-def create(name: str, model: Path | None, host: Host) -> Callable[..., Any]:
+def create(
+    name: str, model: Path | None, host: Host, *, record: Path | None = None
+) -> Callable[..., Any]:
     """The app of one of `services.SERVICES`."""
     module = importlib.import_module(f"course_utils.services.{name}")
-    return module.create_app(host=host) if model is None else module.create_app(model, host=host)
+    options: dict[str, Any] = {"host": host} | ({"record": record} if record else {})
+    return module.create_app(**options) if model is None else module.create_app(model, **options)
 
 
 class LogWriter:

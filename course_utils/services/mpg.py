@@ -19,6 +19,7 @@ from course_utils.services.body import parse_json, read_body
 from course_utils.services.errors import Problem, request_id
 from course_utils.services.gate import Gate
 from course_utils.services.operations import operate
+from course_utils.services.record import Recorder
 from course_utils.services.watch import ALONE, Host
 
 MAX_BODY = 64 * 1024  # bytes; a car takes about 120
@@ -56,6 +57,7 @@ def create_app(
     predictor: Predictor | None = None,
     slots: int = 2,
     host: Host = ALONE,
+    record: str | Path | None = None,
 ) -> Flask:
     """The MPG service.
 
@@ -65,6 +67,9 @@ def create_app(
         predictor: used instead of loading ``model``; the schema is read all the same.
         slots: predictions at a time; more than the machine has cores only makes all of them wait.
         host: what the server around the app offers it.
+        record: a folder in which to keep every accepted car with its time and prediction, for
+            `record.read_examples`; bounded, the oldest go first. Off by default: what people
+            send is theirs, so tell them before you keep it.
 
     Raises:
         FileNotFoundError: no model or no schema beside it.
@@ -74,6 +79,7 @@ def create_app(
     schema = FeatureSchema.load(companion(path))
     network = predictor or Predictor.load(path)
     gate = Gate(slots=slots)
+    recorder = Recorder(record, schema.names) if record else None
     app = Flask(__name__, static_folder=None)
 
     @app.post("/api/mpg")
@@ -81,6 +87,8 @@ def create_app(
         row = list(read_example(schema).values())
         with gate:
             miles = judge(network, row)
+        if recorder:
+            recorder(row, miles)
         # Two values that need no escaping; a JSON encoder takes longer than the network.
         answer = f'{{"id": "{request_id()}", "mpg": {miles!r}, "errors": []}}'
         return Response(answer, content_type="application/json")
