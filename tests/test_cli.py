@@ -34,7 +34,7 @@ def write_notebook(folder, name, *sources):
 
 def test_help_names_every_command(course):
     text = course("--help").output
-    for command in ("doctor", "fetch", "lab", "run", "serve"):
+    for command in ("doctor", "drift", "fetch", "lab", "run", "serve"):
         assert f"\n  {command}" in text
 
 
