@@ -15,7 +15,7 @@ PAGE := course_utils/webapp/dist/index.html
 PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -type f) \
 	$(shell find course_utils/webapp/src)
 ARGS ?=
-BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files
+BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files coreml_parity
 # JupyterLab does not start for root unless told to.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -29,7 +29,7 @@ help:
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
 	@echo "make links    write badges and set-up cells from the address in pyproject.toml"
 	@echo "make lock     bring requirements.lock up to date"
-	@echo "make bench    measure, and print tables (resume and drift take 40 minutes each;"
+	@echo "make bench    measure, and print tables (resume, drift and coreml_parity take 20 to 40 minutes each;"
 	@echo "              BENCHMARKS='mpg_service image_service' for some)"
 	@echo "make clean    remove the environment and what tests leave behind"
 

@@ -11,7 +11,6 @@ the names of its classes as a JSON list beside it, in ``NAME.labels.json``.
 
 import base64
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ from PIL import Image
 from course_utils import image_files, images, weights
 from course_utils.downloads import BadURL, download
 from course_utils.environment import PACKAGE_FOLDER, output_folder
+from course_utils.export.labels import companion as companion
+from course_utils.export.labels import load_labels
 from course_utils.predictor import Predictor
 from course_utils.schema import Fault, describe, pointer
 from course_utils.services import openapi, page, upload
@@ -76,32 +77,6 @@ def find_model() -> Path:
     """
     own = output_folder() / "image.tflite"
     return own if own.is_file() else weights.image_classifier()
-
-
-def companion(model: Path) -> Path:
-    """The file that has to stand beside a model: the names of its classes."""
-    return model.with_name(f"{model.stem}.labels.json")
-
-
-def load_labels(model: Path) -> list[str]:
-    """The names of a model's classes, in the order of its outputs.
-
-    Raises:
-        FileNotFoundError: they are not beside it.
-        ValueError: the file is not a JSON list of names.
-    """
-    path = companion(model)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing: a JSON list of the model's class names has to stand beside it."
-        )
-    try:
-        labels = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path.name} is not JSON: {error}") from None
-    if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
-        raise ValueError(f"{path.name} is not a JSON list of names.")
-    return labels
 
 
 def create_app(

@@ -1,0 +1,86 @@
+"""What Keras computes inside a network: its graph, as TensorFlow traces it.
+
+A converter keeps the names of the graph's nodes where it can, so that the numbers inside what it
+made can be compared with those inside the network.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from course_utils.environment import quiet_native_stderr
+
+RELU = ("Relu", "Relu6")
+LAST = ("Softmax", "Sigmoid")  # what makes probabilities of logits
+
+
+def traced(model: Any, shape: Sequence[int], name: str, examples: int | None = 1) -> Any:
+    """A network as a TensorFlow function of ``(examples, *shape)``, called ``name``."""
+    with quiet_native_stderr():
+        import tensorflow as tf
+    signature = tf.TensorSpec((examples, *shape), tf.float32, name=name)
+    function = tf.function(lambda x: model(x, training=False), input_signature=[signature])
+    return function.get_concrete_function()
+
+
+def frozen(function: Any) -> tuple[Any, str, str]:
+    """A traced function's graph with its weights in it, and its input's and output's names."""
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    whole = convert_variables_to_constants_v2(function)
+    return whole.graph.as_graph_def(), whole.inputs[0].name, whole.outputs[0].name
+
+
+class Graph:
+    """The graph of a network, with any of its tensors to look at.
+
+    Attributes:
+        nodes: the names of its nodes, by what a converter makes of them.
+        relus: those of `nodes` that are a ReLU.
+        logits: the node that the last softmax or sigmoid takes, or else the output.
+    """
+
+    def __init__(self, model: Any, shape: Sequence[int]):
+        self._graph, self._input, output = frozen(traced(model, shape, "example"))
+        by_name = {node.name: node for node in self._graph.node}
+        self.nodes = {plain(name): name for name in by_name}
+        self.relus = {plain(node.name) for node in by_name.values() if node.op in RELU}
+        node = by_name[output.partition(":")[0]]
+        while node.op == "Identity":
+            node = by_name[node.input[0].partition(":")[0]]
+        self.logits = node.input[0].partition(":")[0] if node.op in LAST else node.name
+
+    def run(
+        self, examples: np.ndarray, wanted: Sequence[str], opened: Collection[str] = ()
+    ) -> list[list[np.ndarray]]:
+        """Tensors of the network, for one example after the other.
+
+        Args:
+            examples: ``(n, *shape)``.
+            wanted: names of nodes.
+            opened: ReLUs, by their names in `nodes`, that let everything pass.
+
+        Returns:
+            For each example, the tensors.
+        """
+        import tensorflow as tf
+
+        graph = type(self._graph)()
+        graph.CopyFrom(self._graph)
+        for node in graph.node:
+            if plain(node.name) in opened:
+                node.op = "Identity"
+        fetches = [f"{name}:0" for name in wanted]
+        with tf.Graph().as_default():
+            tf.graph_util.import_graph_def(graph, name="")
+            with tf.compat.v1.Session() as session:
+                return [session.run(fetches, {self._input: each[None]}) for each in examples]
+
+
+def plain(name: str) -> str:
+    """A node's name as coremltools writes it."""
+    return re.sub(r"\W", "_", name, flags=re.ASCII)

@@ -1,0 +1,166 @@
+"""What cannot be exported is refused with the name of the layer, and nothing is left behind."""
+
+import numpy as np
+import pytest
+
+from course_utils.export import coreml, litert, onnx
+from course_utils.export.source import Unsupported
+from tests.export import networks
+from tests.export.conftest import silent
+
+SUFFIX = {coreml: ".mlpackage", litert: ".tflite", onnx: ".onnx"}
+ALL = [pytest.param(module, id=module.__name__.rpartition(".")[2]) for module in SUFFIX]
+
+
+def sequential(*layers, shape=(8,)):
+    keras = networks.quiet_keras()
+    return keras.Sequential([keras.Input(shape, name="entry"), *layers], name="net")
+
+
+def determinant():
+    import tensorflow as tf
+
+    layers = networks.quiet_keras().layers
+    square = layers.Lambda(lambda x: tf.linalg.det(tf.matmul(x, x, transpose_b=True)), name="det")
+    return sequential(layers.Reshape((2, 4)), square, layers.Reshape((1,)), layers.Dense(2))
+
+
+def memory():
+    layers = networks.quiet_keras().layers
+    return sequential(layers.Reshape((4, 2)), layers.LSTM(3, name="memory"), layers.Dense(2))
+
+
+def masked():
+    import tensorflow as tf
+
+    layers = networks.quiet_keras().layers
+    some = layers.Lambda(lambda x: tf.boolean_mask(x, x[:, 0] > 0), name="some_rows")
+    return sequential(layers.Dense(3), some, layers.Dense(2))
+
+
+def custom():
+    keras = networks.quiet_keras()
+
+    class Twice(keras.layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    return sequential(keras.layers.Dense(3), Twice(name="twice"), keras.layers.Dense(2))
+
+
+@pytest.mark.parametrize(
+    ("build", "match"),
+    [
+        (determinant, r"layer 'det' uses the operation MatrixDeterminant"),
+        (memory, r"'memory'"),
+        (masked, r"layer 'some_rows' gives a tensor of a dynamic shape"),
+    ],
+)
+def test_what_coreml_does_not_know(build, match, tmp_path):
+    with pytest.raises(Unsupported, match=match):
+        coreml.convert(build(), tmp_path / "n.mlpackage", report=silent)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("build", "layer"), [(determinant, "det"), (memory, "memory")])
+def test_what_litert_does_not_know(build, layer, tmp_path, capfd):
+    with pytest.raises(Unsupported, match=f"layer '{layer}' cannot be translated to LiteRT"):
+        litert.convert(build(), tmp_path / "n.tflite", report=silent)
+    assert not list(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("module", ALL)
+def test_custom_layers(module, tmp_path):
+    path, network = tmp_path / f"n{SUFFIX[module]}", custom()
+    with pytest.raises(Unsupported, match=r"'twice' is a custom layer \(Twice\)"):
+        module.convert(network, path, report=silent)
+    module.convert(network, path, allow_custom=True, report=silent)
+    rows = np.random.default_rng(0).normal(size=(3, 8))
+    assert module.verify(path, network, rows, allow_custom=True).samples == 3
+
+
+@pytest.mark.parametrize("module", ALL)
+@pytest.mark.parametrize(
+    ("shape", "match"),
+    [
+        ((None, None, 3), r"input layer 'entry' takes a dynamic shape, \(None, None, 3\)"),
+        ((6, 6, 5), r"input layer 'entry' takes \(6, 6, 5\)"),
+    ],
+)
+def test_shapes(module, shape, match, tmp_path):
+    layers = networks.quiet_keras().layers
+    network = sequential(layers.Conv2D(2, 3), layers.GlobalAveragePooling2D(), shape=shape)
+    with pytest.raises(Unsupported, match=match):
+        module.convert(network, tmp_path / f"n{SUFFIX[module]}", report=silent)
+
+
+@pytest.mark.parametrize("module", ALL)
+@pytest.mark.parametrize(
+    ("labels", "error", "match"),
+    [
+        (["a", "b"], Unsupported, "2 labels for 5 classes: the output layer 'answer'"),
+        (list("abcdef"), Unsupported, "6 labels for 5 classes"),
+        ([1, 2, 3, 4, 5], TypeError, "list of texts"),
+        ("abcde", TypeError, "list of texts"),
+    ],
+)
+def test_labels(module, digits, labels, error, match, tmp_path):
+    with pytest.raises(error, match=match):
+        module.convert(digits[0], tmp_path / f"n{SUFFIX[module]}", labels=labels, report=silent)
+
+
+@pytest.mark.parametrize("module", ALL)
+def test_paths(module, digits, tmp_path):
+    path = tmp_path / f"n{SUFFIX[module]}"
+    with pytest.raises(ValueError, match=f"has to end in {SUFFIX[module]}"):
+        module.convert(digits[0], tmp_path / "n.txt")
+    with pytest.raises(FileNotFoundError, match="folder"):
+        module.convert(digits[0], tmp_path / "nowhere" / path.name)
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        module.convert(digits[0], path)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"compress": "int4"}, "compress is one of None, 'int8', 'palette8'"),
+        ({"precision": "float64"}, "precision is one of 'float16', 'float32'"),
+        ({"target": "iOS12"}, "target is one of 'iOS16'"),
+        ({"preprocess": coreml.Pixels(1, (1, 2))}, "2 biases for 1 channels"),
+    ],
+)
+def test_parameters(digits, options, match, tmp_path):
+    with pytest.raises(ValueError, match=match):
+        coreml.convert(digits[0], tmp_path / "n.mlpackage", report=silent, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_preprocess_is_of_one_kind_and_for_photos(digits, mpg, tmp_path):
+    with pytest.raises(TypeError, match="preprocess is a Pixels"):
+        coreml.convert(digits[0], tmp_path / "n.mlpackage", preprocess="tf")
+    with pytest.raises(ValueError, match="for photos"):
+        coreml.convert(mpg[0], tmp_path / "n.mlpackage", preprocess=coreml.ZERO_TO_ONE)
+
+
+def test_models_of_other_kinds(tmp_path):
+    keras = networks.quiet_keras()
+
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    two = [keras.Input((2,)), keras.Input((2,))]
+    twin = keras.Model(two, keras.layers.Add()(two), name="twin")
+    square = sequential(keras.layers.Reshape((4, 2)))
+    for model, error, match in (
+        ("mobilenet.keras", TypeError, "a Keras network, not str"),
+        (Own(), Unsupported, "is a Own, a class of its own"),
+        (keras.Sequential([keras.layers.Dense(2)]), Unsupported, "no input yet"),
+        (twin, Unsupported, "'twin' has 2 inputs and 1 outputs"),
+        (square, Unsupported, r"gives a tensor of shape \(4, 2\)"),
+    ):
+        with pytest.raises(error, match=match):
+            coreml.convert(model, tmp_path / "n.mlpackage", report=silent)

@@ -1,0 +1,103 @@
+"""LiteRT and ONNX files compute what Keras computes, and carry the names of their classes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from course_utils.export import litert, onnx
+from course_utils.export.labels import companion
+from course_utils.export.source import MINUS_ONE_TO_ONE, ZERO_TO_ONE, About
+from course_utils.services import image
+from tests.export import networks
+from tests.export.conftest import silent
+
+LABELS = ["zero", "one", "two", "drei", "vièr"]
+BOTH = [pytest.param(litert, "n.tflite", id="litert"), pytest.param(onnx, "n.onnx", id="onnx")]
+
+
+@pytest.mark.parametrize(("module", "name"), BOTH)
+def test_mobilenet_equals_keras(module, name, mobilenet, photos, tmp_path):
+    path = module.convert(
+        mobilenet,
+        tmp_path / name,
+        labels=networks.imagenet_labels(),
+        preprocess=MINUS_ONE_TO_ONE,
+        report=silent,
+    )
+    parity = module.verify(path, mobilenet, photos, preprocess=MINUS_ONE_TO_ONE)
+    assert parity.passed, parity
+    assert parity.differences["probabilities"] <= 2e-5
+    assert parity.agreement == 1
+
+
+@pytest.mark.parametrize(("module", "name"), BOTH)
+def test_mpg_equals_keras(module, name, mpg, tmp_path):
+    network, rows = mpg
+    path = module.convert(network, tmp_path / name, report=silent)
+    parity = module.verify(path, network, rows)
+    assert parity.passed, parity
+    assert parity.differences.keys() == {"outputs"}
+    assert parity.agreement is None
+
+
+@pytest.mark.parametrize(("module", "name"), BOTH)
+def test_what_is_wrong_is_noticed(module, name, digits, tmp_path):
+    network, pictures = digits
+    path = module.convert(network, tmp_path / name, preprocess=ZERO_TO_ONE, report=silent)
+    assert module.verify(path, network, pictures, preprocess=ZERO_TO_ONE).passed
+    shift = network.get_layer("answer").bias.numpy()
+    content = path.read_bytes()
+    start = content.index(shift.astype("<f4").tobytes())
+    moved = np.float32(shift[0] + shift.std()).tobytes()
+    path.write_bytes(content[:start] + moved + content[start + 4 :])
+    parity = module.verify(path, network, pictures, preprocess=ZERO_TO_ONE)
+    assert not parity.passed
+    assert parity.worst.sample in range(len(pictures))
+
+
+@pytest.mark.parametrize(("module", "name"), BOTH)
+def test_another_network_and_damage_are_refused(module, name, digits, mpg, tmp_path):
+    network, rows = mpg
+    path = module.convert(network, tmp_path / name, report=silent)
+    with pytest.raises(ValueError, match="made from another"):
+        module.verify(path, *digits)
+    path.write_bytes(b"no model")
+    with pytest.raises(ValueError, match=r"not a LiteRT model|cannot be read"):
+        module.verify(path, network, rows)
+    with pytest.raises(FileNotFoundError):
+        module.verify(tmp_path / f"nowhere{path.suffix}", network, rows)
+
+
+def test_the_image_service_reads_the_labels_of_litert(digits, tmp_path):
+    network, pictures = digits
+    path = litert.convert(network, tmp_path / "n.tflite", labels=LABELS, report=silent)
+    assert image.companion(path) == companion(path)
+    assert image.load_labels(path) == LABELS
+    companion(path).write_text('["one"]', "utf-8")
+    with pytest.raises(ValueError, match="names 1 of 5"):
+        litert.verify(path, network, pictures)
+    litert.convert(network, path, overwrite=True, report=silent)
+    assert not companion(path).exists()  # those of another model
+
+
+def test_an_onnx_file_says_what_it_is(digits, tmp_path):
+    import onnx as library
+
+    about = About(author="A. Uthor", licence="Apache-2.0", version="2", summary="Five digits")
+    path = onnx.convert(digits[0], tmp_path / "n.onnx", labels=LABELS, about=about, report=silent)
+    graph = library.load(path)
+    said = {entry.key: entry.value for entry in graph.metadata_props}
+    assert json.loads(said["labels"]) == LABELS
+    assert (said["author"], said["licence"], said["version"]) == ("A. Uthor", "Apache-2.0", "2")
+    assert "16 x 16" in said["input"]
+    assert graph.doc_string == "Five digits"
+
+
+@pytest.mark.parametrize(("module", "name"), BOTH)
+def test_converting_talks_only_of_its_steps(module, name, digits, tmp_path, capfd):
+    module.convert(digits[0], tmp_path / name)
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert [line[:4] for line in out.splitlines()] == ["1/2 ", "2/2 "]
+    assert f"writing {name}" in out

@@ -1,0 +1,74 @@
+"""The steps of ios/README.md name files that are there."""
+
+import re
+import subprocess
+
+import numpy as np
+from markdown_it import MarkdownIt
+from PIL import Image
+
+from course_utils.predictor import Predictor
+from course_utils.services.image import load_labels, top
+from course_utils.weights import image_classifier
+from tests.conftest import ROOT
+from tests.ios.swift import APP, IOS
+from tests.ios.test_project import PACKAGE
+
+README = (IOS / "README.md").read_text(encoding="utf-8")
+# What the notebook brings, not the repository.
+NOT_HERE = {PACKAGE, f"{PACKAGE}/Manifest.json"}
+
+
+def code_spans() -> set[str]:
+    blocks = MarkdownIt("commonmark").enable("table").parse(README)
+    spans = (child for block in blocks for child in block.children or [])
+    return {span.content for span in spans if span.type == "code_inline"}
+
+
+def paths() -> set[str]:
+    known = re.compile(r"/|\.(swift|md|mlpackage|xcodeproj|plist)$")
+    return {span for span in code_spans() if known.search(span)}
+
+
+def test_every_file_it_names_is_there():
+    assert len(paths()) > 10
+    missing = {path for path in paths() if not ((IOS / path).exists() or (ROOT / path).exists())}
+    assert missing == NOT_HERE - {path for path in NOT_HERE if (IOS / path).exists()}
+
+
+def test_every_swift_file_is_explained():
+    explained = {path for path in paths() if path.endswith(".swift")}
+    there = {path.relative_to(IOS).as_posix() for path in APP.glob("*.swift")}
+    assert explained == there - {"NetworksAtWork/NetworksAtWorkApp.swift"}  # ten lines, all SwiftUI
+
+
+def test_git_ignores_the_network_and_only_that(tmp_path):
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    rules = (IOS / ".gitignore").read_bytes()
+    (tmp_path / ".gitignore").write_bytes(rules)
+    asked = [f"{PACKAGE}/Manifest.json", "NetworksAtWork/Camera.swift", "README.md"]
+    command = ["git", "-C", str(tmp_path), "check-ignore", *asked]
+    ignored = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    assert ignored == [f"{PACKAGE}/Manifest.json"]
+
+
+def test_the_identifier_to_change_is_that_of_the_project():
+    project = (IOS / "NetworksAtWork.xcodeproj/project.pbxproj").read_text(encoding="utf-8")
+    identifiers = set(re.findall(r"PRODUCT_BUNDLE_IDENTIFIER = (\S+);", project))
+    assert len(identifiers) == 1
+    assert identifiers <= code_spans()
+
+
+def test_the_cat_squeezed_and_cropped():
+    classifier = image_classifier()
+    network, labels = Predictor.load(classifier), load_labels(classifier)
+    with Image.open(ROOT / "data/photos/cat.png") as image:
+        photo = image.convert("RGB")
+    side, left = photo.height, (photo.width - photo.height) // 2
+    said = []
+    for view in (photo, photo.crop((left, 0, left + side, side))):
+        small = np.asarray(view.resize((224, 224), Image.Resampling.BILINEAR), np.float32)
+        said.append(top(network.predict(small[None])[0], labels)[0])
+    assert {each["name"] for each in said} == {"Egyptian_cat"}
+    squeezed, cropped = (f"{each['prob']:.2f}" for each in said)
+    assert f"with {squeezed} when the picture is squeezed, and with {cropped} when its" in README

@@ -1,0 +1,38 @@
+"""The Swift of the iPhone app is Swift, as far as can be told without a Mac."""
+
+import pytest
+
+from tests.ios import swift
+
+each_file = pytest.mark.parametrize("path", swift.files(), ids=lambda path: path.name)
+
+
+@each_file
+def test_it_parses(path):
+    assert swift.broken_lines(path.read_bytes()) == []
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("}\n", "\n"), ("->", "-< >"), ("guard ", "guard ,")])
+def test_a_slip_is_found(right, wrong):
+    source = (swift.APP / "Classifier.swift").read_text(encoding="utf-8")
+    at = source.rindex(right)
+    broken = source[:at] + wrong + source[at + len(right) :]
+    assert swift.broken_lines(broken.encode())
+
+
+@each_file
+def test_nothing_is_forced(path):
+    assert swift.forced_lines(path.read_bytes()) == []
+
+
+@pytest.mark.parametrize(
+    "force", ["let a = b!", "let a = try! b()", "let a = b as! C", "var a: B!", "b![0].c()"]
+)
+def test_a_force_is_found(force):
+    assert swift.forced_lines(f"let ok = !yes\n{force}".encode()) == [2]
+
+
+@each_file
+def test_lines_are_at_most_120_wide(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [number for number, line in enumerate(lines, 1) if len(line) > 120] == []
