@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tools.install import EXE, uv_environment
 from tools.programs import find
@@ -73,6 +74,14 @@ def chromium() -> Path:
     if path is None:
         pytest.skip("no Chrome, Chromium or Edge is installed; `make test` says how to get one")
     return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

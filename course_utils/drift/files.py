@@ -43,21 +43,7 @@ def open_files(
 ) -> Iterator["Files"]:
     """Two tables on disk as `Tables`, for as long as the ``with`` lasts.
 
-    What does not fit in memory, and a Parquet copy of each CSV file, lie in a folder among the
-    system's temporary files (the environment variable TMPDIR moves it) that is deleted at the end,
-    however that comes.
-
-    Args:
-        reference: a Parquet or CSV file, or a pattern such as ``"2011/*.parquet"`` for several
-            that make one table.
-        current: likewise.
-        memory: what DuckDB may take, in MiB or as in ``"1GB"``, at least 128 MiB.
-
-    Raises:
-        FileNotFoundError: no such file.
-        MemoryError: ``memory`` is too little.
-        OSError: the disk is full, or a file may not be read.
-        ValueError: a file cannot be read as a table, or ``memory`` is no amount of it.
+    Arguments, temporary files and errors: see `drift.compare_files`.
     """
     most = mebibytes(memory)
     found = [find(side, path) for side, path in zip(SIDES, (reference, current), strict=True)]

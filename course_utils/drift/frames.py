@@ -90,13 +90,11 @@ class Frames:
         old, new = (np.sort(_present(self._floats(name, side))) for side in (0, 1))
         pool = np.concatenate([old, new])
         pool.sort(kind="stable")  # merges the two sorted runs
-        values = pool[np.append(True, pool[1:] != pool[:-1])]
-        del pool
-        yield (
-            values,
-            np.searchsorted(old, values, side="right"),
-            np.searchsorted(new, values, side="right"),
-        )
+        last = np.append(pool[1:] != pool[:-1], True)
+        values, upto = pool[last], np.flatnonzero(last) + 1
+        del pool, last
+        reference = np.searchsorted(old, values, side="right")
+        yield values, reference, upto - reference
 
     def categories(self, name: str) -> tuple[dict[Hashable, int], dict[Hashable, int]]:
         return self._categories(name, 0), self._categories(name, 1)

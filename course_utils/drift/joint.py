@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from course_utils.drift.frames import floats
+from course_utils.drift.frames import floats, in_order
 
 CATEGORIES = 50  # the most frequent ones are told apart
 RANKED = 20  # columns that are asked how much they betray
@@ -154,8 +154,7 @@ def _ranked(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _by_frequency(values: pd.Series) -> NDArray[np.float64]:
     # Equally frequent ones by name: in order of appearance, the reference's own would come first.
-    counts = sorted(values.value_counts().items(), key=lambda pair: (-pair[1], str(pair[0])))
-    order = {name: i for i, (name, _) in enumerate(counts)}
+    order = {name: i for i, name in enumerate(in_order(values.value_counts().to_dict()))}
     codes = values.astype(object).map(order).to_numpy(dtype=np.float64)
     return np.minimum(codes, CATEGORIES) / CATEGORIES
 

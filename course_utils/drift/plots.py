@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from course_utils.drift.distributions import (
     NEW,
@@ -218,5 +219,6 @@ def _ranking(ax: Axes, ranking: dict[str, float], labels: Labels) -> None:
     plain(ax)
     ax.set_yticks(range(len(names)), labels.all(names, 18), **labels.style)
     ax.set_ylim(max(len(names), 4) - 0.5, -0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set_title("What it goes by", fontsize=11)
     ax.set_xlabel("AUC lost where the column is shuffled", fontsize=9)

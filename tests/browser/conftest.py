@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.browser.web_app import WebApp
-from tests.conftest import BROWSER_FLAGS, ROOT
+from tests.conftest import ROOT
 from tests.serving import Served, serving
 
 Visit = Callable[..., WebApp]
@@ -19,14 +19,6 @@ def service() -> Iterator[Served]:
     """The image service as ``course serve`` runs it, with the real network."""
     with serving("image") as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -16,11 +16,10 @@ import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from course_utils.drift import DriftReport, compare
 from course_utils.drift.page import MOST_LINES, MOST_ROWS, describe, page
-from tests.conftest import BROWSER_FLAGS
 from tests.drift.tables import continuous, unchanged
 
 EVIL = "<script>window.broken = 1</script>"
@@ -87,14 +86,6 @@ class Elements(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop() == tag
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
