@@ -16,6 +16,8 @@ PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -typ
 	$(shell find course_utils/webapp/src)
 ARGS ?=
 BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files coreml_parity
+# Two files of tests at a time; more would ask for more memory than CI has.
+PARALLEL := -n 2 --dist loadfile
 # JupyterLab does not start for root unless told to.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -53,12 +55,12 @@ lint: $(READY)
 unit: $(PAGE)
 	@$(BIN)/python tools/programs.py chromium curl git
 	@$(BIN)/course fetch
-	$(BIN)/python -m pytest -m "not slow and not gpu" --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu" --cov --cov-report=term:skip-covered
 
 # The notebooks in every surrounding: offline with the wheel, tampered, in Colab, in JupyterLab.
 notebooks: $(READY)
 	@$(BIN)/python tools/programs.py chromium curl git
-	$(BIN)/python -m pytest -m slow --durations=10
+	$(BIN)/python -m pytest $(PARALLEL) -m slow --durations=10
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu

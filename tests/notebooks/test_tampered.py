@@ -1,12 +1,26 @@
 """Whether the full run would notice: one character changed in every compared output."""
 
+import json
+import shutil
 import string
+import sys
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_output
 
-from tests.notebooks.common import code_cells, each_notebook, is_compared, read, sanitize, validate
+from tests.notebooks.common import (
+    NOTEBOOKS,
+    code_cells,
+    each_notebook,
+    is_compared,
+    read,
+    sanitize,
+    validate,
+)
+
+REPLAY = Path(__file__).with_name("replay.py")
 
 
 def changed(text: str) -> str:
@@ -36,18 +50,37 @@ def tamper(cell) -> None:
                     output.data[kind] = changed(content)
 
 
+@pytest.fixture
+def replay(path, tmp_path) -> Path:
+    """A Jupyter folder with a kernel that gives the stored outputs of the notebook."""
+    folder = tmp_path / "jupyter" / "kernels" / "replay"
+    folder.mkdir(parents=True)
+    argv = [sys.executable, str(REPLAY), str(path), "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Replay", "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    return tmp_path / "jupyter"
+
+
 @pytest.mark.slow
-@pytest.mark.registry
 @each_notebook
-def test_every_change_is_noticed(path, wheel_python, tmp_path):
+def test_every_change_is_noticed(path, replay, tmp_path):
     notebook = read(path)
     expected = [n for n, cell in enumerate(code_cells(notebook)) if is_compared(cell)]
     for number in expected:
         tamper(code_cells(notebook)[number])
     copy = tmp_path / path.name
     nbformat.write(notebook, copy)
-    reports = validate(copy, wheel_python)
+    reports = validate(copy, Path(sys.executable), replay=replay)
     assert [number for number, report in reports.items() if report] == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS[:1], ids=lambda path: path.stem)
+def test_nothing_else_is_noticed(path, replay, tmp_path):
+    copy = tmp_path / path.name
+    shutil.copy(path, copy)
+    reports = validate(copy, Path(sys.executable), replay=replay)
+    assert set(reports.values()) == {""}
 
 
 def test_a_change_is_small_and_survives_the_sanitizer():
