@@ -7,119 +7,126 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
-from pbxproj import XcodeProject
+from openstep_parser import OpenStepDecoder
 from PIL import Image
 
 from tests.ios.swift import APP, CONTRACT, IOS, constants, files
 
 BUNDLE = IOS / "NetworksAtWork.xcodeproj"
 ASSETS = APP / "Assets.xcassets"
+Project: TypeAlias = dict[str, Any]
 no_shell = pytest.mark.skipif(sys.platform == "win32", reason="Xcode's scripts need a shell")
 PACKAGE = f"{constants(CONTRACT.read_bytes())['resource']}.mlpackage"
 
 
 @pytest.fixture(scope="module")
-def project() -> XcodeProject:
-    return XcodeProject.load(str(BUNDLE / "project.pbxproj"))
+def project() -> Project:
+    with (BUNDLE / "project.pbxproj").open(encoding="utf-8") as file:
+        return OpenStepDecoder.ParseFromFile(file)
 
 
 @pytest.fixture(scope="module")
-def target(project) -> Any:
-    (only,) = project.objects.get_targets()
-    assert only.productType == "com.apple.product-type.application"
+def objects(project) -> Project:
+    """All parts of the project, by their identifiers."""
+    return project["objects"]
+
+
+@pytest.fixture(scope="module")
+def root(project, objects) -> Project:
+    return objects[project["rootObject"]]
+
+
+@pytest.fixture(scope="module")
+def target(root, objects) -> Project:
+    (name,) = root["targets"]
+    assert objects[name]["productType"] == "com.apple.product-type.application"
+    return objects[name]
+
+
+def phase(objects: Project, target: Project, isa: str) -> Project:
+    phases = [objects[name] for name in target["buildPhases"]]
+    (only,) = [one for one in phases if one["isa"] == isa]
     return only
 
 
-def phase(project: XcodeProject, target: Any, isa: str) -> Any:
-    phases = [project.objects[name] for name in target.buildPhases]
-    (only,) = [one for one in phases if one.isa == isa]
-    return only
-
-
-def folders(project: XcodeProject) -> dict[str, Path]:
+def folders(objects: Project, root: Project) -> dict[str, Path]:
     """Where each file reference and group of the project lies on disk."""
     found = {}
-    main = project.objects[project.objects[project.rootObject].mainGroup]
-    waiting = [(main, IOS)]
+    waiting = [(objects[root["mainGroup"]], IOS)]
     while waiting:
         group, folder = waiting.pop()
-        for name in group.children:
-            child = project.objects[name]
-            path = folder / child.path if "path" in child else folder
-            found[str(name)] = path
-            if child.isa == "PBXGroup":
-                waiting.append((child, path))
+        for name in group["children"]:
+            child = objects[name]
+            found[name] = folder / child.get("path", "")
+            if child["isa"] == "PBXGroup":
+                waiting.append((child, found[name]))
     return found
 
 
-def built(project: XcodeProject, target: Any, isa: str) -> list[Path]:
-    where = folders(project)
-    references = [project.objects[name].fileRef for name in phase(project, target, isa).files]
-    return [where[str(reference)] for reference in references]
+def built(objects: Project, root: Project, target: Project, isa: str) -> list[Path]:
+    where = folders(objects, root)
+    files_of_phase = phase(objects, target, isa)["files"]
+    return [where[objects[name]["fileRef"]] for name in files_of_phase]
 
 
-def settings(project: XcodeProject, owner: Any) -> list[dict[str, Any]]:
+def settings(objects: Project, owner: Project) -> list[Project]:
     """The build settings of Debug and Release."""
-    names = project.objects[owner.buildConfigurationList].buildConfigurations
-    configurations = [project.objects[name] for name in names]
-    assert [one.name for one in configurations] == ["Debug", "Release"]
-    return [one.buildSettings for one in configurations]
+    names = objects[owner["buildConfigurationList"]]["buildConfigurations"]
+    configurations = [objects[name] for name in names]
+    assert [one["name"] for one in configurations] == ["Debug", "Release"]
+    return [one["buildSettings"] for one in configurations]
 
 
-def test_every_swift_file_and_the_network_are_compiled_and_nothing_else(project, target):
-    sources = built(project, target, "PBXSourcesBuildPhase")
+def test_every_swift_file_and_the_network_are_compiled_and_nothing_else(objects, root, target):
+    sources = built(objects, root, target, "PBXSourcesBuildPhase")
     assert sorted(sources) == sorted([*files(), IOS / PACKAGE])
 
 
-def test_the_assets_are_the_only_resource(project, target):
-    assert built(project, target, "PBXResourcesBuildPhase") == [ASSETS]
+def test_the_assets_are_the_only_resource(objects, root, target):
+    assert built(objects, root, target, "PBXResourcesBuildPhase") == [ASSETS]
     assert ASSETS.is_dir()
 
 
-def test_what_the_project_shows_is_on_disk(project):
+def test_what_the_project_shows_is_on_disk(objects, root):
     products = {"NetworksAtWork.app", PACKAGE}  # what a build makes, what notebook 08 makes
-    missing = [path for path in folders(project).values() if not path.exists()]
+    missing = [path for path in folders(objects, root).values() if not path.exists()]
     assert {path.name for path in missing} <= products
 
 
-def test_nothing_in_the_project_leads_nowhere(project):
+def test_nothing_in_the_project_leads_nowhere(objects):
     content = (BUNDLE / "project.pbxproj").read_text(encoding="utf-8")
     named = set(re.findall(r"\b[0-9A-F]{24}\b", content))
-    assert named == set(map(str, project.objects.get_keys()))
+    assert named == set(objects)
 
 
-def test_the_network_is_taken_for_a_network(project):
-    (reference,) = [
-        one
-        for one in project.objects.get_objects_in_section("PBXFileReference")
-        if one.path == PACKAGE
-    ]
-    assert reference.lastKnownFileType == "folder.mlpackage"
+def test_the_network_is_taken_for_a_network(objects):
+    (reference,) = [one for one in objects.values() if one.get("path") == PACKAGE]
+    assert reference["lastKnownFileType"] == "folder.mlpackage"
 
 
-def test_settings(project, target):
-    for common in settings(project, project.objects[project.rootObject]):
+def test_settings(objects, root, target):
+    for common in settings(objects, root):
         assert common["IPHONEOS_DEPLOYMENT_TARGET"] == "16.0"
         assert common["TARGETED_DEVICE_FAMILY"] == "1,2"  # iPhone and iPad
         assert common["SDKROOT"] == "iphoneos"
         assert common["ENABLE_USER_SCRIPT_SANDBOXING"] == "NO"  # the check has to see the folder
-    for own in settings(project, target):
+    for own in settings(objects, target):
         assert own["PRODUCT_BUNDLE_IDENTIFIER"].startswith("com.example.")
         assert "DEVELOPMENT_TEAM" not in own  # each person's own
         assert own["ASSETCATALOG_COMPILER_APPICON_NAME"] == "AppIcon"
         assert (IOS / own["INFOPLIST_FILE"]).samefile(APP / "Info.plist")
 
 
-def test_the_network_is_looked_for_before_anything_is_built(project, target):
-    assert project.objects[target.buildPhases[0]].isa == "PBXShellScriptBuildPhase"
+def test_the_network_is_looked_for_before_anything_is_built(objects, target):
+    assert objects[target["buildPhases"][0]]["isa"] == "PBXShellScriptBuildPhase"
 
 
 @no_shell
-def test_a_missing_network_is_an_error_that_says_what_to_do(project, target, tmp_path):
-    answer = look_for_network(project, target, tmp_path)
+def test_a_missing_network_is_an_error_that_says_what_to_do(objects, target, tmp_path):
+    answer = look_for_network(objects, target, tmp_path)
     assert answer.returncode == 1
     assert answer.stdout.startswith("error: ")  # so Xcode shows it as one
     for word in (PACKAGE, "notebooks/08_coreml.ipynb", str(tmp_path), "README.md"):
@@ -127,21 +134,21 @@ def test_a_missing_network_is_an_error_that_says_what_to_do(project, target, tmp
 
 
 @no_shell
-def test_a_network_that_is_there_is_no_error(project, target, tmp_path):
+def test_a_network_that_is_there_is_no_error(objects, target, tmp_path):
     folder = tmp_path / "with spaces"
     (folder / PACKAGE).mkdir(parents=True)
     (folder / PACKAGE / "Manifest.json").write_text("{}", encoding="utf-8")
-    answer = look_for_network(project, target, folder)
+    answer = look_for_network(objects, target, folder)
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
 
 
 def look_for_network(
-    project: XcodeProject, target: Any, folder: Path
+    objects: Project, target: Project, folder: Path
 ) -> "subprocess.CompletedProcess[str]":
     """Run the project's own check, as Xcode would with its project in ``folder``."""
-    check = phase(project, target, "PBXShellScriptBuildPhase")
+    check = phase(objects, target, "PBXShellScriptBuildPhase")
     return subprocess.run(
-        [check.shellPath, "-c", check.shellScript],
+        [check["shellPath"], "-c", check["shellScript"]],
         env={"SRCROOT": str(folder)},
         capture_output=True,
         text=True,
@@ -149,13 +156,13 @@ def look_for_network(
     )
 
 
-def test_the_scheme_is_shared_and_builds_the_target(target):
+def test_the_scheme_is_shared_and_builds_the_target(root, target):
     scheme = ET.parse(BUNDLE / "xcshareddata/xcschemes/NetworksAtWork.xcscheme")
     references = list(scheme.iter("BuildableReference"))
     assert len(references) == 3  # build, launch, profile
     for reference in references:
-        assert reference.attrib["BlueprintIdentifier"] == target.get_id()
-        assert reference.attrib["BlueprintName"] == target.name
+        assert reference.attrib["BlueprintIdentifier"] == root["targets"][0]
+        assert reference.attrib["BlueprintName"] == target["name"]
         assert reference.attrib["ReferencedContainer"] == f"container:{BUNDLE.name}"
 
 
