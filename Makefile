@@ -15,7 +15,7 @@ PAGE := course_utils/webapp/dist/index.html
 PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -type f) \
 	$(shell find course_utils/webapp/src)
 ARGS ?=
-BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files coreml_parity
+BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files coreml_parity digits pets many_classes
 # Two files of tests at a time; more would ask for more memory than CI has.
 PARALLEL := -n 2 --dist loadfile
 # JupyterLab does not start for root unless told to.

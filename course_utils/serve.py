@@ -86,7 +86,8 @@ def _converted(name: str, model: Path, folder: Path) -> Path:
     """
     copy = folder / f"{model.stem}.tflite"
     companion = importlib.import_module(f"course_utils.services.{name}").companion(model)
-    shutil.copy(companion, folder)
+    if companion is not None:
+        shutil.copy(companion, folder)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         copy.write_bytes(pool.submit(keras_to_litert, model).result())

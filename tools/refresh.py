@@ -21,7 +21,11 @@ from course_utils.notebooks import execute, find
 
 DATA = links.ROOT / "data"
 #: files that a notebook saves in the learner's folder and the course ships in data/models
-SHIPPED = {"02": ["mpg.tflite", "mpg.weights.h5", "mpg.schema.json"]}
+SHIPPED = {
+    "02": ["mpg.tflite", "mpg.weights.h5", "mpg.schema.json"],
+    "09": ["digit.tflite"],
+    "10": ["pets.weights.h5"],
+}
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},

@@ -5,4 +5,4 @@
 puts health, metrics, docs and the request log around an app.
 """
 
-SERVICES = ("hello", "mpg", "image")
+SERVICES = ("hello", "mpg", "image", "digit", "pets")

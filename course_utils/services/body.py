@@ -23,7 +23,8 @@ def read_body(limits: Mapping[str, int]) -> tuple[str, bytes]:
     """The current request's body.
 
     Args:
-        limits: the media types accepted, each with the bytes that a body of it may have.
+        limits: the media types accepted, each with the bytes that a body of it may have;
+            ``*/*`` stands for all others.
 
     Returns:
         Its media type, without parameters such as ``charset``, and the body.
@@ -40,7 +41,7 @@ def read_body(limits: Mapping[str, int]) -> tuple[str, bytes]:
         fault = Fault("", "not a length", describe(length), "a number of bytes")
         raise Problem(400, "The header Content-Length is not a number.", [fault])
     media_type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    limit = limits.get(media_type, -1)
+    limit = limits.get(media_type, limits.get("*/*", -1))
     # Where the server ends the stream at the body's end, a chunked body (no length) works too.
     ends = environ.get("wsgi.input_terminated")
     # Twenty digits are more than enough to be refused; Python reads at most 4,300.

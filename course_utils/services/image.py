@@ -18,26 +18,24 @@ import numpy as np
 from flask import Flask, Response, jsonify, request
 from PIL import Image
 
-from course_utils import image_files, images, weights
+from course_utils import images, weights
 from course_utils.downloads import BadURL, download
 from course_utils.environment import PACKAGE_FOLDER, output_folder
 from course_utils.export.labels import companion as companion
 from course_utils.export.labels import load_labels
 from course_utils.predictor import Predictor
 from course_utils.schema import Fault, describe, pointer
-from course_utils.services import openapi, page, upload
+from course_utils.services import openapi, page, pictures, upload
 from course_utils.services.body import admitted, parse_json, read_body
 from course_utils.services.errors import Problem
 from course_utils.services.gate import Gate
 from course_utils.services.operations import operate
+from course_utils.services.pictures import PATIENCE, UPLOADS
 from course_utils.services.watch import ALONE, Host
 
-FORM_OVERHEAD = 16 * 1024  # bytes that a form takes around its file
-LIMITS = {upload.MEDIA_TYPE: images.MAX_BYTES + FORM_OVERHEAD, "application/json": 64 * 1024}
+LIMITS = {upload.MEDIA_TYPE: images.MAX_BYTES + upload.FORM_OVERHEAD, "application/json": 64 * 1024}
 SHOWN = 5  # classes in an answer
 THUMBNAIL = 320  # pixels a side, at most
-UPLOADS = 32  # bodies in memory at a time, up to 10 MB each
-PATIENCE = 1.0  # seconds in the queue; a photo takes about twenty milliseconds
 DOWNLOADS = 8  # at a time; each waits for another host, up to five seconds
 
 NUMBER = {"type": "number", "minimum": 0, "maximum": 1}
@@ -102,7 +100,7 @@ def create_app(
     path = Path(model) if model else find_model()
     labels = load_labels(path)
     network = predictor or Predictor.load(path)
-    _check_shapes(path, network, labels)
+    pictures.check_shapes(path, network, labels)
     height, width, _ = network.input_shape
     uploads, downloads = Gate(slots=UPLOADS, queue=0), Gate(slots=DOWNLOADS, queue=0)
     gate = Gate(slots=slots, patience=PATIENCE)
@@ -114,7 +112,7 @@ def create_app(
             data, field = read_photo(downloads)
             wants_thumbnail = _flag("thumbnail")
             with gate:
-                pixels = _decoded(data, field, (width, height))
+                pixels = pictures.decoded(data, field, (width, height))
                 answer: dict[str, Any] = {"pred": top(network.predict(pixels[None])[0], labels)}
                 if wants_thumbnail:
                     answer["thumbnail"] = _thumbnail(data)
@@ -196,50 +194,18 @@ def _read_url(body: bytes) -> str:
     return value["url"]
 
 
-def _decoded(data: bytes, field: str, size: tuple[int, int]) -> np.ndarray:
-    try:
-        return images.read_image(data, size=size)
-    except images.BadImage as error:
-        fault = Fault(pointer(field), error.detail, error.received, error.allowed)
-        raise Problem(400, "This photo cannot be read; see errors.", [fault]) from None
-
-
 def _thumbnail(data: bytes) -> str:
     """A photo that has been read before, as a small JPEG in a ``data:`` URL (RFC 2397)."""
-    file = image_files.examine(data)
-    upright = (file.height, file.width) if file.orientation >= 5 else (file.width, file.height)
-    shrunk = min(1, THUMBNAIL / max(upright))
-    width, height = (max(1, round(side * shrunk)) for side in upright)
     jpeg = io.BytesIO()
-    pixels = images.read_image(data, size=(width, height))
+    pixels = images.read_image(data, longest=THUMBNAIL)
     Image.fromarray(pixels).save(jpeg, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
 
 
-def _check_shapes(path: Path, network: Predictor, labels: list[str]) -> None:
-    if len(network.input_shape) != 3 or network.input_shape[2] != 3:
-        raise ValueError(
-            f"{path.name} takes examples of shape {network.input_shape}; the image service needs "
-            "a model of RGB pictures: (height, width, 3)."
-        )
-    if network.output_shape != (len(labels),):
-        raise ValueError(
-            f"{path.name} answers with shape {network.output_shape}, but {len(labels)} class "
-            "names stand beside it."
-        )
-
-
 _BODY = {
     "required": True,
-    "content": {
-        upload.MEDIA_TYPE: {
-            "schema": {
-                "type": "object",
-                "required": ["image"],
-                "properties": {"image": {"type": "string", "contentMediaType": "image/*"}},
-                "additionalProperties": False,
-            }
-        },
+    "content": upload.form_of("image")
+    | {
         "application/json": {
             "schema": {
                 "type": "object",

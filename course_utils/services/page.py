@@ -1,5 +1,6 @@
-"""A built single-page app in front of a service: ``/`` and ``/assets/``."""
+"""A single-page app in front of a service: ``/`` and ``/assets/``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Flask, Response, send_from_directory
@@ -24,24 +25,31 @@ NOT_BUILT = (
 )
 
 
-def install(app: Flask, folder: Path) -> None:
-    """Serve the app that a build left in ``folder``: ``index.html`` and ``assets/``.
+def install(app: Flask, folder: Path, *, built: bool = True, services: Sequence[str] = ()) -> None:
+    """Serve the app in ``folder``: ``index.html`` and ``assets/``.
 
     The page's links are relative, so it also works behind a proxy that adds a path prefix.
-    Without a build, ``/`` says so.
+    Without the file, ``/`` says so.
+
+    Args:
+        app: the service.
+        folder: of the page.
+        built: a build has put a digest of its content into each asset's name, so that browsers
+            may keep it for a year.
+        services: origins of other services that the page may ask.
     """
+    policy = f"{POLICY}; connect-src 'self' {' '.join(services)}" if services else POLICY
 
     def page() -> Response:
         if not (folder / "index.html").is_file():
             raise Problem(404, NOT_BUILT)
         answer = send_from_directory(folder, "index.html", max_age=0)
-        answer.headers["Content-Security-Policy"] = POLICY
+        answer.headers["Content-Security-Policy"] = policy
         answer.headers["X-Content-Type-Options"] = "nosniff"
         return answer
 
     def asset(name: str) -> Response:
-        # The build puts a digest of the content into each name: a new build has new names.
-        return send_from_directory(folder / "assets", name, max_age=31_536_000)
+        return send_from_directory(folder / "assets", name, max_age=31_536_000 if built else 0)
 
     app.add_url_rule("/", view_func=page)
     app.add_url_rule("/assets/<path:name>", view_func=asset)

@@ -1,6 +1,7 @@
 """The one file of a form (``multipart/form-data``, RFC 7578), or every fault of the form."""
 
 import io
+from typing import Any
 
 from flask import request
 from werkzeug.datastructures import FileStorage, MultiDict
@@ -11,7 +12,19 @@ from course_utils.schema import Fault, describe, pointer
 from course_utils.services.errors import Problem
 
 MEDIA_TYPE = "multipart/form-data"
+FORM_OVERHEAD = 16 * 1024  # bytes that a form takes around its file
 MAX_PARTS = 8  # one is right; a few more are named, hundreds are not looked at
+
+
+def form_of(field: str) -> dict[str, Any]:
+    """What the OpenAPI document says of such a form: its media type, with a schema."""
+    schema = {
+        "type": "object",
+        "required": [field],
+        "properties": {field: {"type": "string", "contentMediaType": "image/*"}},
+        "additionalProperties": False,
+    }
+    return {MEDIA_TYPE: {"schema": schema}}
 
 
 def uploaded_file(body: bytes, field: str) -> bytes:

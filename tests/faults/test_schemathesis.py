@@ -14,8 +14,9 @@ import requests
 from tests.serving import serving
 
 # The least cases that the runs must make together. A photo takes a hundred times as long as a car.
-CASES = {"mpg": 2_000, "image": 400}
-CONFIGURATION = {"image": Path(__file__).with_name("schemathesis.toml")}
+CASES = {"mpg": 2_000, "image": 400, "digit": 400}
+PICTURES = Path(__file__).with_name("schemathesis.toml")
+CONFIGURATION = {"image": PICTURES, "digit": PICTURES}
 SEEDS = (13, 31, 57, 75)  # several short runs side by side: in a long one each case costs more
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 

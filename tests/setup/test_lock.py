@@ -1,6 +1,8 @@
 """requirements.lock: complete, within our ranges, installable on every platform."""
 
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -62,6 +64,17 @@ ONLY_WHEELS = ["pip", "compile", "--quiet", "--no-deps", "--only-binary", ":all:
 def test_the_lock_has_wheels(uv: Resolver, platform, python):
     where = ["--python-platform", platform, "--python-version", python]
     answer = uv(*ONLY_WHEELS, *where, "requirements.lock")
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.registry
+def test_pip_takes_the_lock(tmp_path):
+    """It minds what uv does not: a package that says it is not for this Python."""
+    options = ["--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--target", str(tmp_path)]
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", *options]
+    answer = subprocess.run(
+        [*command, "-r", "requirements.lock"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert answer.returncode == 0, answer.stderr
 
 

@@ -1,0 +1,224 @@
+"""A photo or a drawing of a digit → the form of MNIST's digits, step by step.
+
+MNIST's digits are white on black, scaled to fit a box of 20 × 20 pixels with their proportions
+kept, and centred by mass in 28 × 28 (LeCun et al. 1998, *Gradient-Based Learning Applied to
+Document Recognition*, III.A). A network trained on them knows no other form.
+"""
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+SIDE, BOX = 28, 20  # pixels of MNIST's pictures, and of the digit in them
+ROUGH = 32  # pixels a side in which light on dark is told from dark on light
+COARSE = 64  # pixels a side in which the light on the paper is estimated
+REACH = 0.3  # of a picture's longer side: no stroke is as wide
+UNEVEN = 0.02  # from a smooth surface, as a ground without shadows differs
+EMPTY = 0.12  # least contrast of ink, 1 being black on white
+FAINT = 0.7  # of full ink; a stroke reaches more somewhere
+SPECK = 0.08  # of the largest stroke's area; what is smaller is dirt
+SMALL = 0.1  # of the picture's longer side; what is smaller is no digit beside a larger thing
+THINNEST = 0.11  # a stroke's width in parts of the digit's longer side, as a thin one in MNIST
+
+
+class NothingDrawn(ValueError):
+    """The picture shows no digit, nor anything else: it is of one colour."""
+
+
+def to_mnist(pixels: np.ndarray) -> np.ndarray:
+    """A picture of one digit in the form that a network trained on MNIST knows.
+
+    Args:
+        pixels: uint8 of shape ``(height, width, 3)``; 400 pixels a side are plenty.
+
+    Returns:
+        float32 of shape ``(28, 28)``: 0 paper to 1 ink.
+
+    Raises:
+        NothingDrawn: there is nothing to be seen.
+    """
+    return steps(pixels)["centred"]
+
+
+def steps(pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """All that `to_mnist` does, in order, each step's picture under its name.
+
+    Returns:
+        float32 pictures of shape ``(height, width)``, 0 to 1: ``grey``; ``inverted``, light on
+        dark whatever it was; ``even``, the light on the paper taken out; ``ink``, without noise
+        and specks; ``cropped``; ``thickened``, if the lines were thinner than any in MNIST;
+        ``scaled``; and ``centred``, 28 × 28.
+
+    Raises:
+        NothingDrawn: there is nothing to be seen.
+    """
+    done = {"grey": _grey(pixels)}
+    done["inverted"] = _light_on_dark(done["grey"])
+    done["even"] = _evenly_lit(done["inverted"])
+    done["ink"] = _without_specks(_contrasted(done["even"]))
+    done["cropped"] = _cropped(done["ink"])
+    done["thickened"] = _thickened(done["cropped"])
+    done["scaled"] = _scaled(done["thickened"])
+    done["centred"] = _centred(done["scaled"])
+    return done
+
+
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    """Luminance (ITU-R BT.601), or a single channel where only that one shows the digit."""
+    colours = pixels.astype(np.float32) / 255
+    luminance = colours @ np.array([0.299, 0.587, 0.114], np.float32)
+    spreads = colours.std(axis=(0, 1))
+    if luminance.std() >= spreads.max() / 2:
+        return luminance
+    return colours[:, :, spreads.argmax()]  # blue on black, say
+
+
+def _light_on_dark(grey: np.ndarray) -> np.ndarray:
+    """Ink is the minority: it differs from the median of what is around, to one side.
+
+    Cubed, the little differences that light and shadow make count for nothing.
+    """
+    small = _resized(grey, ROUGH)
+    window = ROUGH // 2 + 1
+    # Beyond the margin its own pixels go on: ground, even where a digit fills the picture.
+    around = ndimage.median_filter(small, size=(window, window), mode="nearest")
+    return 1 - grey if ((small - around) ** 3).sum() < 0 else grey
+
+
+def _evenly_lit(grey: np.ndarray) -> np.ndarray:
+    """How much lighter each pixel is than the ground around it, 1 being white.
+
+    First a smooth surface is taken for the ground, then what remains of it, shadows say, when
+    everything narrower than a broad window is taken away (a morphological opening).
+    """
+    grey = ndimage.gaussian_filter(grey, max(grey.shape) / 500)  # a large photo's noise
+    for ground_of in (_surface, _opening):
+        ground = Image.fromarray(ground_of(_resized(grey, COARSE)).astype(np.float32))
+        ground = ground.resize(grey.shape[::-1], Image.Resampling.BILINEAR)
+        # In a shadow there is less contrast, too.
+        grey = (grey - ground) / np.maximum(1 - np.asarray(ground), 0.2)
+    return np.clip(grey, 0, 1)
+
+
+def _surface(picture: np.ndarray) -> np.ndarray:
+    """The quadratic surface that is most of a picture's ground, flat where there is none.
+
+    By least squares, trimmed: each time without what stands out as light.
+    """
+    height, width = picture.shape
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].reshape(2, -1)
+    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    values, keep = picture.ravel(), np.full(picture.size, True)
+    for _ in range(6):
+        kept = basis[keep]
+        # The normal equations: six by six, and a picture of one row is no error.
+        surface = basis @ np.linalg.lstsq(kept.T @ kept, kept.T @ values[keep], rcond=None)[0]
+        difference = values - surface
+        typical = np.median(abs(difference[keep]))
+        keep = difference <= 2 * typical + 0.01
+    if typical > UNEVEN or keep.mean() < 0.6:  # a shadow's edge, or a digit that fills it all
+        surface = np.zeros_like(values)
+    return surface.reshape(height, width)
+
+
+def _opening(picture: np.ndarray) -> np.ndarray:
+    window = int(REACH * max(picture.shape)) | 1
+    # Beyond the margin its own pixels go on, so that light which grows towards it is ground.
+    padded = np.pad(picture, window, mode="edge")
+    opened = ndimage.grey_opening(padded, size=(window, window))
+    return np.asarray(opened[window:-window, window:-window])
+
+
+def _contrasted(even: np.ndarray) -> np.ndarray:
+    """Ink 1, paper 0, and what is between only at the edges."""
+    threshold = _otsu(even)
+    inked = even > threshold
+    if not inked.any() or inked.all():
+        raise NothingDrawn("nothing is drawn: the picture is of one colour")
+    full, paper = np.median(even[inked]), even[~inked][::4]  # some of it are enough
+    middle = np.median(paper)
+    noise = middle + 4 * np.median(abs(paper - middle))
+    if full - noise < EMPTY:
+        raise NothingDrawn("nothing is drawn: no part stands out from its surroundings")
+    return np.clip((even - noise) / (full - noise), 0, 1).astype(np.float32)
+
+
+def _otsu(values: np.ndarray) -> float:
+    """The threshold with the largest variance between the two sides (Otsu 1979)."""
+    counts, edges = np.histogram(values, 256, (0, 1))
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)
+    sums = np.cumsum(counts * centres)
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = sums / below - (sums[-1] - sums) / above
+    between = np.nan_to_num(below * above * gap**2)
+    return float(edges[1:][between.argmax()])
+
+
+def _without_specks(ink: np.ndarray) -> np.ndarray:
+    """Only the strokes: no dirt, and nothing cut by the margin where something whole is there."""
+    labels, _ = ndimage.label(ink > 0.25, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel())
+    full = np.bincount(labels[ink >= FAINT], minlength=len(sizes))
+    sizes[full == 0] = 0  # what a shadow leaves
+    sizes[0] = 0
+    margin = [labels[0], labels[-1], labels[:, 0], labels[:, -1]]
+    whole = sizes.copy()
+    whole[np.unique(np.concatenate(margin))] = 0
+    boxes = ndimage.find_objects(labels)
+    if whole.any():
+        rows, columns = boxes[whole.argmax() - 1]
+        longer = max(rows.stop - rows.start, columns.stop - columns.start)
+        if longer >= SMALL * max(ink.shape):
+            sizes = whole
+    kept = sizes >= max(1, SPECK * sizes.max())
+    # Their soft edges are below the threshold, so a pixel around them stays, too.
+    return ink * ndimage.maximum_filter(kept[labels].astype(np.float32), 3)
+
+
+def _cropped(ink: np.ndarray) -> np.ndarray:
+    rows, columns = (np.flatnonzero((ink > 0.1).any(axis=axis)) for axis in (1, 0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _thickened(digit: np.ndarray) -> np.ndarray:
+    """Lines of a fine pen would be a grey breath once the digit is 20 pixels high."""
+    side, mask = max(digit.shape), digit > 0.5
+    edge = mask & ~ndimage.binary_erosion(mask)
+    width = 2 * mask.sum() / max(1, edge.sum())  # a line has two edges
+    missing = (THINNEST * side - width) / 2
+    if side <= 2 * BOX or missing <= 0:
+        return digit
+    room = int(np.ceil(missing))
+    padded = np.pad(digit, room)
+    distance = ndimage.distance_transform_edt(padded <= 0.5)
+    return np.maximum(padded, np.clip(missing + 0.5 - distance, 0, 1)).astype(np.float32)
+
+
+def _scaled(digit: np.ndarray) -> np.ndarray:
+    small = np.clip(_resized(digit, BOX, enlarge=True), 0, 1)
+    return small / small.max()
+
+
+def _centred(digit: np.ndarray) -> np.ndarray:
+    picture = np.zeros((SIDE, SIDE), np.float32)
+    height, width = digit.shape
+    middle = ndimage.center_of_mass(digit)
+    top, left = (
+        int(np.clip(round(SIDE / 2 - at), 0, SIDE - length))
+        for at, length in zip(middle, (height, width), strict=True)
+    )
+    picture[top : top + height, left : left + width] = digit
+    return picture
+
+
+def _resized(picture: np.ndarray, longer: int, *, enlarge: bool = False) -> np.ndarray:
+    """With a longer side of that many pixels; smaller ones stay unless to be enlarged."""
+    factor = longer / max(picture.shape)
+    if factor >= 1 and not enlarge:
+        return picture
+    size = [max(1, round(side * factor)) for side in picture.shape[::-1]]
+    way = Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.BOX
+    image = Image.fromarray(np.ascontiguousarray(picture, np.float32))
+    return np.asarray(image.resize((size[0], size[1]), way))

@@ -1,0 +1,156 @@
+"""The digit service: a picture of one handwritten digit in, the digit out.
+
+``POST /upload`` (or ``/uploads``) takes the picture as a file, in the multipart field ``file``,
+and answers with the digit as a JSON string, ``"7"``, as existing clients expect. ``/api/digit``
+takes the same and answers with the ten probabilities, too. In front of it stands a page to draw on.
+
+Whatever was sent, a photo of ink on paper or a drawing, is brought to MNIST's form by `digits`.
+Pages on another origin may call it as `cors` allows.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flask import Flask, Response, jsonify
+
+from course_utils import digits, images
+from course_utils.environment import data_folder, output_folder
+from course_utils.predictor import Predictor
+from course_utils.schema import Fault
+from course_utils.services import cors, openapi, page, pictures, upload
+from course_utils.services.body import admitted, read_body
+from course_utils.services.errors import Problem
+from course_utils.services.gate import Gate
+from course_utils.services.operations import operate
+from course_utils.services.watch import ALONE, Host
+
+FIELD = "file"
+LIMITS = {upload.MEDIA_TYPE: images.MAX_BYTES + upload.FORM_OVERHEAD}
+LONGEST = 400  # pixels a side of what is looked at
+PAGE = Path(__file__).parent / "digit_page"
+
+DIGIT = {"type": "string", "enum": [str(digit) for digit in range(10)]}
+PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
+ANSWER = {
+    "type": "object",
+    "required": ["digit", "probabilities"],
+    "properties": {
+        "digit": DIGIT,
+        "probabilities": {"type": "array", "items": PROBABILITY, "minItems": 10, "maxItems": 10},
+    },
+    "additionalProperties": False,
+}
+
+
+def shipped_model() -> Path:
+    """The model that notebook 09 made when this release of the course was made."""
+    return data_folder() / "models" / "digit.tflite"
+
+
+def find_model() -> Path:
+    """The learner's model, saved by notebook 09, else the shipped one."""
+    own = output_folder() / "digit.tflite"
+    return own if own.is_file() else shipped_model()
+
+
+def companion(model: Path) -> None:
+    """The file that has to stand beside a model: none."""
+
+
+def create_app(
+    model: str | Path | None = None,
+    *,
+    predictor: Predictor | None = None,
+    slots: int = 2,
+    host: Host = ALONE,
+) -> Flask:
+    """The digit service and its page.
+
+    Args:
+        model: a ``.keras``, ``.h5`` or ``.tflite`` file that takes pictures of shape ``(28, 28)``
+            or ``(28, 28, 1)``, 0 to 1, and gives ten probabilities; by default what `find_model`
+            finds.
+        predictor: used instead of loading ``model``.
+        slots: pictures read at a time; more than the machine has cores only makes all wait.
+        host: what the server around the app offers it.
+
+    Raises:
+        FileNotFoundError: no such model.
+        ValueError: it cannot be read, or is a model of something else; or the environment
+            variable COURSE_ORIGINS is no list of origins.
+    """
+    network = predictor or Predictor.load(model or find_model())
+    if network.input_shape[:2] != (28, 28) or np.prod(network.input_shape) != 28 * 28:
+        raise ValueError(f"the digit service needs a model of 28 × 28, not {network.input_shape}")
+    if network.output_shape != (10,):
+        raise ValueError(f"the digit service needs ten classes, not {network.output_shape}")
+    uploads = Gate(slots=pictures.UPLOADS, queue=0)
+    gate = Gate(slots=slots, patience=pictures.PATIENCE)
+    app = Flask(__name__, static_folder=None)
+
+    def answer() -> np.ndarray:
+        with admitted(uploads):
+            _, body = read_body(LIMITS)
+            data = upload.uploaded_file(body, FIELD)
+            with gate:
+                return classify(network, read_digit(data))
+
+    def digit() -> Response:
+        return jsonify(str(answer().argmax()))
+
+    def with_probabilities() -> Response:
+        found = answer()
+        shares = [round(float(share), 6) for share in found]
+        return jsonify(digit=str(found.argmax()), probabilities=shares)
+
+    for path in ("/upload", "/uploads"):
+        app.add_url_rule(path, view_func=digit, methods=["POST"])
+    app.add_url_rule("/api/digit", view_func=with_probabilities, methods=["POST"])
+    page.install(app, PAGE, built=False)
+    cors.allow(app)
+
+    def check() -> None:
+        classify(network, np.zeros((28, 28), np.float32))
+
+    operate(app, title="Digits", paths=PATHS, check=check, host=host)
+    return app
+
+
+def classify(network: Predictor, picture: np.ndarray) -> np.ndarray:
+    """The probabilities of the ten digits, shape ``(10,)``, for a picture in MNIST's form.
+
+    Raises:
+        ValueError: what the network answers are no probabilities.
+    """
+    answer: np.ndarray = network.predict(picture.reshape(1, *network.input_shape))[0]
+    if not np.isfinite(answer).all() or abs(answer.sum() - 1) > 1e-3:
+        raise ValueError("the network's answers are not probabilities: they do not sum to 1")
+    return np.clip(answer, 0, 1)
+
+
+def read_digit(data: bytes) -> np.ndarray:
+    """An uploaded file as a picture in MNIST's form, as `digits.to_mnist` gives it.
+
+    Raises:
+        Problem: 400; no picture, or an empty one.
+    """
+    pixels = pictures.decoded(data, FIELD, longest=LONGEST, background="contrast")
+    try:
+        return digits.to_mnist(pixels)
+    except digits.NothingDrawn as error:
+        received = f"a picture of {pixels.shape[1]} × {pixels.shape[0]} pixels, all alike"
+        allowed = "a digit, dark on light or light on dark"
+        fault = Fault(f"/{FIELD}", str(error), received, allowed)
+        raise Problem(400, "No digit can be seen in this picture.", [fault]) from None
+
+
+_BODY = {"required": True, "content": upload.form_of(FIELD)}
+PATHS: dict[str, Any] = {
+    "/upload": {"post": openapi.operation("Read a digit", DIGIT, body=_BODY)},
+    "/uploads": {"post": openapi.operation("The same", DIGIT, body=_BODY)},
+    "/api/digit": {
+        "post": openapi.operation("Read a digit: all that is known", ANSWER, body=_BODY)
+    },
+    "/": {"get": openapi.operation("The page", {"type": "string"}, ok_type="text/html")},
+}

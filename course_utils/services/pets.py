@@ -1,0 +1,187 @@
+"""The pets service: a photo in, cat or dog out. The back end of two services.
+
+``POST /`` takes ``{"image": "..."}``, the photo as base64 (RFC 4648, section 4), also as a browser
+writes it, with ``data:image/jpeg;base64,`` in front; the body is read as JSON whatever content
+type it claims, since pages post it in several ways. The answer is
+``{"prediction": {"cat": 0.93, "dog": 0.07}}``. `pets_front` is a page for it; pages on other
+origins may ask it as far as `cors` lets them.
+"""
+
+import binascii
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flask import Flask, Response, jsonify
+
+from course_utils import images, weights
+from course_utils.environment import output_folder
+from course_utils.export.labels import companion as companion
+from course_utils.export.labels import load_labels
+from course_utils.predictor import Predictor
+from course_utils.schema import Fault, describe, pointer
+from course_utils.services import cors, openapi, pictures
+from course_utils.services.body import admitted, parse_json, read_body
+from course_utils.services.errors import Problem
+from course_utils.services.gate import Gate
+from course_utils.services.operations import operate
+from course_utils.services.watch import ALONE, Host
+
+LABELS = ["cat", "dog"]
+# Bytes of a body: four characters for three bytes, a line break in JSON's \r\n after each 76.
+MAX_BODY = 4 * -(-images.MAX_BYTES // 3) * 80 // 76 + 1024
+ALLOWED = 'an object with the key "image"'
+BASE64 = "the bytes of a photo in base64"
+LINE_BREAKS = {ord(character): None for character in " \t\r\n"}
+
+NUMBER = {"type": "number", "minimum": 0, "maximum": 1}
+ANSWER = {
+    "type": "object",
+    "required": ["prediction"],
+    "properties": {
+        "prediction": {
+            "type": "object",
+            "required": LABELS,
+            "properties": dict.fromkeys(LABELS, NUMBER),
+            "additionalProperties": False,
+        }
+    },
+    "additionalProperties": False,
+}
+
+
+def find_model() -> Path:
+    """The learner's model, saved by notebook 10, else the one that `weights` put together.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    own = output_folder() / "pets.tflite"
+    return own if own.is_file() else weights.pets_classifier()
+
+
+def create_app(
+    model: str | Path | None = None,
+    *,
+    predictor: Predictor | None = None,
+    slots: int = 2,
+    host: Host = ALONE,
+) -> Flask:
+    """The back end.
+
+    Args:
+        model: a ``.keras``, ``.h5`` or ``.tflite`` file that tells cats from dogs, with its
+            ``.labels.json`` beside it; by default what `find_model` finds.
+        predictor: used instead of loading ``model``; the labels are read all the same.
+        slots: photos looked at a time; more than the machine has cores only makes all wait.
+        host: what the server around the app offers it.
+
+    Raises:
+        FileNotFoundError: no model, or no labels beside it.
+        ValueError: one of them cannot be read, or they do not fit together; or the environment
+            variable COURSE_ORIGINS names something else than origins.
+    """
+    path = Path(model) if model else find_model()
+    labels = load_labels(path)
+    if sorted(labels) != LABELS:
+        raise ValueError(
+            f"{companion(path).name} names {', '.join(labels) or 'nothing'}; the pets service "
+            "needs a model of two classes, cat and dog."
+        )
+    network = predictor or Predictor.load(path)
+    pictures.check_shapes(path, network, labels)
+    height, width, _ = network.input_shape
+    uploads = Gate(slots=pictures.UPLOADS, queue=0)
+    gate = Gate(slots=slots, patience=pictures.PATIENCE)
+    app = Flask(__name__, static_folder=None)
+
+    @app.post("/")
+    def pets() -> Response:
+        with admitted(uploads):
+            data = read_photo()
+            with gate:
+                pixels = pictures.decoded(data, "image", (width, height))
+                shares = judge(network, pixels, labels)
+        return jsonify(prediction=shares)
+
+    def check() -> None:
+        judge(network, np.full((height, width, 3), 128, np.float32), labels)
+
+    operate(app, title="Cats and dogs", paths=PATHS, check=check, host=host)
+    cors.allow(app)
+    return app
+
+
+def judge(network: Predictor, pixels: np.ndarray, labels: list[str]) -> dict[str, float]:
+    """The probabilities of cat and dog, in this order, for one picture of the network's size.
+
+    Raises:
+        ValueError: the network's answers are no probabilities.
+    """
+    shares = network.predict(pixels[None])[0]
+    if not np.isfinite(shares).all() or abs(shares.sum() - 1) > 1e-3:
+        raise ValueError("the network's answers are not probabilities: they do not sum to 1")
+    return {name: round(float(shares[labels.index(name)]), 6) for name in LABELS}
+
+
+def read_photo() -> bytes:
+    """The photo in the current request's body.
+
+    Raises:
+        Problem: 400 with every fault, or 413.
+    """
+    _, body = read_body({"*/*": MAX_BODY})
+    value, faults = parse_json(body)
+    data = b""
+    if not isinstance(value, dict):
+        faults.append(Fault("", "not an object", describe(value), ALLOWED))
+    else:
+        unknown = [name for name in value if name != "image"]
+        faults += [Fault(pointer(n[:40]), "unknown key", "the key", ALLOWED) for n in unknown[:20]]
+        try:
+            data = decode(value.get("image"))
+        except ValueError as error:
+            image = value.get("image")
+            received = f"{len(image)} characters" if isinstance(image, str) else describe(image)
+            received = received if "image" in value else "nothing"
+            faults.append(Fault("/image", str(error), received, BASE64))
+    if faults:
+        raise Problem(400, "The body does not hold a photo in base64; see errors.", faults)
+    return data
+
+
+def decode(text: Any) -> bytes:
+    """The bytes of a base64 text, or of a ``data:`` URL (RFC 2397) with one.
+
+    Line breaks and spaces are left out: some programs write 76 characters a line.
+
+    Raises:
+        ValueError: it is none; says why.
+    """
+    if not isinstance(text, str):
+        raise ValueError("not a text")
+    if text[:5].lower() == "data:":
+        head, comma, text = text.partition(",")
+        if not comma or not re.search(r";\s*base64\s*\Z", head[:200], re.IGNORECASE):
+            raise ValueError("a data: URL, but none with base64")
+    try:
+        return binascii.a2b_base64(text.translate(LINE_BREAKS), strict_mode=True)
+    except (binascii.Error, ValueError):  # ValueError: a letter beyond ASCII
+        raise ValueError("not base64, or not all of it") from None
+
+
+BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {"image": {"type": "string", "contentEncoding": "base64"}},
+                "additionalProperties": False,
+            }
+        }
+    },
+}
+PATHS: dict[str, Any] = {"/": {"post": openapi.operation("A cat or a dog?", ANSWER, body=BODY)}}

@@ -1,0 +1,108 @@
+"use strict";
+
+// The page of the pets service: reads a photo, sends it to the back end, shows what that says.
+
+const element = (id) => document.getElementById(id);
+let turn = 0; // the latest photo; answers about earlier ones come too late
+
+async function settings() {
+  const answer = await fetch("settings.json");
+  const { ask } = await answer.json();
+  element("address").textContent = ask;
+  return ask;
+}
+const where = settings();
+
+function readAsDataUrl(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(new Error("This file cannot be read."));
+    reader.readAsDataURL(file);
+  });
+}
+
+async function ask(image) {
+  const options = {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ image }),
+  };
+  let answer;
+  try {
+    answer = await fetch(await where, options);
+  } catch {
+    throw new Error(
+      "The back end does not answer, or does not welcome this page (CORS). Is it running?",
+    );
+  }
+  const said = await answer.json().catch(() => ({}));
+  if (answer.ok) return said.prediction;
+  const [fault] = said.errors ?? [];
+  const reason = fault && `${fault.detail} Received: ${fault.received}. Allowed: ${fault.allowed}.`;
+  throw new Error(reason || said.detail || `The back end answered ${answer.status}.`);
+}
+
+function show(prediction) {
+  const rows = Object.entries(prediction).map(([name, share]) => {
+    const row = document.createElement("div");
+    const term = document.createElement("dt");
+    term.textContent = name;
+    const bar = document.createElement("dd");
+    const meter = document.createElement("meter");
+    meter.value = share;
+    meter.setAttribute("aria-label", name);
+    bar.append(meter);
+    const number = document.createElement("dd");
+    number.textContent = `${(100 * share).toFixed(1)}%`;
+    row.append(term, bar, number);
+    return row;
+  });
+  element("result").querySelector("dl").replaceChildren(...rows);
+  element("result").hidden = false;
+  const [name] = Object.entries(prediction).sort((a, b) => b[1] - a[1])[0];
+  element("state").textContent = `The network says: a ${name}.`;
+}
+
+async function classify(file) {
+  const mine = ++turn;
+  element("problem").textContent = "";
+  element("result").hidden = true;
+  element("state").textContent = "Looking …";
+  try {
+    const image = await readAsDataUrl(file);
+    if (mine !== turn) return;
+    const photo = element("photo");
+    photo.onerror = () => (photo.hidden = true); // what is no picture is not shown
+    photo.src = image;
+    photo.alt = `Your photo: ${file.name}`;
+    photo.hidden = false;
+    const prediction = await ask(image);
+    if (mine === turn) show(prediction);
+  } catch (error) {
+    if (mine !== turn) return;
+    element("state").textContent = "";
+    element("problem").textContent = error.message;
+  }
+}
+
+element("file").addEventListener("change", ({ target }) => {
+  const [file] = target.files;
+  target.value = ""; // so that the same photo can be chosen again
+  if (file) classify(file);
+});
+
+const drop = element("drop");
+for (const event of ["dragenter", "dragover"]) {
+  document.addEventListener(event, (dragged) => {
+    dragged.preventDefault();
+    drop.classList.add("over");
+  });
+}
+document.addEventListener("dragleave", () => drop.classList.remove("over"));
+document.addEventListener("drop", (dropped) => {
+  dropped.preventDefault();
+  drop.classList.remove("over");
+  const [file] = dropped.dataTransfer.files;
+  if (file) classify(file);
+});

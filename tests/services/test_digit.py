@@ -1,0 +1,222 @@
+"""The digit service over real sockets, with the shipped network and MNIST's test digits."""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image, ImageDraw, ImageFont
+from schemathesis import openapi
+
+from course_utils.datasets import load_mnist
+from course_utils.predictor import Predictor
+from course_utils.services import digit
+from course_utils.services.digit import create_app, shipped_model
+from tests.serving import MODEL, Served, serving
+
+SEED = 9
+COUNT = 100  # a thousand in benchmarks/digits.py
+ORIGIN = "http://localhost:8080"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with serving("digit", model=shipped_model()) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def test_digits() -> list[tuple[np.ndarray, str]]:
+    pictures, labels = load_mnist()[1]
+    drawn = np.random.default_rng(SEED).permutation(len(labels))[:COUNT]
+    return [(pictures[at], str(labels[at])) for at in drawn]
+
+
+def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def ask(served: Served, content: bytes, path: str = "/upload") -> requests.Response:
+    files = {"file": ("digit", content)}
+    return requests.post(f"{served.url}{path}", files=files, timeout=10)
+
+
+def on_canvas(pixels: np.ndarray) -> Image.Image:
+    """280 × 280, off centre on 400 × 400."""
+    canvas = Image.new("L", (400, 400))
+    canvas.paste(Image.fromarray(pixels).resize((280, 280), Image.Resampling.BICUBIC), (100, 15))
+    return canvas
+
+
+def white_on_nothing(pixels: np.ndarray) -> Image.Image:
+    ink = Image.fromarray(pixels)
+    white = Image.new("L", ink.size, 255)
+    return Image.merge("RGBA", (white, white, white, ink))
+
+
+def black_on_nothing(pixels: np.ndarray) -> Image.Image:
+    ink = Image.fromarray(pixels)
+    black = Image.new("L", ink.size, 0)
+    return Image.merge("RGBA", (black, black, black, ink))
+
+
+FORMS: dict[str, tuple[Callable[[np.ndarray], Image.Image], float]] = {
+    "as they are": (Image.fromarray, 0.95),
+    "inverted": (lambda pixels: Image.fromarray(255 - pixels), 0.95),
+    "large and off centre": (on_canvas, 0.93),
+    "white on nothing": (white_on_nothing, 0.95),
+    "black on nothing": (black_on_nothing, 0.95),
+}
+
+
+@pytest.mark.parametrize(("form", "share"), FORMS.values(), ids=list(FORMS))
+def test_it_reads_digits(
+    served: Served,
+    test_digits: list[tuple[np.ndarray, str]],
+    form: Callable[[np.ndarray], Image.Image],
+    share: float,
+) -> None:
+    with requests.Session() as session:
+        answers = [
+            session.post(f"{served.url}/upload", files={"file": encoded(form(pixels))}, timeout=10)
+            for pixels, _ in test_digits
+        ]
+    right = [
+        answer.json() == label for answer, (_, label) in zip(answers, test_digits, strict=True)
+    ]
+    assert np.mean(right) >= share
+
+
+def typed(kind: str) -> bytes:
+    """A 7 as a program prints it, on a page of 300 × 400."""
+    page = Image.new("RGB", (300, 400), "white")
+    font = ImageFont.load_default(250)
+    ImageDraw.Draw(page).text((70, 50), "7", "black", font, stroke_width=4)
+    return encoded(page, kind)
+
+
+@pytest.mark.parametrize("path", ["/upload", "/uploads"])
+def test_the_answer_is_what_existing_clients_expect(served: Served, path: str) -> None:
+    answer = ask(served, typed("PNG"), path)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.text.strip() == '"7"'
+
+
+def test_the_probabilities_belong_to_the_digit(served: Served) -> None:
+    answer = ask(served, typed("PNG"), "/api/digit").json()
+    assert list(answer) == ["digit", "probabilities"]
+    assert len(answer["probabilities"]) == 10
+    assert abs(sum(answer["probabilities"]) - 1) < 1e-4
+    assert answer["digit"] == str(int(np.argmax(answer["probabilities"]))) == "7"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+def test_every_format_is_read(served: Served, kind: str) -> None:
+    assert ask(served, typed(kind)).json() == "7"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.new("RGB", (280, 280), "white"),
+        Image.new("L", (28, 28), 0),
+        Image.new("RGBA", (280, 280), (0, 0, 0, 0)),
+        Image.new("1", (1, 1)),
+    ],
+    ids=["white", "black", "transparent", "a pixel"],
+)
+@pytest.mark.parametrize("path", ["/upload", "/api/digit"])
+def test_an_empty_picture_is_told_apart(served: Served, image: Image.Image, path: str) -> None:
+    answer = ask(served, encoded(image), path)
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    (fault,) = answer.json()["errors"]
+    assert fault["pointer"] == "/file"
+    assert fault["detail"].startswith("nothing is drawn")
+
+
+def test_wrong_forms_are_refused_with_every_fault(served: Served) -> None:
+    files = {"image": b"x", "other": b"y"}
+    answer = requests.post(f"{served.url}/upload", files=files, timeout=10)
+    assert answer.status_code == 400
+    assert [f["pointer"] for f in answer.json()["errors"]] == ["/image", "/other", "/file"]
+    answer = requests.post(f"{served.url}/upload", json={"file": "x"}, timeout=10)
+    assert answer.status_code == 415
+
+
+def test_the_document_is_openapi(served: Served) -> None:
+    document = requests.get(f"{served.url}/openapi.json", timeout=10).json()
+    openapi.from_dict(document).validate()
+    assert {"/upload", "/uploads", "/api/digit"} <= set(document["paths"])
+
+
+def test_pages_of_this_machine_may_ask_others_may_not(served: Served) -> None:
+    for origin, welcome in ((ORIGIN, ORIGIN), ("https://pets.example", None)):
+        headers = {"Origin": origin}
+        files = {"file": typed("PNG")}
+        for url, status in (("/upload", 200), ("/healthz", 200), ("/nothing", 404)):
+            method = requests.post if url == "/upload" else requests.get
+            more = {"files": files} if url == "/upload" else {}
+            answer = method(f"{served.url}{url}", headers=headers, timeout=10, **more)
+            assert answer.status_code == status
+            assert answer.headers.get("Access-Control-Allow-Origin") == welcome
+
+
+# Keras 3.13 as it saves weights, with NumPy 2.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_convolutional_network_is_served_as_well(
+    tmp_path: Path, test_digits: list[tuple[np.ndarray, str]]
+) -> None:
+    """One that takes pictures of shape (28, 28, 1), as most do; from a .keras file."""
+    import keras
+
+    pixels = keras.Input((28, 28, 1))
+    flat = keras.layers.Flatten()(keras.layers.Conv2D(2, 5, strides=4)(pixels))
+    path = tmp_path / "cnn.keras"
+    keras.Model(pixels, keras.layers.Dense(10, activation="softmax")(flat)).save(path)
+    with serving("digit", model=path, seconds=150) as served:  # it is converted first
+        answer = ask(served, encoded(Image.fromarray(test_digits[0][0])), "/api/digit")
+    expected = Predictor.load(path).predict(test_digits[0][0].reshape(1, 28, 28, 1) / 255)[0]
+    assert np.abs(np.array(answer.json()["probabilities"]) - expected).max() < 0.01
+
+
+def test_a_model_of_something_else_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs a model of 28 × 28"):
+        create_app(MODEL)
+
+
+def test_what_is_no_probability_is_not_passed_on() -> None:
+    class Broken(Predictor):
+        def __init__(self) -> None:
+            self.input_shape, self.output_shape = (28, 28), (10,)
+
+        def predict(self, batch: object) -> np.ndarray:
+            return np.full((1, 10), np.nan)
+
+    client = create_app(predictor=Broken()).test_client()
+    data = {"file": (io.BytesIO(typed("PNG")), "7.png")}
+    assert client.post("/upload", data=data).status_code == 500
+    assert client.get("/readyz").status_code == 503
+
+
+def test_the_learners_own_network_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    assert digit.find_model() == shipped_model()
+    (tmp_path / "digit.tflite").write_bytes(b"")
+    assert digit.find_model() == tmp_path / "digit.tflite"
+
+
+def test_the_page_runs_nothing_from_elsewhere(served: Served) -> None:
+    answer = requests.get(served.url, timeout=10)
+    assert answer.status_code == 200
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert "http" not in answer.text
+    for asset in ("page.css", "page.js"):
+        assert requests.get(f"{served.url}/assets/{asset}", timeout=10).status_code == 200

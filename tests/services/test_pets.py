@@ -1,0 +1,231 @@
+"""The back end of the pets service over real sockets, with the real network."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+
+from course_utils.environment import data_folder
+from course_utils.images import MAX_BYTES
+from course_utils.predictor import Predictor
+from course_utils.services import pets
+from course_utils.services.pets import MAX_BODY, create_app, judge
+from course_utils.weights import image_classifier, pets_classifier
+from tests.serving import Served, serving
+
+PHOTOS = data_folder() / "photos"
+CAT, DOG = ((PHOTOS / name).read_bytes() for name in ("cat.png", "dog.jpg"))
+PAGE = "http://localhost:8000"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Served]:
+    with serving("pets", model=pets_classifier()) as served:
+        yield served
+
+
+def text(photo: bytes) -> str:
+    return base64.b64encode(photo).decode()
+
+
+def ask(served: Served, body: Any, **headers: str) -> requests.Response:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return requests.post(f"{served.url}/", data=data, headers=headers, timeout=20)
+
+
+@pytest.mark.parametrize(("photo", "name"), [(CAT, "cat"), (DOG, "dog")])
+def test_it_tells_cats_from_dogs(service: Served, photo: bytes, name: str) -> None:
+    answer = ask(service, {"image": text(photo)})
+    assert answer.status_code == 200
+    assert list(answer.json()) == ["prediction"]
+    shares = answer.json()["prediction"]
+    assert set(shares) == {"cat", "dog"}
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+    assert max(shares, key=lambda which: shares[which]) == name
+
+
+def test_the_names_are_those_of_the_models_labels(tmp_path: Path, service: Served) -> None:
+    """A model that has the dogs first, of the same weights, says the contrary."""
+    model = tmp_path / "turned.tflite"
+    model.write_bytes(pets_classifier().read_bytes())
+    (tmp_path / "turned.labels.json").write_text('["dog", "cat"]', "utf-8")
+    client = create_app(model).test_client()
+    turned = client.post("/", json={"image": text(CAT)}).get_json()["prediction"]
+    usual = ask(service, {"image": text(CAT)}).json()["prediction"]
+    assert turned == {"cat": usual["dog"], "dog": usual["cat"]}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json", "application/x-www-form-urlencoded", "text/plain;charset=UTF-8", "x", ""],
+)
+def test_the_content_type_does_not_matter(service: Served, kind: str) -> None:
+    """Existing pages post the JSON as if it were a form."""
+    assert ask(service, {"image": text(CAT)}, **{"Content-Type": kind}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda photo: "data:image/png;base64," + text(photo),
+        lambda photo: "data:image/jpeg;base64," + text(photo),  # whatever it claims
+        lambda photo: "DATA:;BASE64," + text(photo),
+        lambda photo: base64.encodebytes(photo).decode(),
+        lambda photo: base64.encodebytes(photo).decode().replace("\n", "\r\n"),
+        lambda photo: f"  {text(photo)}\n",
+    ],
+)
+def test_base64_as_programs_write_it(service: Served, write: Any) -> None:
+    usual = ask(service, {"image": text(CAT)}).json()
+    assert ask(service, {"image": write(CAT)}).json() == usual
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        text(CAT)[:-2],
+        text(CAT)[:1001],
+        text(CAT) + "=",
+        text(CAT) + "====" + text(CAT),
+        text(CAT).replace("/", "_"),  # the alphabet of URLs
+        "%2F" + text(CAT),
+        "ümlaut",
+        "data:image/png," + text(CAT),
+        "data:image/png;base64" + text(CAT),
+        "data:" + "x" * 1000,
+        "http://example.org/cat.png",
+    ],
+)
+def test_what_is_no_base64_is_refused(service: Served, image: str) -> None:
+    answer = ask(service, {"image": image})
+    assert answer.status_code == 400
+    (fault,) = answer.json()["errors"]
+    assert fault["pointer"] == "/image"
+    assert fault["received"] == f"{len(image)} characters"
+    assert image[:20] not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        (b"", [""]),
+        (b"image=abc", [""]),
+        (b"[" * 100_000, [""]),
+        (b'{"image": ' + b"1" * 5_000 + b"}", [""]),
+        (b'{"image": NaN}', ["/image"]),
+        (b'{"image": "", "image": ""}', ["/image"]),
+        ([], [""]),
+        ("text", [""]),
+        ({}, ["/image"]),
+        ({"image": None}, ["/image"]),
+        ({"image": [text(CAT)]}, ["/image"]),
+        ({"image": text(CAT), "a/b": 1}, ["/a~1b"]),
+        ({"url": "http://127.0.0.1/"}, ["/url", "/image"]),
+        ({"image": ""}, ["/image"]),
+        ({"image": text(b"a letter")}, ["/image"]),
+    ],
+)
+def test_every_fault_is_named(service: Served, body: Any, pointers: list[str]) -> None:
+    answer = ask(service, body)
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == pointers
+
+
+def test_the_largest_photo_fits_however_its_lines_are_broken(service: Served) -> None:
+    """It is no photo, but the size is not what is wrong with it."""
+    lines = base64.encodebytes(bytes(MAX_BYTES)).decode().replace("\n", "\r\n")
+    body = json.dumps({"image": "data:image/jpeg;base64," + lines}).encode()
+    assert len(body) <= MAX_BODY
+    answer = ask(service, body)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["received"] == "a file of another kind"
+    larger = ask(service, {"image": text(bytes(MAX_BYTES + 1))})
+    assert (larger.status_code, larger.json()["errors"][0]["detail"]) == (
+        400,
+        "The file is too large.",
+    )
+    assert ask(service, bytes(MAX_BODY + 1)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({"image": text(CAT)}, 200), ({}, 400), (bytes(MAX_BODY + 1), 413)]
+)
+def test_a_page_of_this_machine_may_read_every_answer(
+    service: Served, body: Any, status: int
+) -> None:
+    answer = ask(service, body, Origin=PAGE)
+    assert answer.status_code == status
+    assert answer.headers["Access-Control-Allow-Origin"] == PAGE
+    other = ask(service, body, Origin="https://elsewhere.example")
+    assert "Access-Control-Allow-Origin" not in other.headers
+
+
+def test_a_browser_may_ask_whether_it_may_send_json(service: Served) -> None:
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    answer = requests.options(f"{service.url}/", headers={"Origin": PAGE} | asked, timeout=5)
+    assert answer.status_code in (200, 204)
+    assert answer.headers["Access-Control-Allow-Origin"] == PAGE
+    assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+    assert answer.headers["Access-Control-Allow-Headers"].lower() == "content-type"
+
+
+def test_course_serve_takes_the_list_of_origins_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COURSE_ORIGINS", "https://pets.example")
+    with serving("pets", model=pets_classifier()) as served:
+        for origin, welcome in (("https://pets.example", True), (PAGE, False)):
+            answer = ask(served, {}, Origin=origin)
+            assert ("Access-Control-Allow-Origin" in answer.headers) == welcome
+
+
+@pytest.mark.parametrize("labels", ['["cat"]', '["cat", "bird"]', '["cat", "dog", "bird"]', "[]"])
+def test_a_model_of_other_classes_is_refused(tmp_path: Path, labels: str) -> None:
+    model = tmp_path / "m.tflite"
+    model.write_bytes(pets_classifier().read_bytes())
+    (tmp_path / "m.labels.json").write_text(labels, "utf-8")
+    with pytest.raises(ValueError, match="two classes, cat and dog"):
+        create_app(model)
+
+
+def test_a_network_that_gives_something_else_is_refused(tmp_path: Path) -> None:
+    model = tmp_path / "m.tflite"
+    model.write_bytes(image_classifier().read_bytes())
+    (tmp_path / "m.labels.json").write_text('["cat", "dog"]', "utf-8")
+    with pytest.raises(ValueError, match="but 2 class names"):
+        create_app(model)
+
+
+class Broken(Predictor):
+    """Its answers are no probabilities."""
+
+    def __init__(self, answer: list[float]):
+        self.answer = np.array([answer], np.float32)
+        self.input_shape, self.output_shape = (224, 224, 3), (2,)
+
+    def predict(self, batch: Any) -> np.ndarray:
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", [[0.7, 0.7], [np.nan, 0.5], [0.2, 0.1]])
+def test_what_is_no_probability_is_not_passed_on(answer: list[float]) -> None:
+    with pytest.raises(ValueError, match="not probabilities"):
+        judge(Broken(answer), np.zeros((224, 224, 3)), ["cat", "dog"])
+    app = create_app(pets_classifier(), predictor=Broken(answer))
+    assert app.test_client().get("/readyz").status_code == 503
+
+
+def test_the_learners_own_model_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    assert pets.find_model() == pets_classifier()
+    (tmp_path / "pets.tflite").touch()
+    assert pets.find_model() == tmp_path / "pets.tflite"

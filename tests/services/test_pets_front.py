@@ -1,0 +1,116 @@
+"""The front end of the pets service, and the back end behind it, over real sockets."""
+
+import base64
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from course_utils.environment import data_folder
+from course_utils.launch import Server, launch
+from course_utils.services import pets, pets_front
+from course_utils.services.pets import MAX_BODY
+from course_utils.weights import pets_classifier
+from tests.serving import free_port
+
+CAT = (data_folder() / "photos" / "cat.png").read_bytes()
+BODY = {"image": base64.b64encode(CAT).decode()}
+
+
+@pytest.fixture(scope="module")
+def back_end() -> Iterator[Server]:
+    with launch(pets.create_app(pets_classifier()), port=free_port()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def front_end(back_end: Server) -> Iterator[Server]:
+    app = pets_front.create_app(back_end.url, relay=True)
+    with launch(app, port=free_port()) as server:
+        yield server
+
+
+@pytest.fixture
+def lonely() -> Iterator[Server]:
+    """A front end whose back end is not running."""
+    app = pets_front.create_app(f"http://127.0.0.1:{free_port()}", relay=True)
+    with launch(app, port=free_port()) as server:
+        yield server
+
+
+@pytest.mark.parametrize("body", [BODY, {}, {"image": "!"}, [], {"image": "", "more": 1}])
+def test_it_passes_on_what_the_back_end_says(
+    back_end: Server, front_end: Server, body: Any
+) -> None:
+    direct = requests.post(back_end.url, json=body, timeout=10)
+    relayed = requests.post(f"{front_end.url}/api/pets", json=body, timeout=10)
+    assert relayed.status_code == direct.status_code
+    assert relayed.headers["Content-Type"] == direct.headers["Content-Type"]
+    said, told = (
+        {k: v for k, v in a.json().items() if k != "request_id"} for a in (direct, relayed)
+    )
+    assert said == told
+
+
+def test_a_body_that_is_too_large_does_not_get_through(front_end: Server) -> None:
+    answer = requests.post(f"{front_end.url}/api/pets", data=bytes(MAX_BODY + 1), timeout=20)
+    assert answer.status_code == 413
+
+
+def test_a_back_end_that_is_overloaded_says_when_to_come_back() -> None:
+    busy = pets.create_app(pets_classifier(), slots=0)
+    with launch(busy, port=free_port()) as back:
+        app = pets_front.create_app(back.url, relay=True)
+        answer = app.test_client().post("/api/pets", json=BODY)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.content_type == "application/problem+json"
+
+
+def test_without_its_back_end_it_says_so(lonely: Server, caplog: pytest.LogCaptureFixture) -> None:
+    answer = requests.post(f"{lonely.url}/api/pets", json=BODY, timeout=10)
+    assert answer.status_code == 502
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "Is it running?" in answer.json()["detail"]
+    with caplog.at_level(logging.CRITICAL):
+        assert requests.get(f"{lonely.url}/readyz", timeout=10).status_code == 503
+    assert requests.get(f"{lonely.url}/healthz", timeout=10).status_code == 200
+
+
+def test_with_its_back_end_it_is_ready(front_end: Server) -> None:
+    assert requests.get(f"{front_end.url}/readyz", timeout=10).json() == {"status": "ready"}
+
+
+@pytest.mark.parametrize("relay", [False, True])
+def test_the_page_may_ask_nobody_else(back_end: Server, relay: bool) -> None:
+    client = pets_front.create_app(back_end.url, relay=relay).test_client()
+    page = client.get("/")
+    policy = dict(
+        part.strip().split(" ", 1) for part in page.headers["Content-Security-Policy"].split(";")
+    )
+    assert policy["default-src"] == "'self'"
+    wanted = None if relay else f"'self' {back_end.url}"
+    assert policy.get("connect-src") == wanted
+    settings = client.get("/settings.json").get_json()
+    assert settings == {"ask": "api/pets" if relay else f"{back_end.url}/"}
+    page.close()
+
+
+def test_assets_of_the_page_are_there_and_asked_for_anew(front_end: Server) -> None:
+    html = requests.get(front_end.url, timeout=5).text
+    folder: Path = pets_front.PAGE
+    for asset in (folder / "assets").iterdir():
+        assert f'"assets/{asset.name}"' in html
+        answer = requests.get(f"{front_end.url}/assets/{asset.name}", timeout=5)
+        assert answer.content == asset.read_bytes()
+        assert "max-age=0" in answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1:5001", "ftp://a.example/", "http:///", "http://a/?x=1"]
+)
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="not the address of a back end"):
+        pets_front.create_app(url)
