@@ -55,7 +55,8 @@ lint: $(READY)
 unit: $(PAGE)
 	@$(BIN)/python tools/programs.py chromium curl git
 	@$(BIN)/course fetch
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu" --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu" --durations=15 \
+		--cov --cov-report=term:skip-covered
 
 # The notebooks in every surrounding: offline with the wheel, tampered, in Colab, in JupyterLab.
 notebooks: $(READY)

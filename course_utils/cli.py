@@ -45,7 +45,7 @@ def main() -> None:
     "--model",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A .keras, .h5 or .tflite file; beside it its .schema.json (mpg) or .labels.json (image, "
-    "pets).",
+    "pets); digit needs nothing beside it.",
 )
 @click.option(
     "--open", "open_page", is_flag=True, help="Open the page; on any port where PORT is taken."

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from course_utils.images import BadImage, read_image
+from course_utils.transfer import read_picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -255,15 +256,8 @@ def pictures(part: "pd.DataFrame", size: int, *, seed: int = 0) -> np.ndarray:
         ValueError: a picture cannot be read; with its name.
         OSError: a file is not there.
     """
-
-    def read(file: str) -> np.ndarray:
-        try:
-            return read_image(Path(file).read_bytes(), size=(size, size))
-        except BadImage as error:
-            raise ValueError(f"{Path(file).name}: {error}") from None
-
     with ThreadPoolExecutor() as pool:
-        pixels = np.stack(list(pool.map(read, part["file"])))
+        pixels = np.stack(list(pool.map(lambda file: read_picture(file, size), part["file"])))
     copies = np.flatnonzero(part["copy"])
     if len(copies):
         alter = augmentation(seed)

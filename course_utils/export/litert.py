@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from course_utils.environment import quiet_native_stderr
 from course_utils.export.labels import companion, load_labels, write_labels
-from course_utils.export.parity import Parity, Tolerance, agreement, compare
+from course_utils.export.parity import Parity, Tolerance
+from course_utils.export.runtime import Runtime
 from course_utils.export.source import (
     RAW,
     Pixels,
@@ -24,7 +23,6 @@ from course_utils.export.source import (
 from course_utils.predictor import Predictor, to_litert
 
 TOLERANCE = Tolerance(3e-5, 3e-5)  # thrice what MobileNet is off on photos: it sums otherwise
-BATCH = 16
 
 
 def convert(
@@ -115,23 +113,6 @@ def verify(
     source = Source(model, preprocess, allow_custom=allow_custom)
     examples = source.check_samples(samples)
     predictor = Predictor.load(path)
-    shapes = (predictor.input_shape, predictor.output_shape)
-    if shapes != (source.shape, (source.classes,)):
-        raise ValueError(
-            f"{path.name} takes {shapes[0]} and gives {shapes[1]}, the network takes "
-            f"{source.shape} and gives {(source.classes,)}: it was made from another one."
-        )
     labels = load_labels(path) if companion(path).is_file() else None
-    if labels is not None and len(labels) != source.classes:
-        raise ValueError(f"{companion(path).name} names {len(labels)} of {source.classes} classes.")
-    parts = [examples[i : i + BATCH] for i in range(0, len(examples), BATCH)]
-    got = np.concatenate([predictor.predict(part) for part in parts])
-    wanted = source.expected(examples)
-    return Parity(
-        file=path.name,
-        runtime="LiteRT",
-        precision="float32",
-        samples=len(examples),
-        checks=tuple(compare(got, wanted, tolerance or TOLERANCE, labels)),
-        agreement=agreement(got, wanted),
-    )
+    runtime = Runtime("LiteRT", predictor.predict, predictor.input_shape, predictor.output_shape)
+    return runtime.compared(path.name, source, examples, labels, tolerance or TOLERANCE)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
-from course_utils.export.parity import Parity, Tolerance, agreement, compare
+from course_utils.export.parity import Parity, Tolerance
+from course_utils.export.runtime import Runtime
 from course_utils.export.source import (
     RAW,
     About,
@@ -28,7 +29,6 @@ from course_utils.export.source import (
 from course_utils.export.trace import frozen, traced
 
 TOLERANCE = Tolerance(2e-5, 2e-5)  # five times what MobileNet is off on photos
-BATCH = 16
 OPSET = 17  # of ONNX; ONNX Runtime reads it since 2022
 ONNX_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 LABELS = "labels"  # name of the metadata that holds the classes, as a JSON list
@@ -179,25 +179,13 @@ def verify(
     examples = source.check_samples(samples)
     session, labels = _session(path)
     takes, gives = session.get_inputs()[0], session.get_outputs()[0]
-    if tuple(takes.shape[1:]) != source.shape or tuple(gives.shape[1:]) != (source.classes,):
-        raise ValueError(
-            f"{path.name} takes {tuple(takes.shape[1:])} and gives {tuple(gives.shape[1:])}, the "
-            f"network takes {source.shape} and gives {(source.classes,)}: it was made from another."
-        )
-    if labels is not None and len(labels) != source.classes:
-        raise ValueError(f"{path.name} names {len(labels)} of {source.classes} classes.")
-    rows = examples.astype(np.float32)
-    parts = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
-    got = np.concatenate([session.run(None, {takes.name: part})[0] for part in parts])
-    wanted = source.expected(examples)
-    return Parity(
-        file=path.name,
-        runtime="ONNX Runtime",
-        precision="float32",
-        samples=len(examples),
-        checks=tuple(compare(got, wanted, tolerance or TOLERANCE, labels)),
-        agreement=agreement(got, wanted),
+    runtime = Runtime(
+        "ONNX Runtime",
+        lambda rows: session.run(None, {takes.name: rows.astype(np.float32)})[0],
+        tuple(takes.shape[1:]),
+        tuple(gives.shape[1:]),
     )
+    return runtime.compared(path.name, source, examples, labels, tolerance or TOLERANCE)
 
 
 def _session(path: Path) -> tuple[Any, list[str] | None]:

@@ -81,8 +81,8 @@ def draw(page: Page, lines: list[list[tuple[float, float]]]) -> None:
 
 def answer(page: Page) -> str:
     state = page.get_by_role("status")
-    expect(state).to_contain_text("This is a", timeout=10_000)
-    return state.inner_text().removeprefix("This is a ").rstrip(".")
+    expect(state).to_contain_text("The network reads", timeout=10_000)
+    return state.inner_text().removeprefix("The network reads ").rstrip(".")
 
 
 def test_digits_drawn_with_the_mouse_are_read(page: Page) -> None:

@@ -91,7 +91,9 @@ def test_the_way_of_the_photo(window: Window, front_end: Server, back_end: Serve
     assert bool(others) != relayed
 
 
+@pytest.mark.parametrize("front_end", [False], ids=["direct"], indirect=True)
 def test_it_works_by_keyboard(window: Window, front_end: Server) -> None:
+    """Once: a headless Chromium opens one file chooser by keyboard in its life, not a second."""
     window.page.goto(front_end.url)
     window.page.keyboard.press("Tab")
     expect(window.page.get_by_label("Choose a photo")).to_be_focused()

@@ -165,8 +165,13 @@ def test_the_wheel_holds_the_page_and_its_sources_and_no_more(checkout: Checkout
     packed = zipfile.ZipFile(wheel).namelist()
     assert f"{WEBAPP.as_posix()}/dist/index.html" in packed
     assert f"{WEBAPP.as_posix()}/src/api.ts" in packed
-    scripts = [name for name in packed if name.endswith(".js")]
-    assert [name.rpartition("/")[0] for name in scripts] == [f"{WEBAPP.as_posix()}/dist/assets"]
+    services = WEBAPP.parent.as_posix() + "/services"
+    scripts = sorted(name.rpartition("/")[0] for name in packed if name.endswith(".js"))
+    assert scripts == [
+        f"{services}/digit_page/assets",
+        f"{services}/pets_page/assets",
+        f"{WEBAPP.as_posix()}/dist/assets",
+    ]
     assert not [name for name in [*sources, *packed] if "node_modules" in name]
     assert not [name for name in sources if "/webapp/dist" in name]
     assert len(packed) == len(set(packed))

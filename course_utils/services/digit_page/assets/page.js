@@ -66,7 +66,7 @@ async function ask(picture) {
       return;
     }
     show(answer.probabilities);
-    say(`This is a ${answer.digit}.`);
+    say(`The network reads ${answer.digit}.`);
   } catch (error) {
     if (mine.signal.aborted) return;
     show([]);
