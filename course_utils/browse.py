@@ -6,7 +6,6 @@ one that serves.
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -19,14 +18,13 @@ PATIENCE = 60.0  # seconds that a service may take to start
 
 def open_when_ready(url: str) -> None:
     """Start waiting, and return at once."""
-    # Ctrl-C is meant for the server. The other process ends when its input does: with this one.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # In a group of its own: Ctrl-C is meant for the server. It ends when its input does: with us.
     command = [sys.executable, "-m", "course_utils.browse", url]
-    group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows: without Ctrl-C
-    try:
+    if sys.platform == "win32":
+        group = subprocess.CREATE_NEW_PROCESS_GROUP
         subprocess.Popen(command, stdin=subprocess.PIPE, creationflags=group)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    else:
+        subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0)
 
 
 def browse(url: str, *, patience: float = PATIENCE) -> str:
