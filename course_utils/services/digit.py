@@ -123,9 +123,7 @@ def classify(network: Predictor, picture: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: what the network answers are no probabilities.
     """
-    answer: np.ndarray = network.predict(picture.reshape(1, *network.input_shape))[0]
-    if not np.isfinite(answer).all() or abs(answer.sum() - 1) > 1e-3:
-        raise ValueError("the network's answers are not probabilities: they do not sum to 1")
+    answer = pictures.probabilities(network, picture.reshape(network.input_shape))
     return np.clip(answer, 0, 1)
 
 

@@ -113,7 +113,9 @@ def create_app(
             wants_thumbnail = _flag("thumbnail")
             with gate:
                 pixels = pictures.decoded(data, field, (width, height))
-                answer: dict[str, Any] = {"pred": top(network.predict(pixels[None])[0], labels)}
+                answer: dict[str, Any] = {
+                    "pred": top(pictures.probabilities(network, pixels), labels)
+                }
                 if wants_thumbnail:
                     answer["thumbnail"] = _thumbnail(data)
         return jsonify(answer)
@@ -123,8 +125,7 @@ def create_app(
     app.add_url_rule("/api/model", "about", lambda: jsonify(about))
 
     def check() -> None:
-        grey = np.full((1, height, width, 3), 128, np.float32)
-        top(network.predict(grey)[0], labels)
+        pictures.probabilities(network, np.full((height, width, 3), 128, np.float32))
 
     page.install(app, PACKAGE_FOLDER / "webapp" / "dist")
     operate(app, title="Image classification", paths=PATHS, check=check, host=host)
@@ -137,12 +138,7 @@ def top(probabilities: np.ndarray, labels: list[str]) -> list[dict[str, Any]]:
     Args:
         probabilities: shape ``(classes,)``.
         labels: their names.
-
-    Raises:
-        ValueError: these are no probabilities.
     """
-    if not np.isfinite(probabilities).all() or abs(probabilities.sum() - 1) > 1e-3:
-        raise ValueError("the network's answers are not probabilities: they do not sum to 1")
     order = np.argsort(-probabilities, kind="stable")[:SHOWN]
     return [{"name": labels[i], "prob": round(float(probabilities[i]), 6)} for i in order]
 

@@ -119,9 +119,7 @@ def judge(network: Predictor, pixels: np.ndarray, labels: list[str]) -> dict[str
     Raises:
         ValueError: the network's answers are no probabilities.
     """
-    shares = network.predict(pixels[None])[0]
-    if not np.isfinite(shares).all() or abs(shares.sum() - 1) > 1e-3:
-        raise ValueError("the network's answers are not probabilities: they do not sum to 1")
+    shares = pictures.probabilities(network, pixels)
     return {name: round(float(shares[labels.index(name)]), 6) for name in LABELS}
 
 

@@ -41,3 +41,15 @@ def check_shapes(path: Path, network: Predictor, labels: list[str]) -> None:
             f"{path.name} answers with shape {network.output_shape}, but {len(labels)} class "
             "names stand beside it."
         )
+
+
+def probabilities(network: Predictor, picture: np.ndarray) -> np.ndarray:
+    """The probability of each class for one picture of the network's size.
+
+    Raises:
+        ValueError: what the network answers are no probabilities.
+    """
+    answer: np.ndarray = network.predict(picture[None])[0]
+    if not np.isfinite(answer).all() or abs(answer.sum() - 1) > 1e-3:
+        raise ValueError("the network's answers are not probabilities: they do not sum to 1")
+    return answer

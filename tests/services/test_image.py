@@ -15,7 +15,7 @@ from PIL import Image
 
 from course_utils.environment import data_folder, quiet_native_stderr
 from course_utils.predictor import Predictor
-from course_utils.services.image import UPLOADS, create_app, load_labels, top
+from course_utils.services.image import UPLOADS, create_app, load_labels
 from course_utils.weights import image_classifier
 from tests.serving import MODEL, Served, serving, wait_until
 from tests.wire import head, receive
@@ -261,10 +261,24 @@ def test_a_model_of_something_else_is_refused(tmp_path: Path) -> None:
         create_app(tmp_path / "mpg.tflite")
 
 
-@pytest.mark.parametrize("answers", [[0.5, 0.4], [np.nan, 0.1], [0.7, 0.7]])
-def test_what_is_no_probability_is_not_passed_on(answers: list[float]) -> None:
-    with pytest.raises(ValueError, match="not probabilities"):
-        top(np.array(answers), ["a", "b"])
+class Broken(Predictor):
+    """Its answers are no probabilities."""
+
+    def __init__(self, answer: list[float]):
+        self.answer = np.array([answer + 998 * [0]], np.float32)
+        self.input_shape, self.output_shape = (224, 224, 3), (1000,)
+
+    def predict(self, batch: Any) -> np.ndarray:
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", [[0.5, 0.4], [np.nan, 0.1], [0.7, 0.7]])
+def test_what_is_no_probability_is_not_passed_on(answer: list[float]) -> None:
+    client = create_app(image_classifier(), predictor=Broken(answer)).test_client()
+    photo = (io.BytesIO((data_folder() / "photos" / "cat.png").read_bytes()), "cat.png")
+    reply = client.post("/api/image", data={"image": photo})
+    assert (reply.status_code, reply.json.get("pred")) == (500, None)
+    assert client.get("/readyz").status_code == 503
 
 
 def test_the_labels_are_those_that_keras_uses() -> None:
