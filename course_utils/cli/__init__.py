@@ -1,0 +1,24 @@
+"""The command ``course``: open, run and serve the course (``course --help``).
+
+A module for each group of commands; what they do is in the library, here it meets the terminal.
+"""
+
+import click
+
+from course_utils import __version__
+from course_utils.cli.drift import drift
+from course_utils.cli.machine import doctor, fetch
+from course_utils.cli.notebooks import lab, run
+from course_utils.cli.serve import serve
+
+COMMANDS = (doctor, drift, fetch, lab, run, serve)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="course")
+def main() -> None:
+    """Networks at Work: run, serve and look after the notebook course."""
+
+
+for command in COMMANDS:
+    main.add_command(command)

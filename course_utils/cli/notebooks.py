@@ -1,0 +1,64 @@
+"""``course run`` and ``course lab``."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+from rich.progress import Progress, TimeElapsedColumn
+from rich.table import Table
+
+from course_utils.cli.console import console
+
+
+@click.command()
+@click.argument("numbers", nargs=-1)
+@click.option(
+    "--folder",
+    default="notebooks",
+    show_default=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@click.option("--save", is_flag=True, help="Keep the outputs in the notebooks.")
+def run(numbers: tuple[str, ...], folder: Path, save: bool) -> None:
+    """Execute the notebooks NUMBERS (all if none is named), and say which passed."""
+    from course_utils.notebooks import execute, find
+
+    try:
+        paths = find(folder, numbers)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    results: list[tuple[str, str, str]] = []
+    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=console) as bar:
+        for path in paths:
+            task = bar.add_task(path.stem, total=None)
+            try:
+                seconds = execute(
+                    path,
+                    save=save,
+                    on_cell=lambda done, total: bar.update(task, completed=done, total=total),  # noqa: B023
+                )
+                results.append((path.stem, "passed", f"{seconds:.0f} s"))
+            except Exception as error:  # whatever a cell raises; the other notebooks still run
+                message = click.unstyle(str(error)).strip()
+                results.append((path.stem, "failed", message.splitlines()[-1]))
+                bar.console.print(message, markup=False, highlight=False)
+    table = Table("notebook", "result", "")
+    for row in results:
+        table.add_row(*row)
+    console.print(table)
+    if any(result == "failed" for _, result, _ in results):
+        raise SystemExit(1)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--folder", default="notebooks", show_default=True, help="Folder to open.")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(folder: str, options: tuple[str, ...]) -> None:
+    """Open the notebooks in JupyterLab; OPTIONS are JupyterLab's own."""
+    jupyter = subprocess.Popen([sys.executable, "-m", "jupyterlab", folder, *options])
+    while True:
+        try:
+            raise SystemExit(jupyter.wait())
+        except KeyboardInterrupt:  # JupyterLab has seen it, too, and asks what to do
+            continue
