@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
+from course_utils.pickles import refuse_pickle
 
 KERAS_SUFFIXES = (".keras", ".h5")
 
@@ -57,7 +58,8 @@ class Predictor:
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: wrong digest, or a kind of file this cannot read.
+            ValueError: wrong digest, a pickle, code of a stranger's in a ``.keras`` or ``.h5``
+                file, or a kind of file this cannot read.
         """
         path = Path(path)
         content = path.read_bytes()
@@ -66,6 +68,7 @@ class Predictor:
                 f"{path.name} is not the file you asked for: its SHA-256 differs. "
                 "Nothing was loaded."
             )
+        refuse_pickle(path, content)
         if path.suffix in KERAS_SUFFIXES:
             return cls(keras_to_litert(path))
         if path.suffix != ".tflite":

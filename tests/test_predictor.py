@@ -87,6 +87,6 @@ def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not a LiteRT model"):
         Predictor.load(path)
     with pytest.raises(ValueError, match=r"expected one of \.tflite"):
-        Predictor.load(path.rename(tmp_path / "model.pkl"))
+        Predictor.load(path.rename(tmp_path / "model.bin"))
     with pytest.raises(FileNotFoundError):
         Predictor.load(tmp_path / "missing.tflite")
