@@ -5,8 +5,11 @@ microseconds on arithmetic. LiteRT (the runtime of phones) runs the same network
 the set-up; `Predictor` wraps it so that many threads of a web service can share one model.
 """
 
+import contextlib
 import hashlib
+import json
 import tempfile
+import zipfile
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -119,16 +122,44 @@ def keras_to_litert(path: Path) -> bytes:
     """The model in a ``.keras`` or ``.h5`` file as the content of a LiteRT file.
 
     Raises:
-        ValueError: Keras cannot load it.
+        ValueError: it carries Python code, or Keras cannot load it.
     """
     with quiet_native_stderr():
         import keras
+    if _carries_code(path):
+        raise ValueError(
+            f"{path.name} carries Python code of its author's (a lambda), which would run with the "
+            "network. Nothing was loaded. Ask for the model with a layer of Keras' own in its "
+            "place, or as a .tflite file, which holds no Python."
+        )
     try:
         # Uncompiled: an .h5 file may name its loss in a way that Keras no longer reads.
-        model = keras.models.load_model(path, compile=False)
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises what the file's format makes it raise
-        raise ValueError(f"{path.name} is not a model that Keras can load: {error}") from None
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]  # of a page, at times
+        raise ValueError(f"{path.name} is not a model that Keras can load: {said}") from None
     return to_litert(model)
+
+
+def _carries_code(path: Path) -> bool:
+    """Whether a Keras file has a lambda in it.
+
+    Keras' safe mode refuses those as well, but before 3.11.3 not in an .h5 file (CVE-2025-9905),
+    and it advises to switch the safe mode off.
+    """
+    import h5py  # type: ignore[import-untyped]
+
+    kinds: set[str] = set()
+    broken = OSError, KeyError, ValueError, TypeError, RecursionError, zipfile.BadZipFile
+    with contextlib.suppress(*broken):  # what is wrong with it Keras will say
+        if path.suffix == ".keras":
+            with zipfile.ZipFile(path) as archive:
+                layers = archive.read("config.json")
+        else:
+            with h5py.File(path) as file:
+                layers = file.attrs["model_config"]
+        json.loads(layers, object_hook=lambda part: kinds.add(str(part.get("class_name"))))
+    return "__lambda__" in kinds
 
 
 def to_litert(model: Any, *, half: bool = False) -> bytes:

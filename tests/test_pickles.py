@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import pickle
 import zlib
 from pathlib import Path
@@ -20,13 +21,13 @@ PACKERS = {"gzip": gzip.compress, "zlib": zlib.compress, "bz2": bz2.compress, "x
 
 
 class Hostile:
-    """What a stranger could send: as it is loaded it makes a file."""
+    """What a stranger could send: as it is loaded it makes a folder."""
 
     def __init__(self, marker: Path):
         self.marker = str(marker)
 
     def __reduce__(self):
-        return (open, (self.marker, "x"))
+        return (os.mkdir, (self.marker,))
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def marker(tmp_path):
 
 def test_the_hostile_pickle_is_one(marker):
     """Or the tests below would prove nothing."""
-    pickle.loads(pickle.dumps(Hostile(marker))).close()
+    pickle.loads(pickle.dumps(Hostile(marker)))
     assert marker.exists()
 
 
@@ -55,7 +56,7 @@ def test_one_that_does_its_harm_and_then_breaks_off_is_told(marker):
 
 
 def test_the_old_instruction_that_names_and_calls_at_once_is_told(marker):
-    old = f"(S{str(marker)!r}\nS'x'\niio\nopen\n".encode()
+    old = f"(S{str(marker)!r}\nios\nmkdir\n".encode()
     with pytest.raises(pickle.UnpicklingError):  # at its end, which is too late
         pickle.loads(old + b"\0")
     assert marker.exists()

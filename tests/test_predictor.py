@@ -2,6 +2,7 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,6 +80,36 @@ def test_only_the_file_with_the_digest_is_loaded():
     assert Predictor.load(path, sha256=digest.upper()).input_shape == (7,)
     with pytest.raises(ValueError, match="SHA-256 differs"):
         Predictor.load(path, sha256="0" * 64)
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+def test_code_of_a_stranger_in_a_keras_file_is_refused(name, tmp_path, recwarn):
+    import keras
+
+    marker = tmp_path / "was-run"
+    place = str(marker)
+    harm = keras.layers.Lambda(lambda x: (Path(place).mkdir(exist_ok=True), x)[1])
+    network = keras.Sequential([keras.Input((3,)), harm, keras.layers.Dense(1)])
+    network.save(tmp_path / name)
+    marker.rmdir()  # it ran while the network was built, too
+    with pytest.raises(ValueError, match=rf"{name} carries Python code .* Nothing was loaded"):
+        Predictor.load(tmp_path / name)
+    assert not marker.exists()
+
+
+def test_a_keras_file_that_is_none_or_broken_is_refused_in_a_line(tmp_path):
+    import zipfile
+
+    path = tmp_path / "net.keras"
+    for text in ("no JSON", "[" * 100_000, '{"class_name": "Dense"}'):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", text)
+        with pytest.raises(ValueError, match=r"not a model that Keras can load: .+") as caught:
+            Predictor.load(path)
+        assert "\n" not in str(caught.value)
+    (tmp_path / "net.h5").write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match="not a model that Keras can load"):
+        Predictor.load(tmp_path / "net.h5")
 
 
 def test_what_is_no_model_is_refused(tmp_path):
