@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import re
 import warnings
 from dataclasses import dataclass
@@ -18,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from course_utils import disk
+
 FORMAT = 1  # of the files; another number is refused
-PART = ".part"  # ends the name of a file that is being written
 
 _NAME = re.compile(r"epoch-(\d+)(?:-batch-(\d+))?(?:-.+)?\.(?:npz|json)")
 _BEST = re.compile(r"best-epoch-.+")
-_DRAFT = re.compile(r"(best-)?epoch-.+" + re.escape(PART))
+_DRAFT = re.compile(r"(best-)?epoch-.+" + re.escape(disk.PART))
 
 
 class ResumeError(Exception):
@@ -147,17 +147,9 @@ class Store:
         Raises:
             NotWritten: the disk is full, or the folder read-only or gone.
         """
-        draft = self.folder / (name + PART)
         try:
-            with draft.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, self.folder / name)  # noqa: PTH105 - as every text on it calls it
-            _sync_folder(self.folder)
+            disk.put(self.folder / name, data)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink()
             raise NotWritten(
                 f"A checkpoint could not be written to {self.folder}: {error.strerror or error} "
                 f"({name}, {len(data) / 1e6:.1f} MB). The ones before it are intact: make room "
@@ -255,13 +247,3 @@ def _belonging(manifest: Path) -> list[str]:
 def safe(label: str) -> str:
     """Without what a file system may refuse."""
     return re.sub(r"[^\w.+-]", "_", label)
-
-
-def _sync_folder(folder: Path) -> None:
-    """See that the new name, too, is on the disk. Windows and some network disks have no way."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
