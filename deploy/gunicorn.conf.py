@@ -1,0 +1,34 @@
+"""gunicorn in front of the MPG service: ``gunicorn --config deploy/gunicorn.conf.py``."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+pythonpath = str(Path(__file__).parent)
+wsgi_app = "wsgi:application"
+bind = "127.0.0.1:5000"
+workers = 2  # one a core: a prediction keeps a core busy
+# Threads, so that slow clients hold up nobody; the kind `sync` would answer one at a time.
+worker_class = "gthread"
+threads = 16
+keepalive = 5  # seconds; a proxy in front keeps its connections
+graceful_timeout = 10  # seconds that requests in flight are given at SIGTERM
+# The network is loaded in the worker. Before the fork, its threads would be missing after it.
+preload_app = False
+# A worker shows by a file that it lives; on a disk that is busy it would seem dead.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+# A JSON object a request, as `course serve` writes it.
+accesslog = "-"
+access_log_format = (
+    '{"time": "%(t)s", "service": "mpg", "request_id": "%({x-request-id}o)s", '
+    '"method": "%(m)s", "path": "%(U)s", "status": %(s)s, "ms": %(M)s}'
+)
+
+
+def on_exit(server: Any) -> None:
+    """Remove what the workers left (see wsgi.py)."""
+    folder = Path(tempfile.gettempdir()) / f"course-metrics-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,20 @@
+"""The MPG service for servers that ask for a WSGI callable named ``application`` (PEP 3333).
+
+gunicorn (gunicorn.conf.py) and Apache with mod_wsgi (apache/networks-at-work.conf) load this file
+in each of their workers. It serves the model that the variable COURSE_MODEL names, else the one
+that the course ships; the user that such a server runs as has no home to look for one in.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+# Workers share their metrics by way of a folder; their parent is the same for all. It has to be
+# named before prometheus_client is imported.
+metrics = Path(tempfile.gettempdir()) / f"course-metrics-{os.getppid()}"
+metrics.mkdir(exist_ok=True)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+
+from course_utils.services.mpg import create_app, shipped_model  # noqa: E402
+
+application = create_app(os.environ.get("COURSE_MODEL") or shipped_model())
