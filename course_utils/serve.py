@@ -39,7 +39,8 @@ def serve(
     host: str,
     port: int,
     workers: int,
-    model: Path | None,
+    model: Path | None = None,
+    store: Path | None = None,
     record: Path | None = None,
 ) -> None:
     """Serve one of `services.SERVICES` until SIGTERM or Ctrl-C; returns when all work has ended.
@@ -51,12 +52,28 @@ def serve(
     There is no time-out for a body that arrives slowly: each such request holds one of a worker's
     128 threads, so on the internet put a proxy in front that collects bodies (nginx does).
 
-    ``record`` is the folder in which a service that can (mpg) keeps the examples it accepts.
+    Args:
+        name: of the service.
+        host: address to listen on.
+        port: port to listen on.
+        workers: processes.
+        model: a model file; by default what the service finds.
+        store: a folder of `records`; the service then follows what is promoted there, and takes
+            no ``model``.
+        record: the folder in which a service that can (mpg) keeps the examples it accepts.
 
     Raises:
         OSError: the port is taken, or the model or its schema is not there.
-        ValueError: the model or its schema cannot be read.
+        ValueError: the model or its schema cannot be read; nothing in the store can be served.
     """
+    if store is not None:
+        from course_utils.services import versions
+
+        with _ctrl_c_held_back():
+            versions.check(name, store)  # what cannot be served is better known before the start
+        follow = functools.partial(_following, name, store, record)
+        run(follow, host=host, port=port, workers=workers)
+        return
     with tempfile.TemporaryDirectory(prefix="course-model-") as folder:
         with _ctrl_c_held_back():
             if model is not None and model.suffix in KERAS_SUFFIXES:
@@ -156,6 +173,12 @@ def create(
     module = importlib.import_module(f"course_utils.services.{name}")
     options: dict[str, Any] = {"host": host} | ({"record": record} if record else {})
     return module.create_app(**options) if model is None else module.create_app(model, **options)
+
+
+def _following(name: str, store: Path, record: Path | None, host: Host) -> Callable[..., Any]:
+    from course_utils.services import versions
+
+    return versions.create_app(name, store=store, host=host, record=record)
 
 
 class LogWriter:

@@ -24,6 +24,12 @@ WITH_PAGE = ("image", "digit")  # services that have a page
     "pets); digit needs nothing beside it.",
 )
 @click.option(
+    "--store",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of model records: serve the version that is promoted there, and follow when "
+    "that changes. In the place of --model.",
+)
+@click.option(
     "--open", "open_page", is_flag=True, help="Open the page; on any port where PORT is taken."
 )
 @click.option(
@@ -38,23 +44,29 @@ def serve(
     port: int,
     workers: int,
     model: Path | None,
+    store: Path | None,
     open_page: bool,
     record: Path | None,
 ) -> None:
     """Serve NAME until Ctrl-C.
 
-    Takes the model you saved in a notebook, else the one the course ships.
+    Takes the model you saved in a notebook, else the one the course ships; with --store, the one
+    that is promoted.
     """
     from course_utils.browse import open_when_ready
     from course_utils.serve import serve as run_server
 
-    if name == "hello" and model:
+    if name == "hello" and (model or store):
         raise click.UsageError("The hello service has no model.")
+    if model and store:
+        raise click.UsageError("Give --model or --store, not both.")
     if name not in WITH_PAGE and open_page:
         raise click.UsageError(f"The {name} service has no page to open.")
     if record:
         _prepare_recording(name, record)
-    if name != "hello":
+    if store:
+        _say_version(name, store)
+    elif name != "hello":
         service = importlib.import_module(f"course_utils.services.{name}")
         try:
             model = model or service.find_model()
@@ -72,9 +84,25 @@ def serve(
     if open_page:
         open_when_ready(url)
     try:
-        run_server(name, host=host, port=port, workers=workers, model=model, record=record)
+        run_server(
+            name, host=host, port=port, workers=workers, model=model, store=store, record=record
+        )
     except (OSError, ValueError) as error:  # the model or its schema cannot be read
         raise click.ClickException(str(error)) from None
+
+
+def _say_version(name: str, store: Path) -> None:
+    from course_utils import records
+    from course_utils.services.versions import nothing_promoted
+
+    try:
+        serving = records.serving(name, store=store)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    if serving.version is None:
+        raise click.ClickException(nothing_promoted(name, store))
+    canary = f", {serving.share:.0%} of it to version {serving.canary}" if serving.canary else ""
+    click.echo(f"Model: version {serving.version} of {name} in {store}{canary}", err=True)
 
 
 def _prepare_recording(name: str, folder: Path) -> None:

@@ -79,7 +79,8 @@ def create_app(
     schema = FeatureSchema.load(companion(path))
     network = predictor or Predictor.load(path)
     gate = Gate(slots=slots)
-    recorder = Recorder(record, schema.names) if record else None
+    version = host.release.version if host.release else None
+    recorder = Recorder(record, schema.names, version=version) if record else None
     app = Flask(__name__, static_folder=None)
 
     @app.post("/api/mpg")

@@ -4,6 +4,7 @@
 
 - ``/healthz``: the process is alive; ``/readyz``: a known sample is really predicted;
 - ``/metrics`` and the request log (see `watch`);
+- ``/version``, where a service has several (see `versions`);
 - ``/openapi.json`` and ``/docs`` (see `openapi`);
 - problem+json for every error (see `errors`).
 """
@@ -35,6 +36,7 @@ PATHS = {
     "/openapi.json": {"get": openapi.operation("This document", {"type": "object"})},
     "/docs": {"get": openapi.operation("This document for people", TEXT, ok_type="text/html")},
 }
+VERSION = {"/version": {"get": openapi.operation("Which versions serve?", {"type": "object"})}}
 
 
 def operate(
@@ -54,7 +56,8 @@ def operate(
         host: what the server around the app offers it.
     """
     errors.install(app)
-    openapi.install(app, title, paths | PATHS)
+    release = host.release
+    openapi.install(app, title, paths | PATHS | (VERSION if release else {}))
     watch = Watch(app, host)
     app.wsgi_app = watch  # type: ignore[method-assign]  # Flask's documented way
 
@@ -72,8 +75,10 @@ def operate(
         return jsonify(status="ready")
 
     def metrics() -> Response:
-        return Response(watch.metrics(), content_type=CONTENT_TYPE_LATEST)
+        return Response(watch.metrics.text(), content_type=CONTENT_TYPE_LATEST)
 
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/readyz", view_func=readyz)
     app.add_url_rule("/metrics", view_func=metrics)
+    if release:
+        app.add_url_rule("/version", "version", lambda: jsonify(release.state()))

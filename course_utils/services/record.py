@@ -6,7 +6,7 @@ log (see `watch`) tells how a service fares, this one tells what it is asked.
 
 What people send is theirs: recording is off unless asked for, the files are readable by their
 owner only (where the platform knows owners), the oldest go first, and nothing but the features,
-the time and the prediction is kept.
+the time, the prediction and the version that made it (where a service has several) is kept.
 """
 
 import contextlib
@@ -36,6 +36,7 @@ WAIT = 0.1  # seconds from an example to its place on the disk
 WAITING = 10_000  # examples that may wait for a slow disk; after that the oldest are dropped
 NEWEST = 10_000  # rows that are read unless more are asked for
 OURS = ("time", "prediction")  # keys of a line beside the features
+VERSION = "version"  # one more, where the service has several
 LARGEST = 1e300  # what a number of ours stays below
 LAST_SECOND = 9e9  # a time of ours, in the year 2255
 
@@ -56,20 +57,28 @@ class Recorder:
     is within its limit. A disk that is full or refuses is a warning in the log, once.
     """
 
-    def __init__(self, folder: str | Path, names: Sequence[str], *, limit: int = LIMIT):
+    def __init__(
+        self,
+        folder: str | Path,
+        names: Sequence[str],
+        *,
+        limit: int = LIMIT,
+        version: int | None = None,
+    ):
         """Record into ``folder``, which is made, for its owner only, where it is missing.
 
         Args:
             folder: where the files go; other files in it are left alone.
             names: the features, in the order in which they will come.
             limit: bytes that all files in the folder have together, at most.
+            version: of the model that predicts, noted with each example.
 
         Raises:
             ValueError: ``limit`` is below 64 KiB, or a feature has the name of a key of ours.
         """
         if limit < SMALLEST:
             raise ValueError(f"limit is {limit} bytes; it has to be {SMALLEST} or more")
-        if taken := sorted(set(names) & set(OURS)):
+        if taken := sorted(set(names) & {*OURS, VERSION}):
             raise ValueError(
                 f"a feature is called {taken[0]!r}, the name of what recording adds "
                 "to each: give the feature another name, or serve without recording"
@@ -77,7 +86,8 @@ class Recorder:
         self.folder = Path(folder).absolute()  # a process may change its working directory
         self._limit = limit
         keys = "".join(f"{json.dumps(name).replace('%', '%%')}: %r, " for name in names)
-        self._line = f'{{"time": %.6f, {keys}"prediction": %r}}\n'  # repr() of a number is JSON
+        end = "" if version is None else f', "{VERSION}": {version}'
+        self._line = f'{{"time": %.6f, {keys}"prediction": %r{end}}}\n'  # repr() gives JSON
         self._waiting: deque[tuple[float, ...]] = deque(maxlen=WAITING)
         self._due = False  # whether a thread is about to write
         self._writing = threading.Lock()
@@ -191,7 +201,8 @@ def read_examples(
     Args:
         folder: what ``record`` named.
         newest: rows to return, at most.
-        predictions: add a column ``prediction``, what was answered.
+        predictions: add a column ``prediction``, what was answered, and where the service had
+            several versions, ``version``, which one it was (NaN where it had none).
 
     Returns:
         A column for each feature, numbers, and the time of each example as the index (``time``,
@@ -229,7 +240,7 @@ def read_examples(
     moments = pd.Index([round(row["time"] * 1e6) for row in rows], dtype="int64", name="time")
     times = pd.to_datetime(moments, unit="us", utc=True)
     table = pd.DataFrame(rows, index=times)
-    hidden = ["time"] if predictions else list(OURS)
+    hidden = ["time"] if predictions else [*OURS, VERSION]
     return table.drop(columns=hidden, errors="ignore")
 
 

@@ -22,17 +22,58 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # named 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
+class Metrics:
+    """The counts of an app's requests, or of several apps that count together.
+
+    ``by_version`` tells them apart by the version of the model that answered, too.
+    """
+
+    def __init__(self, *, by_version: bool = False):
+        self._registry = CollectorRegistry()
+        labels = ["service", "method", "route", "status"]
+        self.seconds = Histogram(
+            "http_request_duration_seconds",
+            "Time from a request's arrival to its answer; _count is the number of requests.",
+            [*labels, "version"] if by_version else labels,
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+
+    def text(self) -> bytes:
+        """Prometheus' text format, summed over the workers if there are several."""
+        registry = self._registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `course serve` for its workers
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+@dataclass(frozen=True)
+class Release:
+    """Which version of its model an app serves, where one service has several (see `versions`).
+
+    ``metrics`` is what all of them count in, so that nothing starts anew with a new version;
+    ``state`` is what ``/version`` answers.
+    """
+
+    version: int
+    metrics: Metrics
+    state: Callable[[], dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Host:
     """What the server around an app offers it.
 
     ``draining`` is true once the server has been asked to stop, so that ``/readyz`` can say so
     while work in flight ends. ``log_line`` takes one line of the request log; without it there
-    is none, as in a notebook, where it would fill the cell.
+    is none, as in a notebook, where it would fill the cell. ``release`` is there where the app
+    is one of several versions.
     """
 
     draining: Callable[[], bool] = lambda: False
     log_line: Callable[[str], object] | None = None
+    release: Release | None = None
 
 
 ALONE = Host()
@@ -42,7 +83,8 @@ class Watch:
     """WSGI middleware around ``app``; put it on with ``app.wsgi_app = Watch(app, host)``.
 
     Each request gets an id of our own (a UUID), which its answer carries as ``X-Request-ID``, its
-    problem+json as ``request_id`` and its log line, one JSON object, too.
+    problem+json as ``request_id`` and its log line, one JSON object, too. Where the host names a
+    release, answers say its version as ``X-Model-Version``, as do metrics and log.
     """
 
     def __init__(self, app: Flask, host: "Host"):
@@ -51,14 +93,11 @@ class Watch:
         self._inner = app.wsgi_app
         self._random = random.Random()  # our own: a notebook's seed must not repeat our ids
         self._service = app.name.rpartition(".")[2]
-        self._registry = CollectorRegistry()
-        self._seconds = Histogram(
-            "http_request_duration_seconds",
-            "Time from a request's arrival to its answer; _count is the number of requests.",
-            ["service", "method", "route", "status"],
-            buckets=BUCKETS,
-            registry=self._registry,
-        )
+        release = host.release
+        self.metrics = release.metrics if release else Metrics()
+        self._headers = [("X-Model-Version", str(release.version))] if release else []
+        self._version = (str(release.version),) if release else ()
+        self._logged = f'"version": {release.version}, ' if release else ""
         # Looking a child up by its labels takes a lock and a check of each label.
         self._children: dict[tuple[str, str, str], Any] = {}
 
@@ -66,10 +105,11 @@ class Watch:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         began = time.perf_counter()
-        request_id = environ[REQUEST_ID] = self._new_id()
+        # A server that gives requests ids itself has put its own there (`scale.replicas`).
+        request_id = environ[REQUEST_ID] = environ.get(REQUEST_ID) or self._new_id()
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            headers.append(("X-Request-ID", request_id))
+            headers += [("X-Request-ID", request_id), *self._headers]
             if self._draining():  # or the next request on it would meet a closed door
                 headers.append(("Connection", "close"))
             self._record(environ, status[:3], time.perf_counter() - began)
@@ -94,22 +134,17 @@ class Watch:
         key = (method if method in METHODS else "other", rule.rule if rule else "unknown", status)
         child = self._children.get(key)
         if child is None:
-            child = self._children[key] = self._seconds.labels(self._service, *key)
+            child = self._children[key] = self._new_child(key)
         child.observe(seconds)
         if self._log_line:
             # Only the path comes from outside; the rest needs no JSON encoder.
             line = (
-                f'{{"time": {time.time():.3f}, "service": "{self._service}", '
+                f'{{"time": {time.time():.3f}, "service": "{self._service}", {self._logged}'
                 f'"request_id": "{environ[REQUEST_ID]}", "method": "{key[0]}", '
                 f'"path": {json.dumps(environ["PATH_INFO"][:200])}, "status": {status}, '
                 f'"ms": {seconds * 1000:.3f}}}'
             )
             self._log_line(line)
 
-    def metrics(self) -> bytes:
-        """The metrics in Prometheus' text format, summed over the workers if there are several."""
-        registry = self._registry
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `course serve` for its workers
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+    def _new_child(self, key: tuple[str, str, str]) -> Any:
+        return self.metrics.seconds.labels(self._service, *key, *self._version)
