@@ -74,22 +74,23 @@ def register(
         ValueError: a file is a pickle, or the data do not fit the model; the message says more.
         OSError: the store cannot be written.
     """
-    from course_utils.records.content import fill
+    from course_utils.records.content import Given, fill
 
     folder = folder_of(name, store)
     paths = check_files(files)
     with draft(folder) as new:
-        document = fill(
-            new,
+        given = Given(
             paths,
             training,
             testing,
-            target=target,
-            configuration=dict(configuration or {}),
-            metrics=dict(metrics or {}),
-            times=(started, ended),
-            charts=[Path(chart) for chart in charts or ()],
+            target,
+            dict(configuration or {}),
+            dict(metrics or {}),
+            started,
+            ended,
+            [Path(chart) for chart in charts or ()],
         )
+        document = fill(new, given)
         version = publish(new, {"name": name, "notes": notes} | document)
     return read(name, version, store=store)
 

@@ -6,48 +6,50 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api import types
 
 from course_utils.drift.distributions import histogram
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-CATEGORIES = 20  # of a column that are counted; the others make one
+
+
+def numbers(table: pd.DataFrame, names: list[str], role: str) -> pd.DataFrame:
+    """These columns of a table as float64, what is missing as NaN.
+
+    Raises:
+        ValueError: a column is absent, there twice or not of numbers, or there are no rows.
+    """
+    for name in names:
+        if (count := list(table.columns).count(name)) != 1:
+            has = f"There are {', '.join(map(str, table.columns))}."
+            raise ValueError(f"The {role} data have {count or 'no'} columns {name!r}. {has}")
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            raise ValueError(f"Column {name!r} of the {role} data is not of numbers: encode it.")
+    if table.empty:
+        raise ValueError(f"The {role} data have no rows.")
+    # Column by column: of mixed types, pandas would go by way of objects.
+    return pd.DataFrame(
+        {name: table[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names}
+    )
 
 
 def summary(table: pd.DataFrame) -> dict[str, Any]:
-    """Rows, columns and digest of a table."""
-    columns = [{"name": name, "kind": kind(table[name])} for name in table.columns]
-    return {"rows": len(table), "columns": columns, "sha256": digest(table)}
-
-
-def kind(column: pd.Series) -> str:
-    """``number`` (truth values are 0 and 1) or ``category``, which is all else."""
-    return "number" if types.is_numeric_dtype(column) else "category"
+    """Rows, columns and digest of what `numbers` gave."""
+    return {"rows": len(table), "columns": list(table.columns), "sha256": digest(table)}
 
 
 def digest(table: pd.DataFrame) -> str:
-    """The SHA-256 of what a table holds, the same however it is stored.
+    """The SHA-256 of a table of numbers, the same however they are stored.
 
-    Taken of, in UTF-8, a line of JSON with the columns' names, then column by column: numbers as
-    little-endian float64, with one NaN for what is missing and one zero; all else as a line of
-    JSON with the values as text, null for what is missing. So neither the index nor the type that
-    a library chose for a column (int64 or float64, object or str) makes a difference; the order
-    of rows and columns does.
+    Taken of a line of JSON with the columns' names, then column by column the values as
+    little-endian float64, with one NaN for what is missing and one zero. So neither the index
+    nor the type of a column (int64, float32, Int64) makes a difference; the order of rows and
+    columns does.
     """
-    found = hashlib.sha256(_line([str(name) for name in table.columns]))
+    found = hashlib.sha256(json.dumps(list(table.columns)).encode() + b"\n")
     for name in table.columns:
-        column = table[name]
-        if kind(column) == "number":
-            values = numbers(column) + 0.0  # -0.0 becomes 0.0
-            found.update(np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes())
-        else:
-            found.update(_line([None if missing else text for text, missing in _texts(column)]))
+        values = table[name].to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # no -0.0
+        found.update(np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes())
     return found.hexdigest()
-
-
-def numbers(column: pd.Series) -> "np.ndarray[Any, np.dtype[np.float64]]":
-    """A column of numbers as float64, what is missing as NaN."""
-    return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def distributions(training: pd.DataFrame, testing: pd.DataFrame | None) -> dict[str, Any]:
@@ -55,35 +57,27 @@ def distributions(training: pd.DataFrame, testing: pd.DataFrame | None) -> dict[
     sides = {"training": training} | ({} if testing is None else {"testing": testing})
     found = {}
     for name in training.columns:
-        columns = {side: table[name] for side, table in sides.items()}
-        if all(kind(column) == "number" for column in columns.values()):
-            found[str(name)] = _of_numbers({s: numbers(column) for s, column in columns.items()})
-        else:
-            found[str(name)] = _of_categories(columns)
+        values = {side: table[name].to_numpy() for side, table in sides.items()}
+        bins = histogram(values["training"], values.get("testing", np.array([])))
+        edges = np.array([0.0, 1.0]) if bins is None else bins.edges
+        found[name] = {"edges": edges.tolist()}
+        found[name] |= {side: _distribution(column, edges) for side, column in values.items()}
     return found
 
 
-def _of_numbers(sides: dict[str, Any]) -> dict[str, Any]:
-    bins = histogram(sides["training"], sides.get("testing", np.array([])))
-    edges = np.array([0.0, 1.0]) if bins is None else bins.edges
-    found: dict[str, Any] = {"kind": "number", "edges": edges.tolist()}
-    for side, values in sides.items():
-        finite = values[np.isfinite(values)]
-        counts = np.histogram(finite, edges)[0]
-        found[side] = {
-            "count": len(finite),
-            "missing": int(np.isnan(values).sum()),
-            "infinite": int(np.isinf(values).sum()),
-            "outside": len(finite) - int(counts.sum()),
-            "counts": counts.tolist(),
-            "quantiles": dict.fromkeys(map(str, QUANTILES)),
-            **statistics(finite),
-        }
-        if len(finite):
-            found[side]["quantiles"] = dict(
-                zip(map(str, QUANTILES), np.quantile(finite, QUANTILES).tolist(), strict=True)
-            )
-    return found
+def _distribution(values: Any, edges: Any) -> dict[str, Any]:
+    finite = values[np.isfinite(values)]
+    counts = np.histogram(finite, edges)[0]
+    quantiles = np.quantile(finite, QUANTILES).tolist() if len(finite) else [None] * len(QUANTILES)
+    return {
+        "count": len(finite),
+        "missing": int(np.isnan(values).sum()),
+        "infinite": int(np.isinf(values).sum()),
+        "outside": len(finite) - int(counts.sum()),
+        "counts": counts.tolist(),
+        "quantiles": dict(zip(map(str, QUANTILES), quantiles, strict=True)),
+        **statistics(finite),
+    }
 
 
 def statistics(values: Any) -> dict[str, float | None]:
@@ -94,31 +88,3 @@ def statistics(values: Any) -> dict[str, float | None]:
         found = {"mean": values.mean(), "std": values.std()}
     found |= {"minimum": values.min(), "maximum": values.max()}
     return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
-
-
-def _of_categories(sides: dict[str, pd.Series]) -> dict[str, Any]:
-    counted = {
-        side: pd.Series([text for text, missing in _texts(column) if not missing], dtype=object)
-        for side, column in sides.items()
-    }
-    frequent = counted["training"].value_counts().index[:CATEGORIES].tolist()
-    found: dict[str, Any] = {"kind": "category", "categories": frequent}
-    for side, texts in counted.items():
-        counts = texts.value_counts()
-        shown = [int(counts.get(text, 0)) for text in frequent]
-        found[side] = {
-            "count": len(texts),
-            "missing": len(sides[side]) - len(texts),
-            "distinct": len(counts),
-            "others": len(texts) - sum(shown),
-            "counts": shown,
-        }
-    return found
-
-
-def _texts(column: pd.Series) -> list[tuple[str, bool]]:
-    return list(zip(map(str, column), column.isna(), strict=True))
-
-
-def _line(values: list[Any]) -> bytes:
-    return json.dumps(values).encode() + b"\n"

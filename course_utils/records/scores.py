@@ -30,53 +30,46 @@ class Examples:
 
 
 def model_features(files: list[Path], table: pd.DataFrame, target: str) -> list[str]:
-    """The features in the model's order: as the model's ``.schema.json`` has them, if there is one.
+    """The features in the model's order: by its ``.schema.json`` if there is one, else the table's.
 
     Raises:
-        ValueError: the target or a feature is no column of the table.
+        ValueError: the schema is for another target.
     """
-    if target not in table.columns:
-        raise ValueError(f"No column {target!r} to predict; there are {', '.join(table.columns)}.")
-    names = [str(name) for name in table.columns if name != target]
     for path in files[1:]:
         if path.name == f"{files[0].stem}.schema.json":
             schema = FeatureSchema.load(path)
             if schema.target != target:
                 raise ValueError(f"{path.name} is for {schema.target!r}, not for {target!r}.")
-            names = schema.names
-    if absent := [name for name in names if name not in table.columns]:
-        raise ValueError(f"The model takes {', '.join(absent)}, which the data do not have.")
-    return names
+            return schema.names
+    return [str(name) for name in table.columns if name != target]
 
 
-def examples(
-    model: Predictor, table: pd.DataFrame, features: list[str], target: str, role: str
-) -> Examples:
+def examples(model: Predictor, table: pd.DataFrame, role: str) -> Examples:
     """The rows without gaps, and the model's predictions.
+
+    Args:
+        model: to ask.
+        table: what `data.numbers` gave: the features in the model's order, then the target.
+        role: of the table, for messages.
 
     Raises:
         ValueError: the table does not fit the model, or no row is complete.
     """
+    *features, target = table.columns
     if model.input_shape != (len(features),) or model.output_shape != (1,):
         raise ValueError(
             f"The model takes {model.input_shape} and answers {model.output_shape}; a record is "
             f"kept of one that takes the {len(features)} features ({', '.join(features)}) and "
             "answers one number."
         )
-    if absent := [name for name in [*features, target] if name not in table.columns]:
-        raise ValueError(f"The {role} data have no {', '.join(absent)}.")
-    try:
-        X = table[features].to_numpy(dtype=np.float32, na_value=np.nan)
-        truth = table[target].to_numpy(dtype=np.float64, na_value=np.nan)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"The {role} data are not all numbers: {error}") from None
-    whole = np.isfinite(X).all(axis=1) & np.isfinite(truth)
-    if not whole.any():
+    whole = table[np.isfinite(table).all(axis=1)]
+    if whole.empty:
         raise ValueError(f"The {role} data have no row without a missing value.")
-    predicted = _predict(model, X[whole])
+    X = whole[features].to_numpy(dtype=np.float32)
+    predicted = _predict(model, X)
     if not np.isfinite(predicted).all():
         raise ValueError(f"The model's answer to some of the {role} data is not a number.")
-    return Examples(features, X[whole], truth[whole], predicted)
+    return Examples(features, X, whole[target].to_numpy(), predicted)
 
 
 def metrics(found: Examples) -> dict[str, float | None]:

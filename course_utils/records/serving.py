@@ -4,15 +4,14 @@
 last whole line is what holds now, so a service may look as often as it likes.
 """
 
-import getpass
 import json
 import os
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from course_utils.disk import sync_folder
+from course_utils.records.origin import now, person
 from course_utils.records.store import folder_of, read
 from course_utils.records.verify import verify
 from course_utils.runs import PATIENCE, machine_lock
@@ -149,19 +148,6 @@ def roll_back(name: str, *, store: str | Path | None = None, reason: str = "") -
         return Serving(earlier[-2])
 
     return _append(name, store, "roll back", reason, after)
-
-
-def person() -> str:
-    """The user's name on this machine; of an address, what stands before the @."""
-    try:
-        return getpass.getuser().partition("@")[0]
-    except (OSError, KeyError, ImportError):  # a container may know no name for its user
-        return "unknown"
-
-
-def now() -> str:
-    """The time in UTC (ISO 8601, milliseconds)."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _promoted(past: list[Serving]) -> list[int]:

@@ -25,7 +25,7 @@ from course_utils.predictor import KERAS_SUFFIXES
 from course_utils.runs import PATIENCE, machine_lock
 
 FORMAT = 1  # of record.json; another number is refused
-RECORD, SEAL, FILES = "record.json", "record.sha256", "files"
+RECORD, SEAL, FILES, CHARTS = "record.json", "record.sha256", "files", "charts"
 MODELS = (".tflite", *KERAS_SUFFIXES)
 DRAFT = ".draft-"  # begins the name of a folder that is being filled
 ABANDONED = 3600  # seconds without a change after which nobody is filling a draft any more
