@@ -19,6 +19,8 @@ graceful_timeout = 10  # seconds that requests in flight are given at SIGTERM
 preload_app = False
 # A worker shows by a file that it lives; on a disk that is busy it would seem dead.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+# Newer ones also take orders through a socket in the user's home, which a service may not have.
+control_socket_disable = True
 
 # A JSON object a request, as `course serve` writes it.
 accesslog = "-"

@@ -23,6 +23,7 @@ from tests.serving import MODEL, ROOT
 DEPLOY = ROOT / "deploy"
 SITE = DEPLOY / "apache" / "networks-at-work.conf"
 SLOW = ROOT / "tests" / "slow_wsgi.py"
+OUTPUT = Path("/proc/self/fd/1")  # leads to the file that `running` gives for it
 MOD_WSGI = "6.1.1"  # PyPI's: Debian's own is for Debian's Python
 # What Debian's own configuration does around a site: load modules, listen, keep its files.
 AROUND = """
@@ -111,7 +112,7 @@ def unprivileged(command: list[str], uid: int, *paths: Path) -> list[str]:
 
 def apache(port: int, workers: int, slow: bool) -> list[str]:
     assert workers == 2, "as many as the site says"
-    output = Path(os.readlink("/proc/self/fd/1"))
+    output = OUTPUT.readlink()
     path = apache_configuration(output.parent, port, SLOW if slow else DEPLOY / "wsgi.py")
     command = [shutil.which("apache2", path=_path()) or "", "-f", str(path), "-D", "FOREGROUND"]
     return unprivileged(command, _debians_user(), output, output.parent)
@@ -171,5 +172,5 @@ if __name__ == "__main__":
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     environment |= {"COURSE_MODEL": str(MODEL), "PATH": _path()}
     if options.server == "apache":
-        environment["APACHE_LOG_DIR"] = str(Path(os.readlink("/proc/self/fd/1")).parent)
+        environment["APACHE_LOG_DIR"] = str(OUTPUT.readlink().parent)
     os.execvpe(program, [program, *arguments], environment)

@@ -1,0 +1,99 @@
+"""A SavedModel computes what Keras computes; its versions are numbered and never replaced."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from course_utils.export import savedmodel
+from course_utils.export.source import ZERO_TO_ONE, Unsupported
+from tests.export.conftest import silent
+from tests.export.networks import quiet_keras
+
+
+def test_mpg_equals_keras_and_versions_stand_side_by_side(mpg, tmp_path, capfd):
+    network, rows = mpg
+    folder = tmp_path / "models"
+    first = savedmodel.convert(network, folder, version=1, name="mpg", report=silent)
+    assert first == folder / "mpg" / "1"
+    assert (first / "saved_model.pb").is_file()
+    parity = savedmodel.verify(first, network, rows)
+    assert parity.passed, parity
+    assert (parity.file, parity.samples) == ("mpg/1", len(rows))
+    second = savedmodel.convert(network, folder, version=12, name="mpg", report=silent)
+    assert savedmodel.newest(second.parent) == 12
+    assert sorted(each.name for each in second.parent.iterdir()) == ["1", "12"]
+    assert capfd.readouterr().err == ""
+
+
+def test_pixels_go_with_it(digits, tmp_path):
+    network, pictures = digits
+    path = savedmodel.convert(network, tmp_path, version=1, preprocess=ZERO_TO_ONE, report=silent)
+    assert path.parent.name == network.name
+    parity = savedmodel.verify(path, network, pictures, preprocess=ZERO_TO_ONE)
+    assert parity.passed, parity
+    assert parity.agreement == 1
+    assert not savedmodel.verify(path, network, pictures).passed
+
+
+def test_a_version_is_never_replaced(mpg, tmp_path):
+    network, _ = mpg
+    path = savedmodel.convert(network, tmp_path, version=3, name="mpg", report=silent)
+    before = (path / "saved_model.pb").read_bytes()
+    with pytest.raises(FileExistsError, match="next free number is 4"):
+        savedmodel.convert(network, tmp_path, version=3, name="mpg", report=silent)
+    assert (path / "saved_model.pb").read_bytes() == before
+
+
+@pytest.mark.parametrize("version", [0, -1, 1.0, "1", True])
+def test_a_version_is_a_number(mpg, tmp_path, version):
+    with pytest.raises(ValueError, match="1 or more"):
+        savedmodel.convert(mpg[0], tmp_path, version=version, report=silent)
+
+
+@pytest.mark.parametrize("name", ["../mpg", "a/b", ".mpg", ".."])
+def test_a_name_is_that_of_a_folder(mpg, tmp_path, name):
+    with pytest.raises(ValueError, match="name is that of a folder"):
+        savedmodel.convert(mpg[0], tmp_path, version=1, name=name, report=silent)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_what_cannot_be_exported_leaves_nothing(tmp_path):
+    keras = quiet_keras()
+    two = keras.Input((3,)), keras.Input((3,))
+    network = keras.Model(two, keras.layers.Add()(two))
+    with pytest.raises(Unsupported, match="2 inputs"):
+        savedmodel.convert(network, tmp_path, version=1, report=silent)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_changed_weights_another_network_and_damage_are_noticed(mpg, digits, tmp_path):
+    network, rows = mpg
+    path = savedmodel.convert(network, tmp_path, version=1, name="mpg", report=silent)
+    with pytest.raises(ValueError, match="made from another"):
+        savedmodel.verify(path, *digits)
+    weights = path / "variables" / "variables.data-00000-of-00001"
+    content = weights.read_bytes()
+    bias = network.layers[-2].bias.numpy().astype("<f4")
+    start = content.index(bias.tobytes())
+    weights.write_bytes(content[:start] + np.float32(bias + 1).tobytes() + content[start + 4 :])
+    with pytest.raises(ValueError, match="damaged"):  # a checksum of its own
+        savedmodel.verify(path, network, rows)
+    (path / "saved_model.pb").write_bytes(b"no model")
+    with pytest.raises(ValueError, match="damaged"):
+        savedmodel.verify(path, network, rows)
+    shutil.rmtree(path)
+    with pytest.raises(FileNotFoundError, match=r"saved_model\.pb"):
+        savedmodel.verify(path, network, rows)
+    assert savedmodel.newest(tmp_path / "nowhere") == 0
+
+
+def test_another_trainings_weights_are_noticed(mpg, tmp_path):
+    network, rows = mpg
+    keras = quiet_keras()
+    other = keras.models.clone_model(network)
+    other.set_weights([each * 1.001 for each in network.get_weights()])
+    path = savedmodel.convert(other, tmp_path, version=1, name="mpg", report=silent)
+    parity = savedmodel.verify(path, network, rows)
+    assert not parity.passed
+    assert parity.worst.sample in range(len(rows))
