@@ -6,7 +6,7 @@ significance and for size. `compare_files` does the same for tables larger than 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from course_utils.drift.shares import Share, Shares
 from course_utils.drift.verdict import NO_CHANGE, Bounds, decide, judge, reasons
 
 __all__ = ["DriftReport", "compare", "compare_files"]
+ColumnTests = Callable[[Tables, Layout, int], list[ColumnTest]]
 
 
 def compare(
@@ -121,8 +122,9 @@ def compare_tables(
     estimator: ClassifierMixin | None,
     max_rows: int,
     keep: Sequence[str],
+    test: ColumnTests | None = None,
 ) -> DriftReport:
-    """`compare` for tables wherever they are."""
+    """`compare` for tables wherever they are; ``test`` takes the place of `column_tests`."""
     for name, value, least in (("seed", seed, 0), ("max_rows", max_rows, 2 * FEWEST_ROWS)):
         if not isinstance(value, int | np.integer) or value < least:
             raise ValueError(f"{name} is {value!r}; it must be a whole number from {least} on.")
@@ -130,7 +132,7 @@ def compare_tables(
     layout = arrange(tables, (keep,) if isinstance(keep, str) else tuple(keep), seed)
     if not layout.features and not layout.gone:
         raise ValueError(" ".join(["No column could be compared.", *layout.warnings]))
-    tests = column_tests(tables, layout, seed)
+    tests = (test or column_tests)(tables, layout, seed)
     joint = None
     most = rows_to_see(len(layout.features), max_rows)
     samples = tuple(tables.sample(side, layout.features, most, seed) for side in (0, 1))

@@ -1,23 +1,30 @@
 """DuckDB on a short lead: files found, opened within a bound on memory, and gone afterwards.
 
-It asks no network, loads no extension and writes into one temporary folder only. What goes wrong
-is said in words that name the table and the remedy.
+It writes into one temporary folder only (see `course_utils.sql`). What goes wrong is said in words
+that name the table and the remedy.
 """
 
-import glob
-import os
 import re
-import string
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
 import duckdb
 
+from course_utils.sql import (
+    FEWEST_MEBIBYTES,
+    FOLD,
+    NO_DISK,
+    connected,
+    first_lines,
+    literal,
+    parquet_names,
+    quoted,
+)
+
 SIDES = ("reference", "current")
-FEWEST_MEBIBYTES = 128
 UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".csv.gz", ".tsv.gz")
 CSV_BUFFER = 8 * 2**20
@@ -27,16 +34,7 @@ NO_VALUE = (
     *("", "NA", "N/A", "n/a", "<NA>", "#N/A", "#N/A N/A", "#NA", "NaN", "nan", "-NaN", "-nan"),
     *("NULL", "null", "None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
 )
-FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # DuckDB ignores capitals
-NO_DISK = re.compile(
-    r"max_temp_directory_size|no space left|file too large|could not write|disk quota", re.I
-)
 Tick = Callable[[str], None]
-
-
-def quoted(text: str | Path, mark: str = "'") -> str:
-    """A string, or with ``mark='"'`` a name, as SQL writes it."""
-    return mark + str(text).replace(mark, mark + mark) + mark
 
 
 def mebibytes(memory: int | float | str) -> int:
@@ -98,34 +96,20 @@ def engine(mebibytes: int) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
         OSError: the disk is full.
         ValueError: whatever else DuckDB complains of.
     """
-    with TemporaryDirectory(prefix="drift-", ignore_cleanup_errors=True) as folder:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": f"{mebibytes}MiB",
-            "threads": max(1, min(os.cpu_count() or 1, mebibytes // FEWEST_MEBIBYTES)),
-            "temp_directory": str(Path(folder, "spilled")),
-            "extension_directory": folder,
-            "secret_directory": folder,
-            "allow_persistent_secrets": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "python_enable_replacements": False,
-        }
-        with _said_plainly(mebibytes), closing(duckdb.connect(":memory:", config=config)) as sql:
-            sql.execute(f"SET home_directory = {quoted(folder)}")
-            sql.execute("SET enable_progress_bar = false")
-            sql.execute("SET parquet_metadata_cache = true")  # each column is a query
-            sql.execute("SET lock_configuration = true")
-            yield sql, Path(folder)
+    with (
+        TemporaryDirectory(prefix="drift-", ignore_cleanup_errors=True) as folder,
+        _said_plainly(mebibytes),
+        connected(mebibytes, Path(folder)) as sql,
+    ):
+        yield sql, Path(folder)
 
 
 @contextmanager
 def _said_plainly(mebibytes: int) -> Iterator[None]:
     try:
         yield
-    except duckdb.InterruptException as error:  # Ctrl-C
-        raise KeyboardInterrupt from error
     except duckdb.Error as error:
-        said = _first_lines(error)
+        said = first_lines(error)
         if NO_DISK.search(said):
             raise OSError(
                 f"The disk is full: what does not fit into memory goes to {gettempdir()}. Make "
@@ -138,14 +122,6 @@ def _said_plainly(mebibytes: int) -> Iterator[None]:
                 f"memory={2 * mebibytes}. ({said})"
             ) from error
         raise ValueError(f"The tables could not be read: {said}") from error
-    except RuntimeError as error:
-        if str(error) == "Query interrupted":  # also Ctrl-C
-            raise KeyboardInterrupt from error
-        raise
-
-
-def _first_lines(error: duckdb.Error) -> str:
-    return " ".join(str(error).split("\n\n")[0].split("\n")[:3])
 
 
 def source(sql: duckdb.DuckDBPyConnection, side: int, files: list[Path], folder: Path) -> str:
@@ -171,7 +147,7 @@ def source(sql: duckdb.DuckDBPyConnection, side: int, files: list[Path], folder:
         return _parquet([copy])
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         raise ValueError(
-            f"The {SIDES[side]} table could not be read: {_first_lines(error)}"
+            f"The {SIDES[side]} table could not be read: {first_lines(error)}"
         ) from error
 
 
@@ -180,7 +156,7 @@ def _is_csv(file: Path) -> bool:
 
 
 def _listed(files: list[Path]) -> str:
-    return "[" + ", ".join(quoted(glob.escape(str(file))) for file in files) + "]"
+    return "[" + ", ".join(map(literal, files)) + "]"
 
 
 def _parquet(files: list[Path]) -> str:
@@ -202,17 +178,11 @@ def _csv(files: list[Path], *options: str) -> str:
 
 def _header(sql: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
     """The names of a file's columns as they stand in it."""
-    name = quoted(glob.escape(str(file)))
     if _is_csv(file):
-        first = f"SELECT * FROM read_csv({name}, header = false, all_varchar = true) LIMIT 1"
+        options = "header = false, all_varchar = true"
+        first = f"SELECT * FROM read_csv({literal(file)}, {options}) LIMIT 1"
         return [str(cell) for cell in sql.execute(first).fetchone() or () if cell is not None]
-    query = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({name})"
-    names, inside = [], 0
-    for column, children in sql.execute(query).fetchall()[1:]:  # depth first, below the root
-        if not inside:
-            names.append(column)
-        inside = max(inside - 1, 0) + children
-    return names
+    return parquet_names(sql, file)
 
 
 def _check_names(side: str, file: Path, names: list[str]) -> None:

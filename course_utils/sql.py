@@ -1,0 +1,84 @@
+"""DuckDB on a short lead: within a bound on memory, no network, no extensions, one folder.
+
+For tables that are larger than memory, perhaps: `drift.compare_files` and batch prediction.
+"""
+
+import glob
+import os
+import re
+import string
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import duckdb
+
+FEWEST_MEBIBYTES = 128
+FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # DuckDB ignores capitals
+NO_DISK = re.compile(
+    r"max_temp_directory_size|no space left|file too large|could not write|disk quota", re.I
+)
+
+
+def quoted(text: str | Path, mark: str = "'") -> str:
+    """A string, or with ``mark='"'`` a name, as SQL writes it."""
+    return mark + str(text).replace(mark, mark + mark) + mark
+
+
+def literal(file: Path) -> str:
+    """The name of one file, in which nothing is a pattern, as SQL writes it."""
+    return quoted(glob.escape(str(file)))
+
+
+@contextmanager
+def connected(mebibytes: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that asks no network, loads no extension and writes into ``folder`` only.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, which DuckDB calls otherwise.
+        duckdb.Error: what it complains of.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": f"{mebibytes}MiB",
+        "threads": max(1, min(os.cpu_count() or 1, mebibytes // FEWEST_MEBIBYTES)),
+        "temp_directory": str(folder / "spilled"),
+        "extension_directory": str(folder),
+        "secret_directory": str(folder),
+        "allow_persistent_secrets": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "python_enable_replacements": False,
+    }
+    try:
+        with closing(duckdb.connect(":memory:", config=config)) as sql:
+            sql.execute(f"SET home_directory = {quoted(folder)}")
+            sql.execute("SET enable_progress_bar = false")
+            sql.execute("SET parquet_metadata_cache = true")  # a file is read again and again
+            sql.execute("SET lock_configuration = true")
+            yield sql
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from error
+        raise
+
+
+def first_lines(error: duckdb.Error) -> str:
+    """What DuckDB complains of, without its advice."""
+    return " ".join(str(error).split("\n\n")[0].split("\n")[:3])
+
+
+def parquet_names(sql: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
+    """The names of a Parquet file's columns as they stand in it, also where one comes twice.
+
+    Raises:
+        duckdb.Error: it cannot be read.
+    """
+    query = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({literal(file)})"
+    names, inside = [], 0
+    for column, children in sql.execute(query).fetchall()[1:]:  # depth first, below the root
+        if not inside:
+            names.append(column)
+        inside = max(inside - 1, 0) + children
+    return names
