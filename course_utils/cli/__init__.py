@@ -6,12 +6,15 @@ A module for each group of commands; what they do is in the library, here it mee
 import click
 
 from course_utils import __version__
+from course_utils.cli.compare import compare
 from course_utils.cli.drift import drift
 from course_utils.cli.machine import doctor, fetch
+from course_utils.cli.models import models
 from course_utils.cli.notebooks import lab, run
+from course_utils.cli.retrain import retrain
 from course_utils.cli.serve import serve
 
-COMMANDS = (doctor, drift, fetch, lab, run, serve)
+COMMANDS = (doctor, drift, fetch, lab, models, retrain, run, serve)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,3 +25,4 @@ def main() -> None:
 
 for command in COMMANDS:
     main.add_command(command)
+models.add_command(compare)

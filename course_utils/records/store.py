@@ -21,12 +21,11 @@ from typing import Any
 from course_utils.disk import put, sync_folder
 from course_utils.environment import output_folder
 from course_utils.pickles import refuse_pickle
-from course_utils.predictor import KERAS_SUFFIXES
 from course_utils.runs import PATIENCE, machine_lock
 
 FORMAT = 1  # of record.json; another number is refused
 RECORD, SEAL, FILES, CHARTS = "record.json", "record.sha256", "files", "charts"
-MODELS = (".tflite", *KERAS_SUFFIXES)
+MODELS = (".tflite", ".keras", ".h5")
 DRAFT = ".draft-"  # begins the name of a folder that is being filled
 ABANDONED = 3600  # seconds without a change after which nobody is filling a draft any more
 

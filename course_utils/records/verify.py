@@ -1,10 +1,12 @@
 """Whether a version still is what was registered, and still says the same."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from course_utils.predictor import Predictor
 from course_utils.records.store import Record, check
+
+if TYPE_CHECKING:
+    from course_utils.predictor import Predictor
 
 TOLERANCE = 1e-6  # relative, at least absolute: float32 tells apart no more
 
@@ -21,7 +23,7 @@ class Verification:
     """The largest, of a prediction from the registered one, relative to 1 or to its size."""
 
 
-def verify(record: Record, *, predictor: Predictor | None = None) -> Verification:
+def verify(record: Record, *, predictor: "Predictor | None" = None) -> Verification:
     """Check the digest of each file, then let the model predict its golden rows again.
 
     Args:
@@ -32,6 +34,8 @@ def verify(record: Record, *, predictor: Predictor | None = None) -> Verificatio
         ValueError: a file or a prediction differs; the message says which and what to do.
     """
     import numpy as np
+
+    from course_utils.predictor import Predictor
 
     files = check(record)
     document: dict[str, Any] = record.document
