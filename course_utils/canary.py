@@ -73,13 +73,13 @@ class Comparison:
 
 
 class Model:
-    """A version's network and contract."""
+    """A network and its contract; ``version`` is its number, if it has one already."""
 
-    def __init__(self, record: records.Record):
-        service = importlib.import_module(f"course_utils.services.{record.name}")
-        self.version = record.version
-        self.schema = FeatureSchema.load(service.companion(record.model))
-        self._network = Predictor.load(record.model)
+    def __init__(self, name: str, file: Path, version: int = 0):
+        service = importlib.import_module(f"course_utils.services.{name}")
+        self.version = version
+        self.schema = FeatureSchema.load(service.companion(file))
+        self._network = Predictor.load(file)
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """The answers, float64 of shape ``(n,)``."""
@@ -123,11 +123,21 @@ def compare(
     if serving.version is None or candidate is None:
         what = "canary" if serving.version else "promoted version"
         raise ValueError(f"{name} has no {what} to compare: see `course models --help`.")
-    models = [Model(records.load(name, n, store=store)) for n in (serving.version, candidate)]
-    for model in models:
-        records.verify(records.load(name, model.version, store=store))
-    found = judge(name, models[0], models[1], rows.iloc[:MOST], seed=seed)
+    served, other = (verified(name, n, store) for n in (serving.version, candidate))
+    found = judge(name, served, other, rows.iloc[:MOST], seed=seed)
     return with_traffic(found, traffic(url, name)) if url else found
+
+
+def verified(name: str, version: int, store: str | Path | None) -> Model:
+    """A version of the store, once it was found to be as it was registered.
+
+    Raises:
+        FileNotFoundError: no such version.
+        ValueError: it has been changed.
+    """
+    record = records.load(name, version, store=store)
+    records.verify(record)
+    return Model(name, record.model, version)
 
 
 def judge(

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 
@@ -22,13 +22,20 @@ def find(folder: Path, numbers: tuple[str, ...]) -> list[Path]:
     return [found[number] for number in wanted] if wanted else list(found.values())
 
 
-def execute(path: Path, *, save: bool, on_cell: Callable[[int, int], None]) -> float:
+def execute(
+    path: Path,
+    *,
+    save: bool,
+    on_cell: Callable[[int, int], None],
+    environment: Mapping[str, str] | None = None,
+) -> float:
     """Run every cell of a notebook, in the notebook's own folder.
 
     Args:
         path: the notebook.
         save: keep the outputs in the file.
         on_cell: called with the number of cells done and their total.
+        environment: variables that the notebook finds set, besides those of this process.
 
     Returns:
         seconds it took.
@@ -50,7 +57,8 @@ def execute(path: Path, *, save: bool, on_cell: Callable[[int, int], None]) -> f
     )
     began = time.perf_counter()
     # ipykernel then leaves what C++ code prints to the terminal: it differs from run to run.
-    client.execute(env=os.environ | {"PYTEST_CURRENT_TEST": "record"})
+    own = {"PYTEST_CURRENT_TEST": "record", **(environment or {})}
+    client.execute(env=os.environ | own)
     if save:
         notebook.metadata["language_info"] = {"name": "python"}  # no version: no needless change
         nbformat.write(notebook, path)  # type: ignore[no-untyped-call]

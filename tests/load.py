@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ class Outcome:
     seconds: float = 0.0
     request_id: str | None = None
     retry_after: str | None = None
+    version: str | None = None  # of the model that answered
     failure: str | None = None  # CLOSED or LOST
     reused: bool = False  # sent on a connection that had carried another request
 
@@ -58,7 +60,8 @@ def outcomes(process: "subprocess.Popen[str]", seconds: float = 60) -> list[Outc
 
 
 class Client:
-    def __init__(self, url: str):
+    def __init__(self, url: str, most: float = math.inf):
+        self._most = most
         host, _, port = url.removeprefix("http://").partition(":")
         self._address = host, int(port)
         self.done: list[Outcome] = []
@@ -83,17 +86,20 @@ class Client:
         await self._ask(outcome, streams, began, keep=False)
         return outcome
 
+    def _goes_on(self, end: float) -> bool:
+        return time.perf_counter() < end and len(self.done) < self._most
+
     async def closed_loop(self, name: str, path: str, seconds: float) -> None:
         """Ask on one connection as long as the service keeps it, then on the next."""
         end = time.perf_counter() + seconds
         number = 0
-        while time.perf_counter() < end:
+        while self._goes_on(end):
             try:
                 streams = await asyncio.open_connection(*self._address)
             except OSError:
                 return
             keep, reused = True, False
-            while keep and time.perf_counter() < end and not streams[0].at_eof():
+            while keep and self._goes_on(end) and not streams[0].at_eof():
                 outcome = Outcome(f"{name}-{number}", path, reused=reused)
                 number += 1
                 self.done.append(outcome)
@@ -105,7 +111,7 @@ class Client:
         """Ask on a new connection each time."""
         end = time.perf_counter() + seconds
         number = 0
-        while time.perf_counter() < end:
+        while self._goes_on(end):
             outcome = await self.one_request(f"{name}-{number}", path)
             if outcome.failure == CLOSED:
                 return
@@ -126,6 +132,7 @@ class Client:
             outcome.status = int(head[0].split()[1])
             outcome.request_id = headers.get("x-request-id")
             outcome.retry_after = headers.get("retry-after")
+            outcome.version = headers.get("x-model-version")
             keep = keep and headers.get("connection") != "close"
         outcome.seconds = time.perf_counter() - began
         if not keep:
@@ -147,7 +154,7 @@ def _request(path: str, tag: str, keep: bool) -> bytes:
 
 
 async def main(options: argparse.Namespace) -> list[Outcome]:
-    client, path, seconds = Client(options.url), "/api/mpg", options.seconds
+    client, path, seconds = Client(options.url, options.requests), "/api/mpg", options.seconds
     work = [client.closed_loop(f"kept-{n}", path, seconds) for n in range(options.clients)]
     work += [client.fresh_loop(f"fresh-{n}", path, seconds) for n in range(options.fresh)]
     if options.rate:
@@ -162,6 +169,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
     parser.add_argument("--seconds", type=float, default=10, help="at most")
+    parser.add_argument("--requests", type=float, default=math.inf, help="of closed loops, at most")
     parser.add_argument("--rate", type=float, default=0, help="open loop: requests a second")
     parser.add_argument("--health", type=float, default=0, help="/healthz besides, a second")
     parser.add_argument("--clients", type=int, default=0, help="closed loop, connections kept")

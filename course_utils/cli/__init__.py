@@ -11,10 +11,11 @@ from course_utils.cli.drift import drift
 from course_utils.cli.machine import doctor, fetch
 from course_utils.cli.models import models
 from course_utils.cli.notebooks import lab, run
+from course_utils.cli.predict import predict
 from course_utils.cli.retrain import retrain
 from course_utils.cli.serve import serve
 
-COMMANDS = (doctor, drift, fetch, lab, models, retrain, run, serve)
+COMMANDS = (doctor, drift, fetch, lab, models, predict, retrain, run, serve)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,92 @@
+"""``course models compare``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.table import Table
+
+from course_utils.cli.console import console
+
+if TYPE_CHECKING:
+    from course_utils.canary import Comparison
+
+COLOURS = {"promote": "green", "keep": "red", "wait for more": "yellow"}
+EXIT_CODES = {"keep": 0, "promote": 4, "wait for more": 5}  # as of `course drift`: act, too little
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--requests",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder that the service records in: what do both say to what was asked?",
+)
+@click.option(
+    "--labelled",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A CSV file of examples with their true label: which one is right?",
+)
+@click.option(
+    "--store",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder of model records; by default yours.",
+)
+@click.option("--candidate", type=click.IntRange(1), help="A version; by default the canary.")
+@click.option("--url", help="Of the running service: which one fails more often, which is slower?")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def compare(
+    name: str,
+    requests: Path | None,
+    labelled: Path | None,
+    store: Path | None,
+    candidate: int | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Compare the canary of NAME with the served version, on the same rows.
+
+    Exits with 0 for "keep", 4 for "promote" and 5 for "wait for more"; 1 and 2 are errors.
+    """
+    from course_utils import canary, labelled_rows
+    from course_utils.services.record import read_examples
+
+    if (requests is None) == (labelled is None):
+        raise click.UsageError("Give --requests FOLDER or --labelled FILE.csv, one of them.")
+    try:
+        rows = labelled_rows.read(labelled) if labelled else read_examples(str(requests))
+        found = canary.compare(name, rows, store=store, candidate=candidate, url=url)
+    except (ImportError, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+    else:
+        console.print(found.verdict.upper(), style=f"bold {COLOURS[found.verdict]}")
+        for line in found.reasons:
+            console.print(line, markup=False, highlight=False)
+        print_comparison(found)
+    raise SystemExit(EXIT_CODES[found.verdict])
+
+
+def print_comparison(found: "Comparison") -> None:
+    """A table with a column for each of the two versions."""
+    table = Table("", f"served: {found.served}", f"candidate: {found.candidate}")
+    if found.errors:
+        for label, pair in (("RMSE", found.errors.rmse), ("mean error", found.errors.mae)):
+            table.add_row(label, *(f"{value:.2f}" for value in pair))
+    table.add_row("rows refused", *(f"{count:,}" for count in found.refused))
+    by_version = {entry["version"]: entry for entry in found.traffic}
+    for key, form in (
+        (("requests", ",d"), ("errors", ",d"), ("mean_ms", ".2f")) if by_version else ()
+    ):
+        pair = [by_version.get(version) for version in (found.served, found.candidate)]
+        cells = [format(entry[key], form) if entry else "none" for entry in pair]
+        table.add_row(key.replace("mean_ms", "milliseconds"), *cells)
+    console.print(table)
+    low, high = found.differences["5 %"], found.differences["95 %"]
+    console.print(
+        f"The candidate answers {found.differences['mean']:+.2f} on average; nine in ten answers "
+        f"differ by {low:+.2f} to {high:+.2f}.",
+        highlight=False,
+    )

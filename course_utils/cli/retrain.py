@@ -1,0 +1,93 @@
+"""``course retrain``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.progress import Progress, TimeElapsedColumn
+
+from course_utils.cli.compare import print_comparison
+from course_utils.cli.console import console
+
+if TYPE_CHECKING:
+    from course_utils.retrain import Outcome
+
+COLOURS = {"keep": "green", "watch": "yellow", "promoted": "green", "on trial": "green"}
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["mpg"]))
+@click.option(
+    "--rows",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A CSV file of new cars with their true mpg.",
+)
+@click.option(
+    "--requests",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder that the service records in: have requests drifted, too?",
+)
+@click.option(
+    "--store",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of model records; by default yours. Where it has no version yet, the shipped "
+    "model becomes version 1.",
+)
+@click.option("--force", is_flag=True, help="Train even where nothing has drifted.")
+@click.option(
+    "--canary",
+    "share",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Give a better version this share of the requests at first (0.1: a tenth), not all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def retrain(name: str, rows: Path, as_json: bool, **options: Any) -> None:
+    """Train NAME again where new rows have drifted, and serve it if it is surely better.
+
+    Runs the notebook that made the model on the old rows and two thirds of the new ones, and
+    compares on the last third, which neither network has seen. Exits with 0 where nothing had to
+    be done, 3 for "watch", 4 where a new version is served or on trial, 5 where it was not better
+    or failed the notebook's own checks; 1 and 2 are errors, as in any command. The served version
+    stays in all cases but 4.
+    """
+    from course_utils.retrain import EXIT_CODES
+    from course_utils.retrain import retrain as run
+
+    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=console, disable=as_json, transient=True) as bar:
+            task = bar.add_task("running the notebook", total=None, visible=False)
+            found = run(
+                name,
+                rows,
+                **options,
+                on_cell=lambda done, total: bar.update(
+                    task, completed=done, total=total, visible=True
+                ),
+            )
+    except (ImportError, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+    else:
+        _print(found)
+    raise SystemExit(EXIT_CODES[found.verdict])
+
+
+def _print(found: "Outcome") -> None:
+    console.print(found.verdict.upper(), style=f"bold {COLOURS.get(found.verdict, 'red')}")
+    for line in [*found.reasons, *(f"Note: {note}" for note in found.notes)]:
+        console.print(line, markup=False, highlight=False)
+    if found.comparison:
+        print_comparison(found.comparison)
+    served = f"Version {found.served} goes on serving."
+    if found.verdict == "promoted":
+        served = f"Version {found.candidate} is served from now on, in the place of {found.served}."
+    elif found.verdict == "on trial":
+        served = f"Version {found.candidate} is on trial beside version {found.served}."
+    elif found.candidate:
+        served = f"{served} Version {found.candidate} is kept for the record."
+    console.print(served, highlight=False)

@@ -1,0 +1,456 @@
+"""A service that follows the store: no request fails, and every answer says who gave it."""
+
+import contextlib
+import json
+import logging
+import shutil
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from click.testing import CliRunner
+from prometheus_client.parser import text_string_to_metric_families
+from werkzeug.test import Client
+
+from course_utils import records
+from course_utils.cli import main
+from course_utils.launch import launch
+from course_utils.services import versions
+from course_utils.services.record import read_examples
+from course_utils.services.watch import Host
+from tests.load import load, outcomes
+from tests.serving import CAR, COURSE, ROOT, Served, running, wait_until
+from tests.stores import two_versions
+
+FROM_STORE = [str(COURSE), "serve", "mpg", "--store"]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: Any) -> Path:
+    return two_versions(tmp_path_factory.mktemp("template") / "store")
+
+
+@pytest.fixture
+def store(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "store"))
+
+
+@pytest.fixture(scope="module")
+def served(template: Path, tmp_path_factory: Any) -> Iterator[tuple[Served, Path]]:
+    """``course serve`` with two workers, and its store."""
+    store = Path(shutil.copytree(template, tmp_path_factory.mktemp("served") / "store"))
+    with running([*FROM_STORE, str(store)], workers=2) as served:
+        yield served, store
+
+
+def ask(url: str, car: Any = CAR) -> requests.Response:
+    """On a connection of its own, so that any worker may answer."""
+    return requests.post(f"{url}/api/mpg", json=car, timeout=10)
+
+
+def version_of(answer: Any) -> int:
+    return int(answer.headers["X-Model-Version"])
+
+
+def all_serve(url: str, version: int) -> bool:
+    """Thirty connections in a row meet this version only, so both workers serve it."""
+    return all(version_of(ask(url)) == version for _ in range(30))
+
+
+def tamper(store: Path, version: int) -> None:
+    model = records.load("mpg", version, store=store).model
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+
+
+def force_promotion(store: Path, version: int) -> None:
+    """As a promotion of an hour ago whose files have changed since: `promote` would refuse."""
+    log = store / "mpg" / "promotions.jsonl"
+    entry = json.loads(log.read_text("utf-8").splitlines()[-1])
+    with log.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(entry | {"version": version, "canary": None}) + "\n")
+
+
+def by_version(url: str, suffix: str = "_count", **wanted: str) -> Counter[int]:
+    """What the metrics say of each version."""
+    found: Counter[int] = Counter()
+    page = requests.get(f"{url}/metrics", timeout=10).text
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name.endswith(suffix) and wanted.items() <= sample.labels.items():
+                found[int(sample.labels["version"])] += int(sample.value)
+    return found
+
+
+# Following
+
+
+def test_ten_thousand_requests_during_swaps_and_back_and_none_fails(
+    served: tuple[Served, Path],
+) -> None:
+    """Two clients, one on a kept connection and one on ever new ones: never more than a worker's
+    two slots, so that the queue's own 503 on a busy machine cannot be taken for the swap's."""
+    service, store = served
+    before = by_version(service.url, route="/api/mpg", status="200")
+    with (
+        load(service.url, seconds=120, requests=10_000, clients=1, fresh=1) as process,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        gathered = pool.submit(outcomes, process, 150)
+        swaps = 0
+        while not gathered.done() or swaps < 2:
+            wanted = 2 - swaps % 2
+            records.promote("mpg", wanted, store=store, reason="the test swaps")
+            assert wait_until(lambda v=wanted: all_serve(service.url, v), seconds=10)
+            swaps += 1
+        done = gathered.result()
+    assert len(done) >= 10_000
+    assert [o for o in done if o.status != 200] == []
+    answered = Counter(outcome.version for outcome in done)
+    assert set(answered) == {"1", "2"}
+    assert min(answered.values()) > 500
+    after = by_version(service.url, route="/api/mpg", status="200")
+    assert sum(after.values()) - sum(before.values()) >= 10_000  # nothing vanished with a swap
+
+
+def test_the_header_tells_the_truth(served: tuple[Served, Path]) -> None:
+    """Half and half from a canary, on both workers: each answer is that of the version it names."""
+    service, store = served
+    records.promote("mpg", 1, store=store)
+    records.try_canary("mpg", 2, 0.5, store=store)
+    assert wait_until(lambda: {version_of(ask(service.url)) for _ in range(20)} == {1, 2})
+    wait_until(lambda: False, seconds=1)  # the other worker has seen it, too
+    answers = [ask(service.url) for _ in range(100)]
+    miles = {v: {a.json()["mpg"] for a in answers if version_of(a) == v} for v in (1, 2)}
+    (less,), (more,) = miles[1], miles[2]
+    assert more - less == pytest.approx(2, abs=1e-3)
+    records.end_canary("mpg", store=store)
+    assert wait_until(lambda: all_serve(service.url, 1))
+
+
+def test_a_canary_gets_its_tenth(served: tuple[Served, Path]) -> None:
+    """Of 2,000 requests 200, give or take what two workers may round: a fair coin of a tenth
+    would be off by more than 27 one time in twenty."""
+    service, store = served
+    records.promote("mpg", 1, store=store)
+    records.try_canary("mpg", 2, 0.1, store=store)
+    wait_until(lambda: all(state(service.url)["canary"] == 2 for _ in range(20)))
+    before = by_version(service.url, route="/api/mpg")
+    with load(service.url, seconds=60, requests=2000, clients=1, fresh=1) as process:
+        done = outcomes(process, 90)
+    counted = Counter(outcome.version for outcome in done)
+    assert abs(counted["2"] - len(done) / 10) <= 8
+    # The metrics saw the same.
+    difference = by_version(service.url, route="/api/mpg") - before
+    assert difference == {1: counted["1"], 2: counted["2"]}
+    records.end_canary("mpg", store=store)
+    assert wait_until(lambda: all_serve(service.url, 1))
+
+
+def state(url: str) -> dict[str, Any]:
+    return requests.get(f"{url}/version", timeout=10).json()
+
+
+def test_a_lost_worker_is_replaced_by_one_that_follows(served: tuple[Served, Path]) -> None:
+    service, store = served
+    records.promote("mpg", 1, store=store)
+    assert wait_until(lambda: all_serve(service.url, 1))
+    workers = psutil.Process(service.process.pid).children()
+    victim = max(workers, key=lambda process: process.pid)
+    victim.kill()
+    records.promote("mpg", 2, store=store)
+
+    def answers() -> bool:
+        with contextlib.suppress(requests.ConnectionError):  # in flight on the lost one
+            return all_serve(service.url, 2)
+        return False
+
+    assert wait_until(answers, seconds=20)
+
+    def again() -> set[int]:
+        pids = {process.pid for process in psutil.Process(service.process.pid).children()}
+        return pids - {victim.pid} if len(pids - {victim.pid}) == len(workers) else set()
+
+    assert wait_until(again, seconds=20)
+    assert wait_until(answers, seconds=20)  # the new one, too
+
+
+def test_no_tensorflow_in_the_service(served: tuple[Served, Path]) -> None:
+    service, _ = served
+    ask(service.url)
+    for process in psutil.Process(service.process.pid).children(recursive=True):
+        loaded = {Path(region.path).name for region in process.memory_maps()}
+        assert not any("tensorflow" in name for name in loaded), process
+
+
+# Refusing
+
+
+def test_a_tampered_version_is_refused_while_the_old_one_serves(
+    store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tamper(store, 2)
+    with launch(versions.create_app("mpg", store=store), port=5083) as server:
+        force_promotion(store, 2)
+        assert wait_until(lambda: state(server.url)["refused"])
+        said = state(server.url)
+        assert said["serving"] == 1
+        assert said["refused"][0]["version"] == 2
+        assert "mpg.tflite is not as it was registered" in said["refused"][0]["reason"]
+        assert version_of(ask(server.url)) == 1
+        assert requests.get(f"{server.url}/readyz", timeout=10).json() == {"status": "ready"}
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert len(told) == 1  # not twice a second
+    assert told[0].startswith("version 2 of mpg is refused: ")
+
+
+def test_what_is_mended_is_taken_after_all(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "AGAIN", 0.2)
+    model = records.load("mpg", 2, store=store).model
+    hidden = model.rename(model.with_name("away"))
+    app = versions.create_app("mpg", store=store)
+    force_promotion(store, 2)
+    assert wait_until(lambda: app.state()["refused"])
+    hidden.rename(model)
+    assert wait_until(lambda: app.state()["serving"] == 2)
+    assert app.state()["refused"] == []
+
+
+def test_a_refused_canary_has_no_share(store: Path) -> None:
+    tamper(store, 2)
+    app = versions.create_app("mpg", store=store)
+    with pytest.raises(ValueError, match="not as it was registered"):
+        records.try_canary("mpg", 2, 0.5, store=store)
+    log = store / "mpg" / "promotions.jsonl"
+    entry = json.loads(log.read_text("utf-8").splitlines()[-1])
+    with log.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(entry | {"canary": 2, "share": 0.5}) + "\n")
+    app.look()
+    assert [e["version"] for e in app.state()["refused"]] == [2]
+    assert (app.state()["canary"], app.state()["share"]) == (None, 0.0)
+    answers = Client(app)
+    assert {version_of(answers.post("/api/mpg", json=CAR)) for _ in range(20)} == {1}
+
+
+def test_a_worker_that_starts_anew_falls_back_to_what_can_be_served(store: Path) -> None:
+    records.promote("mpg", 2, store=store)
+    tamper(store, 2)
+    app = versions.create_app("mpg", store=store)
+    assert app.state()["serving"] == 1
+    assert [e["version"] for e in app.state()["refused"]] == [2]
+    tamper(store, 1)
+    with pytest.raises(ValueError, match=r"version 2: .*version 1: .*not as it was registered"):
+        versions.create_app("mpg", store=store)
+
+
+def test_a_keras_file_stays_out_of_the_service(store: Path, tmp_path: Path) -> None:
+    folder = records.load("mpg", 2, store=store).folder
+    document = json.loads((folder / "record.json").read_text("utf-8"))
+    found = records.Record("mpg", 2, folder, document | {"model": {"file": "mpg.keras"}})
+    original = records.load
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "load", lambda *_, **__: found)
+        with pytest.raises(ValueError, match=r"mpg\.keras would bring TensorFlow"):
+            versions.check("mpg", store)
+    assert records.load is original
+
+
+def test_a_damaged_log_is_said_once_and_changes_nothing(
+    store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = versions.create_app("mpg", store=store)
+    log = store / "mpg" / "promotions.jsonl"
+    whole = log.read_bytes()
+    log.write_bytes(whole + b"no JSON\n")
+    app.look()
+    app.look()
+    assert Client(app).post("/api/mpg", json=CAR).headers["X-Model-Version"] == "1"
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert len(told) == 1
+    assert "goes on unchanged" in told[0]
+    log.write_bytes(whole)
+    records.promote("mpg", 2, store=store)
+    app.look()
+    assert app.state()["serving"] == 2
+
+
+# Swapping
+
+
+def test_a_request_in_flight_ends_on_the_version_that_took_it(store: Path) -> None:
+    """Its body arrives after the swap."""
+    app = versions.create_app("mpg", store=store)
+    body = json.dumps(CAR).encode()
+    arrived, goes_on = threading.Event(), threading.Event()
+
+    class Slow:
+        def read(self, size: int = -1) -> bytes:
+            arrived.set()
+            goes_on.wait(10)
+            nonlocal body
+            piece, body = body[:size] if size >= 0 else body, b""
+            return piece
+
+        readline = read
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(
+            Client(app).post,
+            "/api/mpg",
+            input_stream=Slow(),
+            content_length=len(body),
+            content_type="application/json",
+        )
+        assert arrived.wait(10)
+        records.promote("mpg", 2, store=store)
+        app.look()
+        quick = Client(app).post("/api/mpg", json=CAR)
+        goes_on.set()
+        answer = slow.result(10)
+    assert (version_of(answer), version_of(quick)) == (1, 2)
+    assert answer.status_code == 200
+    assert quick.json["mpg"] - answer.json["mpg"] == pytest.approx(2, abs=1e-3)
+
+
+def test_a_canary_that_is_promoted_stays_loaded(store: Path) -> None:
+    app = versions.create_app("mpg", store=store)
+    records.try_canary("mpg", 2, 0.5, store=store)
+    app.look()
+    records.promote("mpg", 2, store=store)
+    tamper(store, 2)  # what is in memory was verified; the file is no longer asked
+    app.look()
+    assert app.state() | {"since": ""} == {
+        "name": "mpg",
+        "serving": 2,
+        "canary": None,
+        "share": 0.0,
+        "since": "",
+        "refused": [],
+    }
+
+
+def test_metrics_neither_double_nor_vanish(store: Path) -> None:
+    """In one process without the workers' folder, as behind a notebook's cell."""
+    with launch(versions.create_app("mpg", store=store), port=5084) as server:
+        for wanted in (1, 2, 1):
+            records.promote("mpg", wanted, store=store)
+            assert wait_until(lambda v=wanted: state(server.url)["serving"] == v)
+            assert [version_of(ask(server.url)) for _ in range(5)] == [wanted] * 5
+        ask(server.url, {})
+        assert by_version(server.url, route="/api/mpg", status="200") == {1: 10, 2: 5}
+        assert by_version(server.url, route="/api/mpg", status="400") == {1: 1}
+
+
+def test_log_and_document_name_the_version(store: Path) -> None:
+    lines: list[str] = []
+    app = versions.create_app("mpg", store=store, host=Host(log_line=lines.append))
+    client = Client(app)
+    client.post("/api/mpg", json=CAR)
+    line = json.loads(lines[-1])
+    assert (line["path"], line["version"]) == ("/api/mpg", 1)
+    assert "/version" in client.get("/openapi.json").json["paths"]
+    for path in ("/healthz", "/readyz", "/metrics", "/version", "/docs", "/nowhere"):
+        assert client.get(path).headers["X-Model-Version"] == "1"
+
+
+def test_health_checks_take_nothing_of_the_canarys_share(store: Path) -> None:
+    app = versions.create_app("mpg", store=store)
+    records.try_canary("mpg", 2, 0.1, store=store)
+    app.look()
+    client = Client(app)
+    answered = []
+    for _ in range(200):  # a probe between any two requests
+        assert version_of(client.get("/healthz")) == 1
+        answered.append(version_of(client.post("/api/mpg", json=CAR)))
+    assert abs(answered.count(2) - 20) <= 2
+
+
+def test_any_rhythm_of_the_clients_meets_the_canary_with_its_share(store: Path) -> None:
+    """Every tenth request is somebody's: a canary by count would get all of theirs, or none."""
+    app = versions.create_app("mpg", store=store)
+    turns = [app._its_turn(0.1) for _ in range(10_000)]
+    assert abs(sum(turns) - 1000) <= 3
+    for rhythm in range(2, 60):
+        mine = turns[::rhythm]
+        assert abs(sum(mine) / len(mine) - 0.1) < 0.03, rhythm
+
+
+def test_recorded_examples_say_which_version_answered(store: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "asked"
+    app = versions.create_app("mpg", store=store, record=folder)
+    client = Client(app)
+    client.post("/api/mpg", json=CAR)
+    records.promote("mpg", 2, store=store)
+    app.look()
+    client.post("/api/mpg", json=CAR | {"weight": 2500})
+    found = read_examples(folder, predictions=True)
+    assert found["version"].tolist() == [1, 2]
+    assert found["weight"].tolist() == [3504, 2500]
+    assert list(read_examples(folder).columns) == list(CAR)  # what `course drift` compares
+
+
+def test_an_app_that_nobody_holds_is_no_longer_followed(store: Path) -> None:
+    import gc
+    import weakref
+
+    app = versions.create_app("mpg", store=store)
+    gone = weakref.ref(app)
+    del app
+    assert wait_until(lambda: gc.collect() >= 0 and gone() is None)
+
+
+# The command
+
+
+def test_the_command_says_which_version_it_serves(served: tuple[Served, Path]) -> None:
+    service, store = served
+    said = service.said()
+    assert f"Model: version 1 of mpg in {store}" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["mpg", "--store", "{empty}"], "course models promote mpg VERSION"),
+        (["mpg", "--store", "{store}", "--model", "{model}"], "not both"),
+        (["hello", "--store", "{store}"], "has no model"),
+    ],
+)
+def test_what_cannot_be_served_is_said(
+    store: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {
+        "empty": tmp_path / "empty",
+        "store": store,
+        "model": records.load("mpg", 1, store=store).model,
+    }
+    arguments = ["serve", *(option.format(**places) for option in options)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code != 0
+    assert message in " ".join(result.output.split())
+
+
+def test_a_tampered_version_is_no_start(store: Path) -> None:
+    """In a process of its own, as it would otherwise serve until Ctrl-C."""
+    tamper(store, 1)
+    command = [*FROM_STORE, str(store), "--port", "5085"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 1
+    assert "mpg.tflite is not as it was registered" in " ".join(done.stderr.split())
+
+
+def test_check_says_what_is_served(store: Path, tmp_path: Path) -> None:
+    assert versions.check("mpg", store).version == 1
+    with pytest.raises(ValueError, match="No version of mpg is promoted"):
+        versions.check("mpg", tmp_path / "empty")
+    with pytest.raises(ValueError, match="No version of mpg is promoted"):
+        versions.create_app("mpg", store=tmp_path / "empty")
