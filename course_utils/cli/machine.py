@@ -1,21 +1,11 @@
 """``course fetch`` and ``course doctor``: what a machine needs, and what it has."""
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator
 
 import click
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
-from course_utils.cli.console import console
+from course_utils.cli.console import console, steps
 
 
 @click.command()
@@ -27,37 +17,13 @@ def fetch() -> None:
     try:
         files = [verified(name) for name in digests()]
         console.print(f"All {len(files)} data files are here and unchanged.")
-        with _steps() as report:
+        with steps() as report:
             sources = weights.fetch(report=report)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     console.print(f"What Keras downloads is in {weights.cache_folder()}:", soft_wrap=True)
     for name, source in sources.items():
         console.print(f"  {name}: {source}", highlight=False)
-
-
-@contextlib.contextmanager
-def _steps() -> Iterator[Callable[[str, int, int | None], None]]:
-    """A function that shows each step it is told of as a line of its own, with a bar."""
-    columns = [TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn()]
-    bar = Progress(*columns, TimeElapsedColumn(), console=console)
-    tasks: dict[str, TaskID] = {}
-    with contextlib.ExitStack() as shown:
-
-        def report(step: str, done: int, total: int | None) -> None:
-            if not tasks:
-                shown.enter_context(bar)
-            if step not in tasks:
-                over()
-                tasks[step] = bar.add_task(step, total=None)
-            bar.update(tasks[step], completed=done, total=total)
-
-        def over() -> None:
-            for task in tasks.values():
-                bar.update(task, completed=1, total=1)
-
-        yield report
-        over()
 
 
 @click.command()
