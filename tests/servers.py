@@ -44,9 +44,21 @@ LoadModule wsgi_module "{wsgi}"
 
 def no_apache() -> str:
     """Why Apache cannot be run here; empty where it can."""
-    needed = ["apache2", "apxs", *(["setpriv"] if _is_root() else [])]
-    lacking = [name for name in needed if not shutil.which(name, path=_path())]
-    return f"needs {', '.join(lacking)}: tools/programs.py apache" if lacking else ""
+    lacking = [name for name in ("apache2", "apxs") if not shutil.which(name, path=search_path())]
+    if lacking:
+        return f"needs {', '.join(lacking)}, which `make test` installs as root on Debian"
+    return no_user_switch()
+
+
+def no_user_switch() -> str:
+    """Why `unprivileged` cannot work here; empty where it can."""
+    if not _is_root():
+        return ""
+    if not shutil.which("setpriv"):
+        return "needs setpriv (Debian: util-linux) to be somebody else than root"
+    command = unprivileged(["true"], 10001)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"this root may not become somebody else: {done.stderr}" if done.returncode else ""
 
 
 @functools.cache
@@ -57,7 +69,7 @@ def mod_wsgi() -> Path:
         draft = folder.with_name(f"{folder.name}.{os.getpid()}")
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
         command = [*pip, "--target", str(draft), f"mod_wsgi=={MOD_WSGI}"]
-        subprocess.run(command, check=True, env=os.environ | {"PATH": _path()})
+        subprocess.run(command, check=True, env=os.environ | {"PATH": search_path()})
         draft.replace(folder)
     (module,) = folder.glob("mod_wsgi/server/mod_wsgi-*.so")
     return module
@@ -81,7 +93,7 @@ def apache_configuration(folder: Path, port: int, script: Path) -> Path:
         assert changed == 1, name
     query = subprocess.run(
         ["apxs", "-q", "LIBEXECDIR"],
-        env={"PATH": _path()},
+        env={"PATH": search_path()},
         capture_output=True,
         text=True,
         check=True,
@@ -114,7 +126,13 @@ def apache(port: int, workers: int, slow: bool) -> list[str]:
     assert workers == 2, "as many as the site says"
     output = OUTPUT.readlink()
     path = apache_configuration(output.parent, port, SLOW if slow else DEPLOY / "wsgi.py")
-    command = [shutil.which("apache2", path=_path()) or "", "-f", str(path), "-D", "FOREGROUND"]
+    command = [
+        shutil.which("apache2", path=search_path()) or "",
+        "-f",
+        str(path),
+        "-D",
+        "FOREGROUND",
+    ]
     return unprivileged(command, _debians_user(), output, output.parent)
 
 
@@ -152,7 +170,7 @@ def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def _path() -> str:
+def search_path() -> str:
     """Where programs are; Debian keeps Apache where only root looks."""
     return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 
@@ -170,7 +188,7 @@ if __name__ == "__main__":
     program, *arguments = make(options.port, options.workers, options.slow)
     # Coverage would be written by a user who may not.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    environment |= {"COURSE_MODEL": str(MODEL), "PATH": _path()}
+    environment |= {"COURSE_MODEL": str(MODEL), "PATH": search_path()}
     if options.server == "apache":
         environment["APACHE_LOG_DIR"] = str(OUTPUT.readlink().parent)
     os.execvpe(program, [program, *arguments], environment)

@@ -1,6 +1,8 @@
 """Find the programs that tests and benchmarks drive; install what is missing where apt may.
 
-``python tools/programs.py chromium curl git wrk``
+``python tools/programs.py chromium curl git --where-possible apache2 apxs systemd-analyze``
+
+What stands after ``--where-possible`` may be missing: the tests that need it say so.
 """
 
 import os
@@ -11,6 +13,8 @@ from pathlib import Path
 
 # A program's names, any of which will do, and Debian's package for it.
 PROGRAMS = {
+    "apache2": (["apache2", "/usr/sbin/apache2"], "apache2"),
+    "apxs": (["apxs", "apxs2"], "apache2-dev"),
     "chromium": (
         [
             "chromium",
@@ -27,8 +31,10 @@ PROGRAMS = {
     ),
     "curl": (["curl"], "curl"),
     "git": (["git"], "git"),
+    "systemd-analyze": (["systemd-analyze"], "systemd"),
     "wrk": (["wrk"], "wrk"),
 }
+WHERE_POSSIBLE = "--where-possible"
 
 
 def find(program: str) -> Path | None:
@@ -40,8 +46,10 @@ def find(program: str) -> Path | None:
     return None
 
 
-def main(wanted: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """See that the programs are there, and say what to do where they are not to be had."""
+    wanted = [program for program in arguments if program != WHERE_POSSIBLE]
+    needed = arguments[: arguments.index(WHERE_POSSIBLE)] if WHERE_POSSIBLE in arguments else wanted
     missing = [PROGRAMS[program][1] for program in wanted if not find(program)]
     if not missing:
         return
@@ -52,7 +60,7 @@ def main(wanted: list[str]) -> None:
         install = [*apt, "install", "-y", "--no-install-recommends", *missing]
         for command in ([*apt, "update"], install):
             subprocess.run(command, env=quiet, stdout=subprocess.DEVNULL, check=False)
-    lacking = [program for program in wanted if not find(program)]
+    lacking = [program for program in needed if not find(program)]
     if lacking:
         raise SystemExit(
             f"Not found: {', '.join(lacking)}. Install what is named here "

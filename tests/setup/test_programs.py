@@ -43,3 +43,10 @@ def test_as_root_on_debian_it_is_installed(monkeypatch):
     programs.main(["wrk"])
     assert commands[0][-1] == "update"
     assert commands[1][-1] == "wrk"
+
+
+def test_what_is_only_welcome_may_be_missing(monkeypatch):
+    monkeypatch.setattr(shutil, "which", {"git": "/usr/bin/git"}.get)
+    programs.main(["git", "--where-possible", "apxs"])
+    with pytest.raises(SystemExit, match=r"Not found: wrk\."):
+        programs.main(["git", "wrk", "--where-possible", "apxs"])

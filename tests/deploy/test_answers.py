@@ -1,0 +1,143 @@
+"""The same 1,000 cars get the same answers, whatever server stands around the network."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import requests
+
+from course_utils.export import savedmodel
+from course_utils.launch import launch
+from course_utils.predictor import Predictor
+from deploy.tensorflow_serving import ask, export
+from tests.cars import cars
+from tests.serving import MODEL, ROOT, free_port, running, serving, wait_until
+from tests.standins import tensorflow_serving
+
+CARS = cars(1_000, seed=1)
+ROWS = np.array([[*car.values()] for car in CARS], np.float32)
+posix = pytest.mark.skipif(os.name == "nt", reason="gunicorn and this Apache are for Unix")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return export.shipped_network()
+
+
+@pytest.fixture(scope="module")
+def right(network):
+    """What Keras says, through the weights in data/models."""
+    return network(ROWS, training=False).numpy()[:, 0].astype(float)
+
+
+@pytest.fixture(scope="module")
+def versions(network, tmp_path_factory):
+    """The folder of versions that TensorFlow Serving would watch."""
+    folder = tmp_path_factory.mktemp("models")
+    savedmodel.convert(network, folder, version=1, report=lambda *_: None)
+    return folder / network.name
+
+
+def assert_the_same(answers, right):
+    assert len({*answers}) > 900, "almost the same answer to all cars"
+    np.testing.assert_allclose(answers, right, rtol=1e-5, atol=0)
+
+
+def logged(served):
+    """How many cars are in the server's own log, each by an id of its own."""
+    return len({line["request_id"] for line in served.log() if line["path"] == "/api/mpg"})
+
+
+def test_the_network_itself_in_one_batch(right):
+    assert_the_same(Predictor.load(MODEL).predict(ROWS)[:, 0], right)
+
+
+def test_flasks_own_server_behind_a_cell(right):
+    from course_utils.services.mpg import create_app
+
+    with launch(create_app(MODEL), port=free_port()) as server:
+        assert_the_same(ask.ask_service(server.url, CARS), right)
+
+
+def test_granian(right):
+    with serving("mpg", workers=2) as served:
+        assert_the_same(ask.ask_service(served.url, CARS), right)
+
+
+@posix
+def test_gunicorn(right):
+    with running([sys.executable, "-m", "tests.servers", "gunicorn"], workers=2) as served:
+        assert_the_same(ask.ask_service(served.url, CARS), right)
+        assert wait_until(lambda: logged(served) == len(CARS)), logged(served)
+
+
+@posix
+@pytest.mark.registry
+@pytest.mark.usefixtures("apache")
+def test_apache(right):
+    with running([sys.executable, "-m", "tests.servers", "apache"], workers=2) as served:
+        assert_the_same(ask.ask_service(served.url, CARS), right)
+        assert wait_until(lambda: logged(served) == len(CARS)), logged(served)
+
+
+def test_tensorflow_servings_stand_in_and_our_service_by_ask(versions, right):
+    with serving("mpg") as ours, launch(tensorflow_serving.create_app(versions)) as theirs:
+        state = requests.get(f"{theirs.url}/v1/models/mpg", timeout=5).json()
+        assert state["model_version_status"][0]["version"] == "1"
+        assert_the_same(ask.ask_serving(theirs.url, ROWS.tolist()), right)
+        command = [sys.executable, "-m", "deploy.tensorflow_serving.ask"]
+        options = ["--serving", theirs.url, "--service", ours.url]
+        done = subprocess.run(
+            [*command, *options], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("1,000 cars, answers at most ")
+
+
+def test_ask_notices_another_network(versions, network, tmp_path):
+    import keras
+
+    other = keras.models.clone_model(network)
+    other.set_weights([each * 1.0001 for each in network.get_weights()])
+    savedmodel.convert(other, tmp_path, version=1, name="mpg", report=lambda *_: None)
+    with (
+        serving("mpg") as ours,
+        launch(tensorflow_serving.create_app(tmp_path / "mpg")) as theirs,
+        pytest.raises(SystemExit, match="do not compute the same"),
+    ):
+        ask.main(["--serving", theirs.url, "--service", ours.url, "--rows", "20"])
+
+
+def test_ask_says_who_does_not_answer_and_what_was_refused(versions):
+    nobody = f"http://127.0.0.1:{free_port()}"
+    with launch(tensorflow_serving.create_app(versions)) as theirs:
+        with pytest.raises(SystemExit, match=r"TensorFlow Serving does not run there.*README\.md"):
+            ask.main(["--serving", nobody, "--rows", "2"])
+        with pytest.raises(SystemExit, match="our service does not run there"):
+            ask.main(["--serving", theirs.url, "--service", nobody, "--rows", "2"])
+        with pytest.raises(SystemExit, match="TensorFlow Serving refused with 400"):
+            ask.ask_serving(theirs.url, [[1.0, 2.0]])
+    empty = tensorflow_serving.create_app(versions.parent / "nothing")
+    with (
+        launch(empty) as theirs,
+        pytest.raises(SystemExit, match="TensorFlow Serving refused with 404"),
+    ):
+        ask.ask_serving(theirs.url, ROWS[:2].tolist())
+
+
+def test_export_writes_the_next_version(versions, right, capsys):
+    export.main(["--folder", str(versions.parent)])
+    assert capsys.readouterr().out.splitlines()[-1] == f"{versions / '2'} is written."
+    with launch(tensorflow_serving.create_app(versions)) as theirs:
+        state = requests.get(f"{theirs.url}/v1/models/mpg", timeout=5).json()
+        assert state["model_version_status"][0]["version"] == "2"
+        assert_the_same(ask.ask_serving(theirs.url, ROWS.tolist()), right)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saving
+def test_export_takes_a_network_of_yours(network, tmp_path, capsys):
+    network.save(tmp_path / "mine.keras")
+    export.main(["--model", str(tmp_path / "mine.keras"), "--folder", str(tmp_path)])
+    assert savedmodel.verify(tmp_path / "mpg" / "1", network, ROWS).passed

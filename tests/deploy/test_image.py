@@ -1,0 +1,177 @@
+"""The image of deploy/Dockerfile, as far as it can be known without a Docker engine.
+
+In the place of ``docker build``, which needs one, the first stage is replayed: the files that COPY
+names, the commands of RUN (all but that which brings uv). What comes of it is served from as the
+second stage says: its variables, its user, who may write nowhere else, its command, its health
+check. The base image, and so its Python, is the one thing taken on trust.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from course_utils.predictor import Predictor
+from deploy.tensorflow_serving.ask import ask_service
+from tests.cars import cars
+from tests.deploy import dockerfile
+from tests.servers import no_user_switch, unprivileged
+from tests.serving import MODEL, ROOT, running
+
+BUILD, FINAL = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
+IGNORED = dockerfile.IGNORED.read_text("utf-8")
+FILES = dockerfile.context(IGNORED)
+UID = 10001
+ABSENT = ["tensorflow", "keras", "pandas", "matplotlib", "sklearn", "coremltools", "ray", "pip"]
+
+posix = pytest.mark.skipif(os.name == "nt", reason="the commands of the Dockerfile are a shell's")
+
+
+def test_what_is_copied_is_there_and_not_ignored():
+    copied = [name for name, _ in dockerfile.copies(BUILD, FILES)]
+    assert sorted(copied) == sorted(FILES), "what is sent is what is copied"
+    assert "data/models/mpg.tflite" in copied
+    assert not [name for name in copied if name.startswith(("notebooks", "tests", "."))]
+
+
+@pytest.mark.parametrize("line", [line for line in IGNORED.splitlines() if line.startswith("!")])
+def test_each_exception_from_what_is_ignored_is_needed(line):
+    files = dockerfile.context(IGNORED.replace(f"{line}\n", ""))
+    with pytest.raises(AssertionError, match="not in the context"):
+        dockerfile.copies(BUILD, files)
+
+
+def test_it_is_not_root_and_stops_when_told():
+    assert dockerfile.of(FINAL, "USER") == [f"{UID}:{UID}"]
+    order = [name for name, _ in FINAL]
+    assert order.index("RUN") < order.index("USER")
+    command = dockerfile.exec_form(dockerfile.of(FINAL, "ENTRYPOINT")[0])
+    assert command[:3] == ["course", "serve", "mpg"]
+    assert command[command.index("--host") + 1] == "0.0.0.0"  # else nobody outside reaches it
+    assert dockerfile.of(FINAL, "EXPOSE") == [command[command.index("--port") + 1]]
+
+
+def test_both_stages_have_the_same_python_and_name_its_release():
+    bases = {text.split()[0] for stage in (BUILD, FINAL) for text in dockerfile.of(stage, "FROM")}
+    (base,) = bases
+    assert base.startswith("python:3.")
+    assert base.split(":")[1].split("-")[0].count(".") == 2, "3.13 would change under our hands"
+
+
+def locked() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    here = [r for r in map(Requirement, lines) if r.marker is None or r.marker.evaluate()]
+    return {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in here}
+
+
+@pytest.mark.registry
+@pytest.mark.parametrize("platform", ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"])
+def test_the_images_own_python_has_wheels_of_all(uv, platform):
+    """Of the versions in the lock: what the image's Python installs, on both kinds of machine."""
+    version = dockerfile.of(BUILD, "FROM")[0].split(":")[1].split("-")[0].rpartition(".")[0]
+    where = ["--python-platform", platform, "--python-version", version]
+    options = ["--quiet", "--only-binary", ":all:", "--no-header", "--no-annotate"]
+    answer = uv("pip", "compile", *options, *where, "deploy/requirements.txt")
+    assert answer.returncode == 0, answer.stderr
+    names = [canonicalize_name(Requirement(line).name) for line in answer.stdout.splitlines()]
+    assert "ai-edge-litert" in names
+    assert not {*ABSENT} & {*names}
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory) -> Path:
+    """The environment that the image would have."""
+    if reason := no_user_switch():
+        pytest.skip(reason)
+    return dockerfile.build(tmp_path_factory.mktemp("image"), BUILD, FILES)
+
+
+@pytest.fixture(scope="module")
+def container(image, tmp_path_factory):
+    """A command in the surroundings that the image gives it: its user, its variables, no others."""
+    store, temporary = tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("tmp")
+    found = dockerfile.variables(FINAL) | {"COURSE_HOME": str(store)}
+    found["PATH"] = found["PATH"].replace(dockerfile.HOME, str(image)).replace("$PATH", os.defpath)
+    found |= {"HOME": "/", "TMPDIR": str(temporary)}  # a user without an entry has this home
+    settings = [f"{name}={value}" for name, value in found.items()]
+
+    def command(*words: str) -> list[str]:
+        return unprivileged(["env", "-i", *settings, *words], UID, store, temporary)
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def served(container):
+    """The service, started as the image starts it; what is added for a free port comes last."""
+    words = [dockerfile.exec_form(dockerfile.of(FINAL, name)[0]) for name in ("ENTRYPOINT", "CMD")]
+    with running(container(*words[0], *words[1], "--host", "127.0.0.1"), workers=2) as served:
+        yield served
+
+
+@posix
+@pytest.mark.registry
+def test_its_packages_are_few_and_the_locks(image):
+    pip = [sys.executable, "-m", "pip", "--python", str(image / "bin" / "python")]
+    listing = subprocess.run(
+        [*pip, "list", "--format=json"], capture_output=True, text=True, check=True
+    ).stdout
+    found = {canonicalize_name(each["name"]): each["version"] for each in json.loads(listing)}
+    assert found.pop("networks-at-work")
+    lock = locked()
+    assert found == {name: lock[name] for name in found}
+    assert not {*ABSENT} & {*found}
+    question = f"import importlib.util as u; print([n for n in {ABSENT} if u.find_spec(n)])"
+    answer = subprocess.check_output([image / "bin" / "python", "-c", question], text=True)
+    assert answer.strip() == "[]"
+
+
+@posix
+@pytest.mark.registry
+def test_it_predicts_what_the_network_predicts(served):
+    examples = cars(50, seed=4)
+    right = Predictor.load(MODEL).predict([[*car.values()] for car in examples])[:, 0]
+    assert ask_service(served.url, examples) == pytest.approx(right, rel=1e-5)
+
+
+def probed() -> set[str]:
+    """Every path that something in deploy/ asks to know how the service is."""
+    (check,) = dockerfile.of(FINAL, "HEALTHCHECK")
+    paths = {f"/{check.split('127.0.0.1:5000/')[1].split(chr(39))[0]}"}
+    text = (ROOT / "deploy" / "kubernetes" / "deployment.yaml").read_text("utf-8")
+    pod = yaml.safe_load(text)["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    paths |= {probe["httpGet"]["path"] for name, probe in container.items() if "Probe" in name}
+    return paths | {pod["metadata"]["annotations"]["prometheus.io/path"]}
+
+
+@posix
+@pytest.mark.registry
+def test_it_has_what_is_probed(served):
+    assert probed() == {"/readyz", "/healthz", "/metrics"}
+    for path in probed():
+        assert requests.get(f"{served.url}{path}", timeout=5).status_code == 200, path
+    assert requests.get(f"{served.url}/docs", timeout=5).status_code == 200
+
+
+@posix
+@pytest.mark.registry
+def test_its_health_check_and_its_end(container):
+    words = dockerfile.exec_form(dockerfile.of(FINAL, "ENTRYPOINT")[0])
+    (check,) = dockerfile.of(FINAL, "HEALTHCHECK")
+    with running(container(*words, "--host", "127.0.0.1")) as served:
+        asked = check.partition("CMD ")[2].replace(":5000", f":{served.address[1]}")
+        assert str(served.address[1]) in asked
+        question = container(*dockerfile.exec_form(asked))
+        assert subprocess.run(question, check=False).returncode == 0
+        served.terminate()
+        assert served.process.wait(timeout=15) == 0
+        gone = subprocess.run(question, capture_output=True, check=False)
+        assert gone.returncode == 1
