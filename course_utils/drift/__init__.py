@@ -115,6 +115,8 @@ def compare_files(
         return compare_tables(tables, bounds, seed, estimator, max_rows, keep)
 
 
+# Python's own strings: Arrow, where pandas 3 finds it, refuses texts that pandas has always taken.
+@pd.option_context("mode.string_storage", "python")  # type: ignore[untyped-decorator]
 def compare_tables(
     tables: Tables,
     bounds: Bounds,

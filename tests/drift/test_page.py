@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page
 
 from course_utils.drift import DriftReport, compare
 from course_utils.drift.page import MOST_LINES, MOST_ROWS, describe, page
-from tests.drift.tables import continuous, unchanged
+from tests.drift.tables import as_objects, continuous, unchanged
 
 EVIL = "<script>window.broken = 1</script>"
 Open = Callable[..., Page]
@@ -41,7 +41,7 @@ def hostile() -> DriftReport:
             f"{EVIL} id": [f"<i>{i}" for i in range(rows)],
             "long" * 60: random.normal(size=rows),
         }
-        return pd.DataFrame(columns)
+        return as_objects(columns)
 
     random = np.random.default_rng(0)
     return compare(table(random, 600, 0), table(random, 500, 1))

@@ -19,7 +19,7 @@ from course_utils.drift import DriftReport, compare, distributions
 from course_utils.drift.distributions import CATEGORIES, Labels, histogram, shares
 from course_utils.drift.plots import COLOURS, COLUMNS, GRAVITY, MARKERS, gravest, png, worst
 from course_utils.drift.report import ALL_TOGETHER
-from tests.drift.tables import changed, continuous, twenty, unchanged
+from tests.drift.tables import as_objects, changed, continuous, twenty, unchanged
 
 
 def texts(figure: Figure) -> list[str]:
@@ -172,7 +172,7 @@ def test_no_name_breaks_the_picture(name: str):
     random = np.random.default_rng(0)
     words = [name, f"other {name}", "third"]
     frames = (
-        pd.DataFrame({name: random.normal(s, 1, 60), f"{name}2": random.choice(words[s:], 60)})
+        as_objects({name: random.normal(s, 1, 60), f"{name}2": random.choice(words[s:], 60)})
         for s in (0, 1)
     )
     report = compare(*frames)
