@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -30,9 +31,18 @@ class Round:
 
 
 def sigterm_round(
-    command: list[str], *, workers: int = 2, clients: int = 4, fresh: int = 2, busy: float = 0.3
+    command: list[str],
+    *,
+    workers: int = 2,
+    clients: int = 4,
+    fresh: int = 2,
+    busy: float = 0.3,
+    number: signal.Signals = signal.SIGTERM,
 ) -> Round:
-    """Serve ``command``, load it for ``busy`` seconds, send SIGTERM while the load goes on."""
+    """Serve ``command``, load it for ``busy`` seconds, send SIGTERM while the load goes on.
+
+    ``number`` is another signal for a server that stops gracefully by another one.
+    """
     with (
         running(command, workers=workers) as served,
         load(served.url, clients=clients, fresh=fresh, seconds=12) as generator,
@@ -40,7 +50,7 @@ def sigterm_round(
         wait_for_load(served)
         time.sleep(busy)
         signalled = time.monotonic()
-        served.terminate()
+        served.process.send_signal(number)
         statuses = watch_ready(served)
         exit_code = served.process.wait(timeout=15)
         seconds = time.monotonic() - signalled

@@ -1,0 +1,48 @@
+"""gunicorn as deploy/gunicorn.conf.py has it: its metrics, and what it leaves behind.
+
+What it answers to 1,000 cars is in test_answers.py.
+"""
+
+import os
+import re
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.serving import CAR, ROOT, running
+from tests.sigterm import sigterm_round
+
+COMMAND = [sys.executable, "-m", "tests.servers", "gunicorn"]
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="gunicorn is for Unix")
+
+
+def test_the_workers_share_their_metrics_and_leave_nothing():
+    with running(COMMAND, workers=2) as served:
+        folder = Path(tempfile.gettempdir()) / f"course-metrics-{served.process.pid}"
+        assert folder.is_dir()
+        for _ in range(40):
+            assert requests.post(f"{served.url}/api/mpg", json=CAR, timeout=5).ok
+        for _ in range(5):
+            text = requests.get(f"{served.url}/metrics", timeout=5).text
+            assert re.findall(r"_count\{.*/api/mpg.*\} (\S+)", text) == ["40.0"]
+        served.terminate()
+        assert served.process.wait(timeout=20) == 0
+        assert not folder.exists()
+        assert "Traceback" not in served.said()
+
+
+def test_what_it_has_begun_it_answers_before_it_ends():
+    found = sigterm_round([*COMMAND, "--slow"])
+    assert found.answered > 10
+    assert found.lost == []
+    assert found.exit_code == 0
+
+
+def test_the_network_is_loaded_in_the_worker_and_nobody_outside_is_answered():
+    settings = runpy.run_path(str(ROOT / "deploy" / "gunicorn.conf.py"))
+    assert settings["preload_app"] is False
+    assert settings["bind"].startswith("127.0.0.1:")
