@@ -23,7 +23,9 @@ def numbers(table: pd.DataFrame, names: list[str], role: str) -> pd.DataFrame:
             has = f"There are {', '.join(map(str, table.columns))}."
             raise ValueError(f"The {role} data have {count or 'no'} columns {name!r}. {has}")
         if not pd.api.types.is_numeric_dtype(table[name]):
-            raise ValueError(f"Column {name!r} of the {role} data is not of numbers: encode it.")
+            raise ValueError(
+                f"Column {name!r} of the {role} data is not of numbers: encode it or drop it."
+            )
     if table.empty:
         raise ValueError(f"The {role} data have no rows.")
     # Column by column: of mixed types, pandas would go by way of objects.

@@ -172,7 +172,7 @@ def _figures(record: Record) -> Iterator[str]:
 
 def _table(title: str, heads: Sequence[str], rows: list[list[str]]) -> str:
     """A table in a box that scrolls by itself, by keyboard too."""
-    marks = {text: " class=number" for text in NUMBERS}
+    marks = dict.fromkeys(NUMBERS, " class=number")
     head = "".join(
         f'<th scope="col"{marks.get(text, "")}>{text}</th>' if text else "<td></td>"
         for text in heads

@@ -62,14 +62,16 @@ def examples(model: Predictor, table: pd.DataFrame, role: str) -> Examples:
             f"kept of one that takes the {len(features)} features ({', '.join(features)}) and "
             "answers one number."
         )
-    whole = table[np.isfinite(table).all(axis=1)]
-    if whole.empty:
+    with np.errstate(over="ignore"):  # beyond float32 a value is infinite and its row left out
+        X = table[features].to_numpy(dtype=np.float32)
+    whole = np.isfinite(X).all(axis=1) & np.isfinite(table[target].to_numpy())
+    if not whole.any():
         raise ValueError(f"The {role} data have no row without a missing value.")
-    X = whole[features].to_numpy(dtype=np.float32)
+    X, truth = X[whole], table[target].to_numpy()[whole]
     predicted = _predict(model, X)
     if not np.isfinite(predicted).all():
         raise ValueError(f"The model's answer to some of the {role} data is not a number.")
-    return Examples(features, X, whole[target].to_numpy(), predicted)
+    return Examples(features, X, truth, predicted)
 
 
 def metrics(found: Examples) -> dict[str, float | None]:
