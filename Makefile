@@ -21,12 +21,13 @@ PARALLEL := -n 2 --dist loadfile
 # JupyterLab does not start for root unless told to.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab demo test lint unit notebooks test-gpu refresh links lock bench clean
+.PHONY: help lab demo test lint unit notebooks test-colab test-gpu refresh links lock bench clean
 
 help:
 	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
 	@echo "make demo     serve the image network with its web page, and open the page"
 	@echo "make test     check everything: lint, types, tests, all notebooks"
+	@echo "make test-colab all notebooks on Colab's versions (make test runs those that lean on Colab)"
 	@echo "make test-gpu the tests that need a GPU"
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
 	@echo "make links    write badges and set-up cells from the address in pyproject.toml"
@@ -59,9 +60,14 @@ unit: $(PAGE)
 		--cov --cov-report=term:skip-covered
 
 # The notebooks in every surrounding: offline with the wheel, tampered, in Colab, in JupyterLab.
+# They are shared out one by one; what is set up once for several tests is a group.
 notebooks: $(READY)
 	@$(BIN)/python tools/programs.py chromium curl git
-	$(BIN)/python -m pytest $(PARALLEL) -m slow --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "slow and not thorough" --durations=10
+
+test-colab: $(READY)
+	@$(BIN)/python tools/programs.py curl git
+	$(BIN)/python -m pytest tests/notebooks/test_colab.py -m slow
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu
