@@ -58,10 +58,18 @@ STOPS = {
     f"{APACHE}, SIGTERM": ([*LAUNCHER, "apache", "--slow"], signal.SIGTERM),
     f"{APACHE}, SIGWINCH": ([*LAUNCHER, "apache", "--slow"], signal.SIGWINCH),
 }
+NAMES = ("flask", "werkzeug", "gunicorn", "granian")
 NOTE = (
     "One machine, which did other work at times: the servers were loaded in turns, in several "
     "rounds, and the medians and their ratios are what counts. wrk ran on the same cores."
 )
+MEANING = {
+    "per_second": "requests answered a second, in each round",
+    "of_echo": "median over the rounds of what it is of the echo's in the same round",
+    "lost": "requests that the service had begun, by its own word, and never answered",
+    "unread": "requests sent and reset before any worker read them: a client may send them again",
+    "seconds": "from the signal to the end of the process, in each stop",
+}
 
 
 def speeds(rounds: int, seconds: int) -> Found:
@@ -120,6 +128,7 @@ def document(speed: Found, stop: dict[str, list[Round]], seconds: int) -> dict[s
         "machine": machine(),
         "versions": versions(),
         "note": NOTE,
+        "meaning": MEANING,
         "workers": WORKERS,
         "connections": 8,
         "seconds": seconds,
@@ -153,7 +162,7 @@ def machine() -> str:
 
 
 def versions() -> dict[str, str]:
-    found = {name: importlib.metadata.version(name) for name in ("flask", "granian", "gunicorn")}
+    found = {name: importlib.metadata.version(name) for name in NAMES}
     program = shutil.which("apache2", path=search_path()) or ""
     said = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stdout
     apache = re.search(r"Apache/([\d.]+)", said)

@@ -35,7 +35,6 @@ BROKEN = [
     ("compose.yaml", "read_only:", "readonly:", "'readonly' was unexpected"),
     ("compose.yaml", "cap_drop: [ALL]", "cap_drop: ALL", "'ALL' is not of type 'array'"),
     ("kubernetes/deployment.yaml", "readinessProbe:", "readynessProbe:", "readynessProbe"),
-    ("kubernetes/deployment.yaml", "containerPort: 5000", "containerPort: five", "five"),
     ("kubernetes/autoscaler.yaml", "maxReplicas: 10", "maxReplica: 10", "maxReplica"),
     ("kubernetes/service.yaml", "port: 80", 'port: "80"', "80"),
     ("kubernetes/disruption-budget.yaml", "maxUnavailable: 1", "maxUnavailable: [1]", "[1]"),
@@ -209,3 +208,17 @@ def test_tensorflow_serving_is_there_when_asked_for(compose):
     assert (DEPLOY / source).resolve() == (FOLDER / NAME).resolve()
     assert (target, mode) == (f"/models/{NAME}", "ro")
     assert re.fullmatch(r"tensorflow/serving:\d+\.\d+\.\d+", service["image"])
+
+
+def test_the_readme_names_each_file_and_leads_nowhere_else():
+    text = (DEPLOY / "README.md").read_text("utf-8")
+    for name in (*LINTERS, "wsgi.py", "gunicorn.conf.py", "apache/networks-at-work.conf"):
+        assert (DEPLOY / name).is_file()
+        assert name in text or f"{Path(name).parts[0]}/" in text, name
+    for readme in DEPLOY.rglob("README.md"):
+        words = re.findall(r"[\w./-]*deploy/[\w./-]*\w", readme.read_text("utf-8"))
+        modules = re.findall(r"-m (deploy[\w.]+)", readme.read_text("utf-8"))
+        paths = [ROOT / word.lstrip("/") for word in words if "/models" not in word]
+        paths += [ROOT / f"{module.replace('.', '/')}.py" for module in modules]
+        assert len(paths) >= 3
+        assert not [path for path in paths if not path.exists()]

@@ -10,6 +10,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +20,14 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from course_utils import records
+from course_utils.datasets import load_auto_mpg
 from course_utils.predictor import Predictor
 from deploy.tensorflow_serving.ask import ask_service
 from tests.cars import cars
 from tests.deploy import dockerfile
 from tests.servers import no_user_switch, unprivileged
-from tests.serving import MODEL, ROOT, running
+from tests.serving import CAR, MODEL, ROOT, running
 
 BUILD, FINAL = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
 IGNORED = dockerfile.IGNORED.read_text("utf-8")
@@ -94,9 +98,16 @@ def image(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def container(image, tmp_path_factory):
+def store() -> Iterator[Path]:
+    """What the volume is to the image; not in pytest's folder, which nobody else may look into."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def container(image, store, tmp_path_factory):
     """A command in the surroundings that the image gives it: its user, its variables, no others."""
-    store, temporary = tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("tmp")
+    temporary = tmp_path_factory.mktemp("tmp")
     found = dockerfile.variables(FINAL) | {"COURSE_HOME": str(store)}
     found["PATH"] = found["PATH"].replace(dockerfile.HOME, str(image)).replace("$PATH", os.defpath)
     found |= {"HOME": "/", "TMPDIR": str(temporary)}  # a user without an entry has this home
@@ -116,21 +127,29 @@ def served(container):
         yield served
 
 
+def run(command: list[str]) -> str:
+    """Run it to its end; what it printed.
+
+    Raises:
+        AssertionError: it failed.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @posix
 @pytest.mark.registry
 def test_its_packages_are_few_and_the_locks(image):
     pip = [sys.executable, "-m", "pip", "--python", str(image / "bin" / "python")]
-    listing = subprocess.run(
-        [*pip, "list", "--format=json"], capture_output=True, text=True, check=True
-    ).stdout
-    found = {canonicalize_name(each["name"]): each["version"] for each in json.loads(listing)}
+    listing = json.loads(run([*pip, "list", "--format=json"]))
+    found = {canonicalize_name(each["name"]): each["version"] for each in listing}
     assert found.pop("networks-at-work")
     lock = locked()
     assert found == {name: lock[name] for name in found}
     assert not {*ABSENT} & {*found}
     question = f"import importlib.util as u; print([n for n in {ABSENT} if u.find_spec(n)])"
-    answer = subprocess.check_output([image / "bin" / "python", "-c", question], text=True)
-    assert answer.strip() == "[]"
+    assert run([str(image / "bin" / "python"), "-c", question]).strip() == "[]"
 
 
 @posix
@@ -175,3 +194,20 @@ def test_its_health_check_and_its_end(container):
         assert served.process.wait(timeout=15) == 0
         gone = subprocess.run(question, capture_output=True, check=False)
         assert gone.returncode == 1
+
+
+@posix
+@pytest.mark.registry
+def test_it_serves_what_is_promoted_in_its_volume(container, store):
+    """As the comment in compose.yaml has it; the command `course models` is in the image, too."""
+    words = dockerfile.exec_form(dockerfile.of(FINAL, "ENTRYPOINT")[0])
+    cars = load_auto_mpg().drop(columns="name").dropna()
+    files = [MODEL, MODEL.with_name("mpg.schema.json")]
+    records.register("mpg", files, training=cars, target="mpg", store=store / "records")
+    run(["chmod", "--recursive", "a+rwX", str(store / "records")])
+    run(container("course", "models", "promote", "mpg", "1"))
+    options = ["--host", "127.0.0.1", "--store", str(store / "records")]
+    with running(container(*words, *options)) as served:
+        answer = requests.post(f"{served.url}/api/mpg", json=CAR, timeout=5)
+        assert answer.status_code == 200
+        assert answer.headers["X-Model-Version"] == "1"
