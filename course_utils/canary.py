@@ -22,6 +22,7 @@ LEAST = 20  # labelled rows that a verdict needs
 MOST = 10_000  # rows that are compared
 DRAWS = 2_000  # of the bootstrap
 SURE = 0.95
+MANY = 0.01  # of the rows: so many that one version refuses and the other takes are no trifle
 MATTERS = 0.02  # of the served version's error: a difference surely smaller is none
 
 
@@ -85,12 +86,12 @@ class Model:
         """The answers, float64 of shape ``(n,)``."""
         return self._network.predict(rows[self.schema.names])[:, 0].astype(float)
 
-    def refuses(self, rows: pd.DataFrame) -> int:
-        """How many of the rows the service would not take: a feature is out of its range."""
+    def refuses(self, rows: pd.DataFrame) -> np.ndarray:
+        """Which of the rows the service would not take: a feature is out of its range."""
         taken = np.ones(len(rows), dtype=bool)
         for feature in self.schema.features:
             taken &= rows[feature.name].between(feature.minimum, feature.maximum).to_numpy()
-        return int((~taken).sum())
+        return ~taken
 
 
 def compare(
@@ -155,11 +156,11 @@ def judge(
     if rows.empty:
         raise ValueError("There are no rows to compare the versions on.")
     answers = served.predict(rows), candidate.predict(rows)
-    refused = served.refuses(rows), candidate.refuses(rows)
+    refused = np.stack([served.refuses(rows), candidate.refuses(rows)])
     errors = None
     if target in rows:
         errors = errors_of(rows[target].to_numpy(dtype=float), *answers, seed=seed)
-    verdict, reasons = decide(errors, refused, len(rows))
+    verdict, reasons = decide(errors, refused)
     return Comparison(
         name=name,
         served=served.version,
@@ -168,7 +169,7 @@ def judge(
         reasons=reasons,
         errors=errors,
         differences=_differences(answers[1] - answers[0]),
-        refused=refused,
+        refused=(int(refused[0].sum()), int(refused[1].sum())),
     )
 
 
@@ -185,52 +186,79 @@ def errors_of(
     """
     apart = np.stack([served - truth, candidate - truth])
     squares = apart**2
-    rng = np.random.default_rng(seed)
-    draws = np.empty(DRAWS)
-    for i in range(DRAWS):  # the same rows of both: their common hardness cancels
-        old, new = squares[:, rng.integers(0, len(truth), len(truth))].mean(axis=1)
-        draws[i] = np.sqrt(new) - np.sqrt(old)
-    low, high = np.quantile(draws, [(1 - SURE) / 2, (1 + SURE) / 2])
+    rng, n = np.random.default_rng(seed), len(truth)
+    draws: list[np.ndarray] = []
+    for size in _pieces(DRAWS, max(1, 1_000_000 // n)):
+        # The same rows of both: what is hard for one is hard for the other, and cancels.
+        old, new = np.sqrt(squares[:, rng.integers(0, n, (size, n))].mean(axis=2))
+        draws.append(new - old)
+    low, high = np.quantile(np.concatenate(draws), [(1 - SURE) / 2, (1 + SURE) / 2])
     rmse, mae = np.sqrt(squares.mean(axis=1)), np.abs(apart).mean(axis=1)
     return Errors(
-        rows=len(truth),
+        rows=n,
         rmse=(float(rmse[0]), float(rmse[1])),
         mae=(float(mae[0]), float(mae[1])),
         interval=(float(low), float(high)),
     )
 
 
-def decide(errors: Errors | None, refused: tuple[int, int], rows: int) -> tuple[str, list[str]]:
-    """The verdict and why; first what decides."""
-    contract = [_of_contract(refused, rows)] if any(refused) else []
-    if refused[1] > refused[0]:
+def _pieces(total: int, size: int) -> list[int]:
+    return [min(size, total - start) for start in range(0, total, size)]
+
+
+def decide(errors: Errors | None, refused: np.ndarray) -> tuple[str, list[str]]:
+    """The verdict and why; first what decides.
+
+    Args:
+        errors: of both, where labels are known.
+        refused: which rows the contract of each refuses, boolean of shape ``(2, n)``.
+    """
+    old, new = (int(count) for count in refused.sum(axis=1))
+    contract = []
+    if old or new:
+        contract = [
+            f"Of {refused.shape[1]:,} rows the served version refuses {old:,}, which lie outside "
+            f"what it was trained on, and the candidate {new:,}."
+        ]
+    if _surely_more(refused[::-1]):
         return KEEP, contract
     if errors is None:
-        return WAIT, [
-            "Without true labels nobody can say which version is right: give rows with them.",
-            *contract,
-        ]
+        missing = "Without true labels nobody can say which version is right: give rows with them."
+        return WAIT, [missing, *contract]
+    verdict, said = _of_errors(errors)
+    if verdict == WAIT and errors.rows >= LEAST and _surely_more(refused):
+        return PROMOTE, [*contract, said]
+    return verdict, [said, *contract]
+
+
+def _of_errors(errors: Errors) -> tuple[str, str]:
     (old, new), (low, high) = errors.rmse, errors.interval
     said = (
         f"On {errors.rows:,} labelled rows the candidate's RMSE is {new:.2f}, the served version's "
         f"{old:.2f}: a difference of {new - old:+.2f} ({low:+.2f} to {high:+.2f})"
     )
     if errors.rows < LEAST:
-        return WAIT, [f"{said}; a verdict takes {LEAST} rows.", *contract]
+        return WAIT, f"{said}; a verdict takes {LEAST} rows."
     if high < 0:
-        return PROMOTE, [f"{said}, so it is surely better.", *contract]
+        return PROMOTE, f"{said}, so it is surely better."
     if low > 0:
-        return KEEP, [f"{said}, so it is surely worse.", *contract]
+        return KEEP, f"{said}, so it is surely worse."
     if max(-low, high) <= MATTERS * old:
-        return KEEP, [f"{said}, too little to matter.", *contract]
-    return WAIT, [f"{said}, so which one is better is unsure until there are more.", *contract]
+        return KEEP, f"{said}, too little to matter."
+    return WAIT, f"{said}, so which one is better is unsure until there are more."
 
 
-def _of_contract(refused: tuple[int, int], rows: int) -> str:
-    return (
-        f"Of the {rows:,} rows the served version refuses {refused[0]:,}, which lie outside what "
-        f"it was trained on; the candidate {refused[1]:,}."
-    )
+def _surely_more(refused: np.ndarray) -> bool:
+    """Whether the first refuses more rows than the second, surely and not just a few.
+
+    McNemar's test, exact: only rows that one of the two refuses tell them apart.
+    """
+    from scipy.stats import binomtest
+
+    first, second = int((refused[0] & ~refused[1]).sum()), int((refused[1] & ~refused[0]).sum())
+    if first - second < MANY * refused.shape[1] or first <= second:
+        return False
+    return bool(binomtest(first, first + second, alternative="greater").pvalue < 1 - SURE)
 
 
 def _differences(apart: np.ndarray) -> dict[str, float]:

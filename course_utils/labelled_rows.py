@@ -75,7 +75,7 @@ def _numbers(column: pd.Series, *, integer: bool, gaps: bool) -> tuple[pd.Series
         return column, [f"{column.iloc[0]!s} (row 1) is no number"]
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     absent, allowed = column.isna().to_numpy(), np.isfinite(numbers.to_numpy())
-    whole = allowed & (numbers.to_numpy() % 1 == 0)
+    whole = allowed & (np.floor(numbers) == numbers).to_numpy()
     wrong = []
     for row in np.flatnonzero(~(whole if integer else allowed)):
         if absent[row]:

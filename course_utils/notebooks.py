@@ -52,6 +52,7 @@ def execute(
         notebook,
         timeout=600,
         record_timing=False,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of its port on this machine
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(cell_index + 1, total),
     )

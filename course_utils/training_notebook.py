@@ -120,7 +120,7 @@ def _run(work: Path, home: Path, on_cell: Callable[[int, int], None]) -> None:
         execute(work, save=True, on_cell=count, environment={"COURSE_HOME": str(home)})
     except CellExecutionError as error:
         raise _failure(work, done, error.ename, error.evalue, str(error)) from None
-    except DeadKernelError:
+    except (DeadKernelError, AssertionError):  # nbclient's own, where a signal cleaned up first
         raise NotebookFailed(
             f"{work.name} did not come to its end: it was stopped, or its process was killed, for "
             "want of memory perhaps. Nothing was registered."

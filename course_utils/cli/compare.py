@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 COLOURS = {"promote": "green", "keep": "red", "wait for more": "yellow"}
 EXIT_CODES = {"keep": 0, "promote": 4, "wait for more": 5}  # as of `course drift`: act, too little
+TRAFFIC = (
+    ("requests", "requests answered", ",d"),
+    ("errors", "errors of ours", ",d"),
+    ("mean_ms", "milliseconds each", ".2f"),
+)
 
 
 @click.command()
@@ -77,12 +82,10 @@ def print_comparison(found: "Comparison") -> None:
             table.add_row(label, *(f"{value:.2f}" for value in pair))
     table.add_row("rows refused", *(f"{count:,}" for count in found.refused))
     by_version = {entry["version"]: entry for entry in found.traffic}
-    for key, form in (
-        (("requests", ",d"), ("errors", ",d"), ("mean_ms", ".2f")) if by_version else ()
-    ):
-        pair = [by_version.get(version) for version in (found.served, found.candidate)]
-        cells = [format(entry[key], form) if entry else "none" for entry in pair]
-        table.add_row(key.replace("mean_ms", "milliseconds"), *cells)
+    seen = [by_version.get(version) for version in (found.served, found.candidate)]
+    if found.traffic:
+        for key, label, form in TRAFFIC:
+            table.add_row(label, *(format(entry[key], form) if entry else "" for entry in seen))
     console.print(table)
     low, high = found.differences["5 %"], found.differences["95 %"]
     console.print(

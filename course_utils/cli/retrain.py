@@ -57,8 +57,9 @@ def retrain(name: str, rows: Path, as_json: bool, **options: Any) -> None:
     from course_utils.retrain import retrain as run
 
     columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    silent = as_json or not console.is_terminal  # a log file has no use for a bar
     try:
-        with Progress(*columns, console=console, disable=as_json, transient=True) as bar:
+        with Progress(*columns, console=console, disable=silent, transient=True) as bar:
             task = bar.add_task("running the notebook", total=None, visible=False)
             found = run(
                 name,

@@ -107,7 +107,8 @@ class Following:
     def __init__(
         self, name: str, store: str | Path | None, host: Host, record: str | Path | None
     ) -> None:
-        self._name, self._store, self._host, self._record = name, store, host, record
+        self.name = name
+        self._store, self._host, self._record = store, host, record
         self._metrics = Metrics(by_version=True)
         self._turns = itertools.count(1)
         self._loaded: tuple[_Loaded, ...] = ()
@@ -139,7 +140,7 @@ class Following:
         """What ``/version`` answers, for the process that is asked."""
         now = self._now
         return {
-            "name": self._name,
+            "name": self.name,
             "serving": now.main.version,
             "canary": now.canary.version if now.canary else None,
             "share": now.share if now.canary else 0.0,
@@ -150,10 +151,10 @@ class Following:
     def look(self) -> None:
         """Look into the store and do as it says; never raises."""
         try:
-            wanted = records.serving(self._name, store=self._store)
+            wanted = records.serving(self.name, store=self._store)
         except (OSError, ValueError) as error:
             if str(error) != self._trouble:  # once, not twice a second
-                log.error("%s goes on unchanged: %s", self._name, error)
+                log.error("%s goes on unchanged: %s", self.name, error)
             self._trouble = str(error)
             return
         self._trouble = ""
@@ -172,7 +173,7 @@ class Following:
         self._loaded = (main, canary) if canary else (main,)
         if self._refused:
             self._try_again = time.monotonic() + AGAIN
-        log.info("%s: %s", self._name, self.state())
+        log.info("%s: %s", self.name, self.state())
 
     def _ready(self, version: int | None) -> _Loaded | None:
         """A version, loaded if it is not yet; None where there is none, or it was refused."""
@@ -183,10 +184,10 @@ class Following:
             return None
         try:
             host = replace(self._host, release=Release(version, self._metrics, self.state))
-            loaded = _Loaded(version, _load(self._name, version, self._store, host, self._record))
+            loaded = _Loaded(version, _load(self.name, version, self._store, host, self._record))
         except Exception as error:  # whatever a file makes its loader raise
             if self._refused.get(version) != str(error):
-                log.error("version %d of %s is refused: %s", version, self._name, error)
+                log.error("version %d of %s is refused: %s", version, self.name, error)
             self._refused = self._refused | {version: str(error)}  # anew: somebody may read it
             return None
         self._refused = {v: why for v, why in self._refused.items() if v != version}
@@ -198,14 +199,14 @@ class Following:
         A worker that takes the place of a lost one must not stay away because of a bad version.
         """
         past: dict[int | None, str] = {}
-        for serving in records.history(self._name, store=self._store):
+        for serving in records.history(self.name, store=self._store):
             past.pop(serving.version, None)  # the last place counts
             past[serving.version] = serving.time
         for version in reversed(past):
             if loaded := self._ready(version):
                 return _Now(loaded, None, 0.0, past[version])
         why = "; ".join(f"version {v}: {reason}" for v, reason in self._refused.items())
-        raise ValueError(why or nothing_promoted(self._name, self._store))
+        raise ValueError(why or nothing_promoted(self.name, self._store))
 
 
 def _load(
