@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from course_utils.drift.distributions import NEW, OLD, SMALL, Labels, plain
+from course_utils.drift.distributions import NEW, OLD, SMALL, Labels, histogram, plain
 from course_utils.drift.plots import png
 from course_utils.records.scores import SEED, Examples
 
@@ -80,7 +80,8 @@ def residuals(document: dict[str, Any], found: Examples, labels: Labels) -> tupl
     """How the errors are distributed."""
     figure, ax = _figure()
     errors = found.predicted - found.truth
-    ax.hist(errors, bins=30, color=OLD)
+    bins: Any = histogram(errors, np.array([]))  # finite all of them, so there are bins
+    ax.stairs(np.histogram(errors, bins.edges)[0], bins.edges, color=OLD, fill=True)
     ax.axvline(0, color="#666666", linewidth=1)
     ax.set_xlabel(labels(f"predicted less true {document['model']['target']}", 50), **labels.style)
     ax.set_ylabel("rows")

@@ -28,8 +28,7 @@ def architecture(files: list[Path]) -> dict[str, Any] | None:
         ValueError: a ``.keras`` or ``.h5`` file is none.
     """
     for path in _by_suffix(files, ".keras"):
-        with _zip(path) as file:
-            config = json.loads(file.read(CONFIG))
+        config = json.loads(_member(path, CONFIG))
         compiled = config.pop("compile_config", None)
         return {"source": path.name, "architecture": config, "compiled": compiled}
     for path in _by_suffix(files, ".h5"):
@@ -80,7 +79,7 @@ def _read(path: Path) -> Iterator[tuple[str, Any]]:
     if path.suffix == ".tflite":
         yield from _constants(path)
     elif path.suffix == ".keras":
-        with _zip(path) as archive, _h5(io.BytesIO(archive.read(WEIGHTS)), path.name) as file:
+        with _h5(io.BytesIO(_member(path, WEIGHTS)), path.name) as file:
             yield from _datasets(file)
     else:
         with _h5(path) as file:
@@ -118,10 +117,11 @@ def _by_suffix(files: list[Path], suffix: str) -> list[Path]:
     return [path for path in files if path.suffix == suffix]
 
 
-def _zip(path: Path) -> zipfile.ZipFile:
+def _member(path: Path, name: str) -> bytes:
     try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile:
+        with zipfile.ZipFile(path) as file:
+            return file.read(name)
+    except (zipfile.BadZipFile, KeyError):
         raise ValueError(f"{path.name} is not a file that Keras saved.") from None
 
 
@@ -131,4 +131,4 @@ def _h5(file: Any, name: str = "") -> Any:
     try:
         return h5py.File(file, "r")
     except OSError as error:
-        raise ValueError(f"{name or file.name} is not an HDF5 file: {error}") from None
+        raise ValueError(f"{name or file.name} is not a file that Keras saved: {error}") from None

@@ -36,4 +36,5 @@ def main(thing: str, signal: str, store: str, *rest: str) -> None:
         records.promote("mpg", int(rest[0]), store=store, reason=rest[1])
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -373,7 +373,12 @@ def test_data_that_do_not_fit_are_refused(tmp_path: Path):
     refused(r"takes \(7,\) .* takes the 3 features", files=FILES[:1], training=few, testing=few)
     huge = TESTING.assign(weight=1e39)  # more than float32 holds
     refused("testing data have no row without", testing=huge)
-    refused("answer to some of the testing data", testing=TESTING.assign(weight=3e38))
+
+
+def test_numbers_of_any_size_can_be_drawn(tmp_path: Path):
+    rows = TESTING.assign(weight=3e38, year=[1e300, *[-1e300] * 91])  # the year is left out
+    document = register(tmp_path, training=rows, testing=TESTING.assign(weight=3e38)).document
+    assert valid(document) == []
 
 
 def test_numbers_come_from_any_type_of_column():
