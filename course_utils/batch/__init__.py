@@ -153,7 +153,8 @@ class _Run:
         good = np.logical_and.reduce(list(fits.values()))
         answers = np.full(len(good), np.nan, np.float32)
         began = time.perf_counter()
-        rows = np.column_stack([column.astype(np.float32) for column in numbers.values()])
+        with np.errstate(over="ignore"):  # in rows that will not be asked
+            rows = np.column_stack([column.astype(np.float32) for column in numbers.values()])
         answers[good] = predict_rows(self.network, rows if good.all() else rows[good])
         self.spent += time.perf_counter() - began
         errors: Errors = [None] * len(good)

@@ -84,7 +84,7 @@ def check_types(file: Path, types: Mapping[str, str]) -> None:
         )
 
 
-def new_name(names: Sequence[str], *wished: str) -> str:
+def new_name(file: Path, names: Sequence[str], *wished: str) -> str:
     """The first of the wished names that no column has.
 
     Raises:
@@ -95,8 +95,8 @@ def new_name(names: Sequence[str], *wished: str) -> str:
         if name.translate(FOLD) not in taken:
             return name
     raise ValueError(
-        f"The input has columns named {' and '.join(map(repr, wished))}, which the output needs: "
-        "rename or drop one."
+        f"{file.name} has columns named {' and '.join(map(repr, wished))}, names that the output "
+        "needs: rename or drop one."
     )
 
 

@@ -76,8 +76,8 @@ class Table:
         self._types = dict.fromkeys(names, "VARCHAR") if self._is_csv else self._parquet_types()
         if not self._is_csv:
             check_types(file, {name: self._types[name] for name in schema.names})
-        self._answer = new_name(names, schema.target, f"{schema.target}_predicted")
-        self._error = new_name(names, "error", f"{schema.target}_error")
+        self._answer = new_name(file, names, schema.target, f"{schema.target}_predicted")
+        self._error = new_name(file, names, "error", f"{schema.target}_error")
 
     def prepare(self) -> int:
         """See that the table can be read from any row on.

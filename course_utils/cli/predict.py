@@ -114,7 +114,5 @@ def _report(done: "Summary", target: Path) -> None:
         soft_wrap=True,
     )
     if done.refused:
-        console.print(
-            f"{done.refused:,} rows have no prediction; the column of errors says why.",
-            highlight=False,
-        )
+        rows = "1 row has" if done.refused == 1 else f"{done.refused:,} rows have"
+        console.print(f"{rows} no prediction; the column of errors says why.", highlight=False)
