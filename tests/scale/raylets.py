@@ -1,0 +1,147 @@
+"""A cluster of several raylets on this machine, and what becomes of requests when one dies."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from course_utils.scale import Deployment, cluster
+from tests.serving import wait_until
+
+STORE = 100 * 2**20  # bytes, a node
+
+
+@contextlib.contextmanager
+def raylets(nodes: int, *, cores: int = 2, quick: bool = False) -> Iterator[Any]:
+    """Ray's own stand-in for a cluster: a head and ``nodes`` more, each with processes of its own.
+
+    At the end all of them have to be gone.
+    """
+    cluster.ray()
+    from ray.cluster_utils import Cluster
+
+    options = {
+        "num_cpus": cores,
+        "object_store_memory": STORE,
+        "include_dashboard": False,
+    }
+    # A node that says nothing is given up after three seconds, not Ray's fifteen; one that is
+    # only slow has ten times as long.
+    heard = {"health_check_period_ms": 500, "health_check_failure_threshold": 6}
+    head = options | {"_system_config": heard}
+    several = Cluster(initialize_head=True, head_node_args=head if quick else options)
+    try:
+        for _ in range(nodes):
+            several.add_node(**options)
+        yield several
+    finally:
+        ours = children()
+        cluster.ray().shutdown()
+        several.shutdown()
+        assert gone(ours)
+
+
+def children() -> list[psutil.Process]:
+    """All processes that this one has started, and theirs."""
+    return psutil.Process().children(recursive=True)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """Whether all of them end within a few seconds."""
+    return bool(wait_until(lambda: not any(map(_alive, processes)), 20))
+
+
+def _alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def client(retries: int = 1) -> requests.Session:
+    """A client that asks a second time, on a new connection, where the first answer is no good."""
+    session = requests.Session()
+    again = Retry(
+        retries,
+        allowed_methods=None,  # a prediction may be asked for twice
+        status_forcelist=[503],
+        backoff_factor=0,
+        raise_on_status=False,
+    )
+    session.mount("http://", HTTPAdapter(max_retries=again))
+    return session
+
+
+@dataclass
+class Shot:
+    """What became of the requests while a machine was shot."""
+
+    asked: int = 0
+    failed: list[str] = field(default_factory=list)
+    retried: int = 0
+    slowest: float = 0.0
+    lost: int = 0
+    """Replicas that were missing at the worst moment."""
+    seconds_to_full: float | None = None
+
+
+def shoot(
+    deployment: Deployment,
+    ask: Callable[[requests.Session], requests.Response],
+    kill: Callable[[], None],
+    *,
+    clients: int,
+    patience: float,
+) -> Shot:
+    """Ask without a pause, ``kill`` a second later, go on until all replicas are back."""
+    shot, end, lock = Shot(), threading.Event(), threading.Lock()
+
+    def work() -> None:
+        with client() as session:
+            while not end.is_set():
+                began = time.perf_counter()
+                try:
+                    answer = ask(session)
+                    failure = "" if answer.ok else f"{answer.status_code} {answer.text}"
+                    history = answer.raw.retries.history
+                except requests.RequestException as error:
+                    failure, history = repr(error), ()
+                with lock:
+                    shot.asked += 1
+                    shot.retried += bool(history)
+                    shot.slowest = max(shot.slowest, time.perf_counter() - began)
+                    if failure:
+                        shot.failed.append(failure)
+
+    threads = [threading.Thread(target=work) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        full = sum(deployment.replicas().values())
+        time.sleep(1)
+        kill()
+        began = time.monotonic()
+        while time.monotonic() < began + patience:
+            missing = full - sum(deployment.replicas().values())
+            shot.lost = max(shot.lost, missing)
+            if shot.lost and not missing:
+                shot.seconds_to_full = time.monotonic() - began
+                time.sleep(1)  # the new ones answer, too
+                break
+            time.sleep(0.05)
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
+    return shot
+
+
+def kill_raylet(node: Any) -> None:
+    """SIGKILL to the process by which a node belongs to the cluster; its replicas go with it."""
+    psutil.Process(node.all_processes["raylet"][0].process.pid).kill()

@@ -1,0 +1,213 @@
+"""Several raylets on this machine: the services and the drift test are those of one process."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+import requests
+from flask.testing import FlaskClient
+
+from benchmarks.image_service import cat
+from course_utils import drift, scale
+from course_utils.environment import data_folder
+from course_utils.services import image, mpg
+from course_utils.weights import image_classifier
+from tests.cars import cars
+from tests.drift.test_files import same
+from tests.scale.raylets import client, kill_raylet, raylets, shoot
+from tests.serving import CAR, MODEL, wait_until
+from tests.wire import Answer
+
+pytestmark = [
+    # Ray leaves the pipes and log files of its processes to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+JSON = {"Content-Type": "application/json"}
+MANY = 60  # requests at a time; the image service takes 16 and lets 4 wait in each proxy
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with raylets(2, quick=True) as several:
+        yield several
+
+
+@pytest.fixture(scope="module")
+def cars_service(cluster: Any) -> Iterator[scale.Deployment]:
+    with scale.serve("mpg", model=MODEL, replicas=2, address=cluster.address) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def photos_service(cluster: Any) -> Iterator[scale.Deployment]:
+    options = {"max_replicas": 2, "target": 2, "queue": 4, "prefix": "/photos"}
+    model = image_classifier()
+    with scale.serve("image", model=model, address=cluster.address, **options) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def plain() -> FlaskClient:
+    return mpg.create_app(MODEL).test_client()
+
+
+def at_once(number: int, ask: Callable[[Any], Any], what: Any) -> list[Any]:
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(ask, what))
+
+
+def answer_of(response: requests.Response) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, headers, response.content)
+
+
+def metric(deployment: scale.Deployment, name: str) -> float:
+    lines = requests.get(f"{deployment.url}/metrics", timeout=10).text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
+def test_a_thousand_cars_are_judged_as_by_the_plain_service(
+    cars_service: scale.Deployment, plain: FlaskClient
+) -> None:
+    asked = cars(1000, seed=8)
+    with client(retries=0) as session:
+        session.get_adapter("http://").init_poolmanager(8, 8)
+        url = f"{cars_service.url}/api/mpg"
+        found = at_once(8, lambda car: session.post(url, json=car, timeout=30).json(), asked)
+    expected = [plain.post("/api/mpg", json=car).get_json()["mpg"] for car in asked]
+    np.testing.assert_allclose([answer["mpg"] for answer in found], expected, rtol=1e-5)
+    assert len({answer["id"] for answer in found}) == 1000
+    # Whichever of the two replicas is asked, it tells of both.
+    assert metric(cars_service, "http_request_duration_seconds_count") >= 1000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers"),
+    [
+        ("POST", "/api/mpg", b"", JSON),
+        ("POST", "/api/mpg", b'{"cylinders": "8", "weight": -1, "wheels": 4, "wheels": 4}', JSON),
+        ("POST", "/api/mpg", b"[" * 60_000, JSON),
+        ("POST", "/api/mpg", b"{" + b" " * 70_000, JSON),
+        ("POST", "/api/mpg", b"cylinders=8", {"Content-Type": "text/plain"}),
+        ("GET", "/api/mpg", None, {}),
+        ("GET", "/api/nothing", None, {}),
+    ],
+    ids=["empty", "faults", "nested", "too large", "wrong type", "wrong method", "no path"],
+)
+def test_what_is_wrong_is_said_as_by_the_plain_service(
+    cars_service: scale.Deployment,
+    plain: FlaskClient,
+    method: str,
+    path: str,
+    body: bytes | None,
+    headers: dict[str, str],
+) -> None:
+    url = cars_service.url + path
+    found = answer_of(requests.request(method, url, data=body, headers=headers, timeout=30))
+    other = plain.open(path, method=method, data=body, headers=headers)
+    expected = Answer(other.status_code, {k.lower(): v for k, v in other.headers}, other.data)
+    assert found.status == expected.status
+    assert found.pointers == expected.pointers
+    assert found.problem | {"request_id": ""} == expected.problem | {"request_id": ""}
+
+
+def test_a_body_in_chunks_arrives_whole(cars_service: scale.Deployment) -> None:
+    text = json.dumps(CAR).encode()
+    pieces = iter([text[:40], text[40:]])
+    url = f"{cars_service.url}/api/mpg"
+    answer = requests.post(url, data=pieces, headers=JSON, timeout=30)
+    assert answer.json()["mpg"] == requests.post(url, json=CAR, timeout=30).json()["mpg"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"])
+def test_the_operations_are_there(cars_service: scale.Deployment, path: str) -> None:
+    answer = requests.get(cars_service.url + path, timeout=30)
+    assert answer.ok
+    assert answer.content
+
+
+def test_a_request_has_one_id(cars_service: scale.Deployment) -> None:
+    answer = requests.post(f"{cars_service.url}/api/mpg", json=CAR, timeout=30)
+    assert answer.headers["X-Request-ID"] == answer.json()["id"]
+
+
+def test_the_drift_report_is_that_of_one_process(cluster: Any, tmp_path: Path) -> None:
+    """Chicago before and after 2012, a file a year, spread over the cluster's machines."""
+    table = data_folder() / "chicago-ridership.csv.gz"
+    with duckdb.connect() as sql:
+        for year in range(2001, 2017):
+            side = "old" if year < 2012 else "new"
+            sql.execute(
+                f"COPY (SELECT * FROM '{table}' WHERE year(date) = {year}) "
+                f"TO '{tmp_path}/{side}-{year}.parquet'"
+            )
+    paths = tmp_path / "old-*.parquet", tmp_path / "new-*.parquet"
+    found = scale.compare_files(*paths, memory=128, address=cluster.address)
+    same(found, drift.compare_files(*paths))
+    assert found.decision == "retrain"
+
+
+def test_photos_are_judged_together_and_as_by_the_plain_service(
+    photos_service: scale.Deployment,
+) -> None:
+    jpeg = cat()
+    form = {"image": ("cat.jpg", jpeg)}
+    plain = image.create_app(image_classifier()).test_client()
+    expected = plain.post("/api/image", data={"image": (io.BytesIO(jpeg), "cat.jpg")})
+    before = metric(photos_service, "network_batch_size_count")
+    url = f"{photos_service.url}/api/image"
+    answers = at_once(12, lambda _: requests.post(url, files=form, timeout=60).json(), range(36))
+    for found in answers:
+        for ours, theirs in zip(found["pred"], expected.get_json()["pred"], strict=True):
+            assert ours["name"] == theirs["name"]
+            assert ours["prob"] == pytest.approx(theirs["prob"], rel=1e-5, abs=2e-6)
+    runs = metric(photos_service, "network_batch_size_count") - before
+    assert metric(photos_service, "network_batch_size_sum") >= 36
+    assert runs <= 36 / 2  # two and more at a time
+
+
+def test_too_many_photos_are_told_to_come_back_and_call_for_a_second_replica(
+    photos_service: scale.Deployment,
+) -> None:
+    url, form = f"{photos_service.url}/api/image", {"image": ("cat.jpg", cat())}
+    answers: list[requests.Response] = []
+
+    def second_has_come() -> bool:
+        answers.extend(
+            at_once(MANY, lambda _: requests.post(url, files=form, timeout=60), range(MANY))
+        )
+        return photos_service.replicas()["network"] == 2
+
+    assert photos_service.replicas()["network"] == 1
+    assert wait_until(second_has_come, 90)
+    refused = [answer_of(answer) for answer in answers if answer.status_code != 200]
+    assert 0 < len(refused) < len(answers)
+    for answer in refused:
+        assert answer.status == 503
+        assert answer.problem["errors"] == []
+        assert answer.headers["retry-after"] == "1"
+
+
+def test_a_raylet_is_killed_and_nobody_notices(
+    cluster: Any, cars_service: scale.Deployment
+) -> None:
+    """Its replica and its proxy die with it; each client asks once more at most."""
+    node = next(node for node in cluster.list_all_nodes() if not node.head)
+    shot = shoot(
+        cars_service,
+        lambda session: session.post(f"{cars_service.url}/api/mpg", json=CAR, timeout=30),
+        lambda: kill_raylet(node),
+        clients=4,
+        patience=90,
+    )
+    print(shot)
+    assert shot.failed == []
+    assert shot.lost >= 1
+    assert shot.seconds_to_full is not None
