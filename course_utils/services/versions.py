@@ -168,7 +168,7 @@ class Following:
         self._refused = {v: why for v, why in self._refused.items() if v in asked}
         main = self._ready(wanted.version) or before.main
         canary = self._ready(wanted.canary)
-        since = wanted.time if main.version == wanted.version else before.since
+        since = before.since if main.version == before.main.version else wanted.time
         self._now = _Now(main, canary, wanted.share, since)
         self._loaded = (main, canary) if canary else (main,)
         if self._refused:
@@ -200,8 +200,9 @@ class Following:
         """
         past: dict[int | None, str] = {}
         for serving in records.history(self.name, store=self._store):
-            past.pop(serving.version, None)  # the last place counts
-            past[serving.version] = serving.time
+            if serving.version not in list(past)[-1:]:  # else a canary has come or gone
+                past.pop(serving.version, None)
+                past[serving.version] = serving.time
         for version in reversed(past):
             if loaded := self._ready(version):
                 return _Now(loaded, None, 0.0, past[version])

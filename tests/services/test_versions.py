@@ -246,6 +246,7 @@ def test_a_worker_that_starts_anew_falls_back_to_what_can_be_served(store: Path)
     tamper(store, 2)
     app = versions.create_app("mpg", store=store)
     assert app.state()["serving"] == 1
+    assert app.state()["since"] == records.history("mpg", store=store)[0].time
     assert [e["version"] for e in app.state()["refused"]] == [2]
     tamper(store, 1)
     with pytest.raises(ValueError, match=r"version 2: .*version 1: .*not as it was registered"):
@@ -316,15 +317,16 @@ def test_a_canary_that_is_promoted_stays_loaded(store: Path) -> None:
     app = versions.create_app("mpg", store=store)
     records.try_canary("mpg", 2, 0.5, store=store)
     app.look()
-    records.promote("mpg", 2, store=store)
+    assert app.state()["since"] == records.history("mpg", store=store)[0].time  # of version 1
+    promoted = records.promote("mpg", 2, store=store)
     tamper(store, 2)  # what is in memory was verified; the file is no longer asked
     app.look()
-    assert app.state() | {"since": ""} == {
+    assert app.state() == {
         "name": "mpg",
         "serving": 2,
         "canary": None,
         "share": 0.0,
-        "since": "",
+        "since": promoted.time,
         "refused": [],
     }
 
@@ -446,3 +448,9 @@ def test_check_says_what_is_served(store: Path, tmp_path: Path) -> None:
         versions.check("mpg", tmp_path / "empty")
     with pytest.raises(ValueError, match="No version of mpg is promoted"):
         versions.create_app("mpg", store=tmp_path / "empty")
+
+
+def test_what_is_not_ready_is_not_served(store: Path) -> None:
+    """Such as a worker that starts while the server ends."""
+    with pytest.raises(ValueError, match="it is not ready: The service is shutting down"):
+        versions.create_app("mpg", store=store, host=Host(draining=lambda: True))
