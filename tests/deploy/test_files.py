@@ -82,7 +82,9 @@ def test_the_unit_leaves_little_to_attack(tool, tmp_path):
 
     done = exposure(copy(f"systemd/{UNIT.name}", tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    bare = re.sub(r"(?m)^(Private|Protect|Restrict|System|DynamicUser).*\n", "", UNIT.read_text())
+    bare = re.sub(
+        r"(?m)^(Private|Protect|Restrict|System|DynamicUser).*\n", "", UNIT.read_text("utf-8")
+    )
     (tmp_path / "bare.service").write_text(bare, "utf-8")
     assert exposure(tmp_path / "bare.service").returncode == 1
 
