@@ -1,19 +1,25 @@
-"""Does one thing in a process of its own, for tests that start many: ``processes.py THING ...``."""
+"""Does one thing in many processes at once: ``python -m tests.records.processes THING STORE ...``.
+
+The processes wait for each other, so that all begin in the same moment. Where the system can
+fork they are forked from one that has loaded all they need: starting a hundred would take longer
+than what they do.
+"""
 
 import json
+import multiprocessing
 import shutil
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import ai_edge_litert.interpreter  # noqa: F401 - what `promote` would load in each process
+
+import course_utils.predictor  # noqa: F401
 from course_utils import records
 from course_utils.records.store import draft, folder_of, publish
 
-
-def wait_for(signal: Path) -> None:
-    print("ready", flush=True)
-    while not signal.exists():
-        time.sleep(0.05)
+PATIENCE = 120  # seconds
 
 
 def copy(source: Path, store: Path, notes: str) -> int:
@@ -25,16 +31,44 @@ def copy(source: Path, store: Path, notes: str) -> int:
         return publish(new, document)
 
 
-def main(thing: str, signal: str, store: str, *rest: str) -> None:
-    wait_for(Path(signal))
-    if thing == "register":
-        copy(Path(rest[0]), Path(store), rest[1])
-    elif thing == "register on and on":
-        for number in range(1_000_000):
-            print(copy(Path(rest[0]), Path(store), f"{rest[1]}-{number}"), flush=True)
-    elif thing == "promote":
-        records.promote("mpg", int(rest[0]), store=store, reason=rest[1])
+def on_and_on(store: Path, source: Path, notes: str) -> None:
+    """Register until somebody kills this process, and say each version that there is now."""
+    for number in range(1_000_000):
+        print(copy(source, store, f"{notes}-{number}"), flush=True)
+
+
+def register(store: Path, number: int, source: str) -> None:
+    copy(Path(source), store, str(number))
+
+
+def promote(store: Path, number: int) -> None:
+    records.promote("mpg", 1 + number % 2, store=store, reason=str(number))
+
+
+def together(barrier: Any, thing: Callable[..., None], *arguments: Any) -> None:
+    barrier.wait(PATIENCE)
+    thing(*arguments)
+
+
+def at_once(count: int, thing: Callable[..., None], store: Path, *rest: str) -> int:
+    """Returns how many of the processes failed."""
+    forks = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
+    context = multiprocessing.get_context("fork" if forks else "spawn")
+    barrier = context.Barrier(count)
+    ours = [
+        context.Process(target=together, args=(barrier, thing, store, number, *rest))
+        for number in range(count)
+    ]
+    for process in ours:
+        process.start()
+    for process in ours:
+        process.join()
+    return sum(process.exitcode != 0 for process in ours)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    name, folder, *more = sys.argv[1:]
+    if name == "on and on":
+        on_and_on(Path(folder), Path(more[0]), more[1])
+    else:
+        sys.exit(at_once(int(more[0]), globals()[name], Path(folder), *more[1:]))
