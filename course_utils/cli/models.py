@@ -161,7 +161,12 @@ def _say(state: records.Serving) -> None:
 
 
 @command
-@click.option("--html", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--html",
+    required=True,
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="The file to write.",
+)
 def page(store: Path | None, html: Path) -> None:
     """Write one HTML file to browse and compare the models of the store."""
     from course_utils.records.page import page as written

@@ -5,6 +5,7 @@ fork they are forked from one that has loaded all they need: starting a hundred 
 than what they do.
 """
 
+import importlib
 import json
 import multiprocessing
 import shutil
@@ -13,9 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ai_edge_litert.interpreter  # noqa: F401 - what `promote` would load in each process
-
-import course_utils.predictor  # noqa: F401
 from course_utils import records
 from course_utils.records.store import draft, folder_of, publish
 
@@ -52,6 +50,8 @@ def together(barrier: Any, thing: Callable[..., None], *arguments: Any) -> None:
 
 def at_once(count: int, thing: Callable[..., None], store: Path, *rest: str) -> int:
     """Returns how many of the processes failed."""
+    for module in ("ai_edge_litert.interpreter", "course_utils.predictor"):
+        importlib.import_module(module)  # once, and not in each process as it verifies
     forks = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
     context = multiprocessing.get_context("fork" if forks else "spawn")
     barrier = context.Barrier(count)

@@ -3,6 +3,7 @@
 import getpass
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -343,7 +344,7 @@ def test_the_code_digest_is_the_same_with_the_line_ends_of_windows(tmp_path: Pat
         done = subprocess.run(
             [sys.executable, "-c", ask],
             cwd=folder.parent,
-            env={"PYTHONPATH": str(folder.parent)},
+            env=os.environ | {"PYTHONPATH": str(folder.parent)},
             capture_output=True,
             text=True,
             check=True,
