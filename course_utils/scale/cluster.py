@@ -20,6 +20,7 @@ OBJECT_STORE = 200 * 2**20  # bytes; photos on their way to the network pass thr
 #: set these there, too, so that Serve's own errors are problem+json and it scales within seconds.
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # or a thread of Serve starts another Ray after the end
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "course_utils.scale.problems:middleware",
     "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
     "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
@@ -79,6 +80,7 @@ def enter(address: str | None) -> None:
     Raises:
         ConnectionError: no cluster answers there.
         ModuleNotFoundError: Ray is not installed.
+        RuntimeError: Ray does not start.
         ValueError: this program is part of another cluster.
     """
     global _users, _ours
@@ -116,13 +118,23 @@ def joined(address: str | None) -> Iterator[Any]:
 
 
 def _start(engine: Any) -> None:
-    engine.init(
-        num_cpus=cores(),
-        object_store_memory=OBJECT_STORE,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    for tries_left in (1, 0):
+        try:
+            engine.init(
+                num_cpus=cores(),
+                object_store_memory=OBJECT_STORE,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except Exception as error:  # it is a plain one, after thirty seconds
+            engine.shutdown()
+            if not tries_left:
+                raise RuntimeError(
+                    f"Ray does not start. Where this machine is busy, try again later. ({error})"
+                ) from error
+        else:
+            return
 
 
 def _join(engine: Any, address: str) -> None:

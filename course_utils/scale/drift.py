@@ -134,13 +134,16 @@ def _spread(
     rows = [{"column": name} for name in names]
     needs = {"num_cpus": 1, "memory": memory * 2**20 + LIBRARIES}
     columns = data.from_items(rows, override_num_blocks=len(rows))
-    found = {}
-    for row in columns.map(partial(look, paths, memory, task), **needs).iter_rows():
+    return dict(answers(columns.map(partial(look, paths, memory, task), **needs).iter_rows()))
+
+
+def answers(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The columns' names with what `look` found of them; what went wrong there is raised here."""
+    for row in rows:
         answer = pickle.loads(row["answer"])
         if isinstance(answer, Exception):
             raise answer
-        found[row["column"]] = answer
-    return found
+        yield row["column"], answer
 
 
 def _quiet_data() -> Any:

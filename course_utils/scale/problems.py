@@ -86,7 +86,7 @@ async def _answer(
         (b"content-length", str(len(body)).encode()),
         (b"x-request-id", request_id),
     ]
-    if status == 503:
-        answered.append((b"retry-after", b"1"))
+    if status == 503:  # the next try had better meet another proxy
+        answered += [(b"retry-after", b"1"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": answered})
     await send({"type": "http.response.body", "body": body})

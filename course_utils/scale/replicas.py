@@ -133,6 +133,9 @@ class Network:
     @serve.batch(max_batch_size=LARGEST_BATCH, batch_wait_timeout_s=0)  # type: ignore[untyped-decorator]
     async def predict(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
         """Called with one picture; Serve gathers them."""
+        return await self.run(pictures)
+
+    async def run(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
+        """The answers to several pictures, in a thread: the next ones are taken in meanwhile."""
         self._sizes.observe(len(pictures))
-        # In a thread, so that the next ones are taken in meanwhile.
         return list(await asyncio.to_thread(self._predictor.predict, np.stack(pictures)))

@@ -1,6 +1,7 @@
 """A cluster of several raylets on this machine, and what becomes of requests when one dies."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from course_utils.scale import Deployment, cluster
-from tests.serving import wait_until
+from tests.serving import free_port, wait_until
 
 STORE = 100 * 2**20  # bytes, a node
 
@@ -22,7 +23,8 @@ STORE = 100 * 2**20  # bytes, a node
 def raylets(nodes: int, *, cores: int = 2, quick: bool = False) -> Iterator[Any]:
     """Ray's own stand-in for a cluster: a head and ``nodes`` more, each with processes of its own.
 
-    At the end all of them have to be gone.
+    Each has a proxy of its own. All share one address, so those that are not the head's listen on
+    another port. At the end everything has to be gone.
     """
     cluster.ray()
     from ray.cluster_utils import Cluster
@@ -38,6 +40,7 @@ def raylets(nodes: int, *, cores: int = 2, quick: bool = False) -> Iterator[Any]
     head = options | {"_system_config": heard}
     several = Cluster(initialize_head=True, head_node_args=head if quick else options)
     try:
+        os.environ["RAY_SERVE_WORKER_PROXY_HTTP_PORT"] = str(free_port())
         for _ in range(nodes):
             several.add_node(**options)
         yield several
@@ -65,7 +68,7 @@ def _alive(process: psutil.Process) -> bool:
 
 
 def client(retries: int = 1) -> requests.Session:
-    """A client that asks a second time, on a new connection, where the first answer is no good."""
+    """A client that asks a second time, after the second that the first answer may ask for."""
     session = requests.Session()
     again = Retry(
         retries,
@@ -142,6 +145,16 @@ def shoot(
     return shot
 
 
+def serves(node: Any, deployment: str) -> bool:
+    """Whether one of a deployment's replicas runs on a node."""
+    names = [" ".join(process.cmdline()) for process in _raylet(node).children()]
+    return any("ServeReplica" in name and f":{deployment}" in name for name in names)
+
+
 def kill_raylet(node: Any) -> None:
     """SIGKILL to the process by which a node belongs to the cluster; its replicas go with it."""
-    psutil.Process(node.all_processes["raylet"][0].process.pid).kill()
+    _raylet(node).kill()
+
+
+def _raylet(node: Any) -> psutil.Process:
+    return psutil.Process(node.all_processes["raylet"][0].process.pid)
