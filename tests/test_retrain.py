@@ -99,77 +99,104 @@ def csv(table: pd.DataFrame, file: Path) -> Path:
 # The whole way
 
 
-def test_a_better_candidate_is_served(
-    store: Path, new_cars: pd.DataFrame, trained: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def first(
+    template: Path, new_cars: pd.DataFrame, tmp_path_factory: Any
+) -> tuple[Path, retrain.Outcome, list[tuple[int, int]]]:
+    """The store after one retraining, its outcome, and the progress that was told."""
+    folder = tmp_path_factory.mktemp("first")
+    store = Path(shutil.copytree(template, folder / "store"))
+    trained = folder / "trained.tflite"
+    trained.write_bytes(generous(0))
     cells: list[tuple[int, int]] = []
-    found = retrain.retrain(
-        "mpg",
-        new_cars,
-        store=store,
-        notebook=notebook(tmp_path, READ, SAVE),
-        on_cell=lambda *progress: cells.append(progress),
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRAINED", str(trained))
+        found = retrain.retrain(
+            "mpg",
+            new_cars,
+            store=store,
+            notebook=notebook(folder, READ, SAVE),
+            on_cell=lambda *progress: cells.append(progress),
+        )
+    return store, found, cells
+
+
+def test_a_better_candidate_is_served(first: Any) -> None:
+    store, found, cells = first
     assert (found.verdict, found.served, found.candidate) == ("promoted", 1, 2)
     assert cells == [(1, 4), (2, 4), (3, 4), (4, 4)]  # with the one that papermill puts in
     assert "surely better" in found.reasons[0]
-    assert found.comparison is not None
     assert found.comparison.candidate == 2
+    assert found.comparison.errors.rows == 50
     serving = records.serving("mpg", store=store)
     assert (serving.version, serving.canary) == (2, None)
     assert serving.reason == found.reasons[0]
     json.dumps(found.to_dict(), allow_nan=False)
 
+
+def test_its_record_holds_what_led_to_it(
+    first: Any, cars: pd.DataFrame, new_cars: pd.DataFrame
+) -> None:
+    store, _, _ = first
     record = records.load("mpg", 2, store=store)
     records.verify(record)
     files = record.model.parent
     learnt, judged = pd.read_csv(files / "training.csv"), pd.read_csv(files / "testing.csv")
     assert len(judged) == 50
-    assert found.comparison.errors is not None
-    assert found.comparison.errors.rows == 50
     assert set(judged["name"]) <= set(new_cars["name"])
     # Each car is learned from or judged by, once.
     both = pd.concat([learnt, judged]).sort_values(list(learnt)).reset_index(drop=True)
-    every = load_auto_mpg().sort_values(list(learnt)).reset_index(drop=True)
+    every = cars.sort_values(list(learnt)).reset_index(drop=True)
     pd.testing.assert_frame_equal(both, every[list(both)], check_dtype=False)
     ran = nbformat.read(files / "tiny.ipynb", as_version=4)
     assert [cell.execution_count for cell in ran.cells] == [1, 2, 3, 4]
     assert "training.csv" in ran.cells[1].source
-    assert str(tmp_path) not in json.dumps(ran.metadata)
+    assert str(store.parent) not in json.dumps(ran.metadata)
     assert "50 labelled rows" in record.document["notes"]
 
 
 def test_the_next_training_learns_from_the_rows_that_judged(
-    store: Path, new_cars: pd.DataFrame, trained: Path, tmp_path: Path
+    first: Any,
+    new_cars: pd.DataFrame,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And what is known already is not new."""
+    """And what is known already is not new. Later cars go 3 mpg farther."""
+    store = Path(shutil.copytree(first[0], tmp_path / "store"))
+    trained.write_bytes(generous(3))
     tiny = notebook(tmp_path, READ, SAVE)
-    retrain.retrain("mpg", new_cars, store=store, notebook=tiny, share=0.2)
-    serving = records.serving("mpg", store=store)
-    assert (serving.version, serving.canary, serving.share) == (1, 2, 0.2)  # on trial
-    records.promote("mpg", 2, store=store)
-    rng = np.random.default_rng(0)
-    later = new_cars.assign(
-        weight=new_cars["weight"] + 1, acceleration=rng.permutation(new_cars["acceleration"])
-    )
+    monkeypatch.setattr(training_notebook, "find", lambda name: tiny)
+    later = new_cars.assign(weight=new_cars["weight"] + 1, mpg=new_cars["mpg"] + 3)
     rows = pd.concat([new_cars, later, later.iloc[:5]])
-    found = retrain.retrain("mpg", rows, store=store, notebook=tiny, force=True)
-    known = f"{len(new_cars) + 5} of {len(rows)} rows are known already, or there twice."
-    assert found.notes == [known]
+    options = ["--store", store, "--canary", 0.2, "--force"]
+    result = course("--rows", csv(rows, tmp_path / "later.csv"), *options)
+    assert (result.exit_code, result.output.splitlines()[0]) == (4, "ON TRIAL")
+    said = " ".join(result.output.split())
+    assert f"{len(new_cars) + 5} of {len(rows)} rows are known already, or there twice." in said
+    assert "Version 3 is on trial beside version 2." in said
+    serving = records.serving("mpg", store=store)
+    assert (serving.version, serving.canary, serving.share) == (2, 3, 0.2)
     files = records.load("mpg", 3, store=store).model.parent
     learnt, judged = pd.read_csv(files / "training.csv"), pd.read_csv(files / "testing.csv")
     assert len(learnt) + len(judged) == 398 + len(later)
-    assert found.verdict == "not better"  # it is the same network
-    assert records.serving("mpg", store=store).version == 2
 
 
 def test_a_worse_candidate_is_kept_for_the_record(
-    store: Path, new_cars: pd.DataFrame, trained: Path, tmp_path: Path
+    store: Path,
+    new_cars: pd.DataFrame,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trained.write_bytes(generous(8))
-    found = retrain.retrain("mpg", new_cars, store=store, notebook=notebook(tmp_path, SAVE))
-    assert (found.verdict, found.candidate) == ("not better", 2)
-    assert "surely worse" in found.reasons[0]
+    tiny = notebook(tmp_path, SAVE)
+    monkeypatch.setattr(training_notebook, "find", lambda name: tiny)
+    result = course("--rows", csv(new_cars, tmp_path / "new.csv"), "--store", store)
+    assert (result.exit_code, result.output.splitlines()[0]) == (5, "NOT BETTER")
+    said = " ".join(result.output.split())
+    assert "so it is surely worse" in said
+    assert "Version 1 goes on serving. Version 2 is kept for the record." in said
     assert records.versions("mpg", store=store) == [1, 2]
     assert records.serving("mpg", store=store).version == 1
 
@@ -194,10 +221,13 @@ def test_who_was_overtaken_changes_nothing(
 
 @pytest.mark.slow
 def test_notebook_02_makes_a_version(
-    store: Path, new_cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The course's own notebook, by the command; and labels that are no labels do not pass it."""
-    home = tmp_path / "home"
+    home, store = tmp_path / "home", tmp_path / "store"
+    register(store, 4, training=cars[cars["year"] <= 74])
+    records.promote("mpg", 1, store=store)
+    new_cars = cars[cars["year"] > 74]
     monkeypatch.setenv("COURSE_HOME", str(home))
     monkeypatch.setenv("COLUMNS", "200")
     result = course("--rows", csv(new_cars, tmp_path / "new.csv"), "--store", store)
@@ -253,7 +283,7 @@ def test_a_small_drift_is_to_be_watched(cars: pd.DataFrame, tmp_path: Path) -> N
 
 
 def test_requests_may_have_drifted_before_the_labels_come(
-    cars: pd.DataFrame, trained: Path, tmp_path: Path
+    cars: pd.DataFrame, tmp_path: Path
 ) -> None:
     half = cars.sample(frac=0.5, random_state=1)
     store, folder = tmp_path / "store", tmp_path / "asked"
@@ -270,13 +300,17 @@ def test_requests_may_have_drifted_before_the_labels_come(
     for _ in range(90):
         recorder(list(CAR.values()), 16.4)
     recorder.write()
-    tiny = notebook(tmp_path, SAVE)
+    before = content(store)
+    tiny = notebook(tmp_path, "assert False, 'too bad'", tags=("check-yourself",))
     found = retrain.retrain("mpg", rows, store=store, requests=folder, notebook=tiny)
     assert {what: report.decision for what, report in found.drift.items()} == {
         "new rows": "keep",
         "requests": "retrain",
     }
-    assert found.verdict == "promoted"
+    # So it was trained, and this notebook does not pass its own check.
+    assert (found.verdict, found.candidate) == ("not fit to serve", None)
+    assert "too bad" in found.reasons[0]
+    assert content(store) == before
 
 
 # The first version
@@ -422,17 +456,6 @@ def test_a_failing_notebook_says_where_and_why(
     assert message in str(raised.value)
 
 
-def test_after_a_failure_the_store_is_what_it_was(
-    store: Path, new_cars: pd.DataFrame, tmp_path: Path
-) -> None:
-    before = content(store)
-    tiny = notebook(tmp_path, "assert False, 'too bad'", tags=("check-yourself",))
-    found = retrain.retrain("mpg", new_cars, store=store, notebook=tiny)
-    assert (found.verdict, found.candidate) == ("not fit to serve", None)
-    assert "too bad" in found.reasons[0]
-    assert content(store) == before
-
-
 RUN = """
 import sys
 from pathlib import Path
@@ -454,20 +477,20 @@ def test_it_can_be_stopped_at_any_moment(
         tmp_path, f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(120)"
     )
     rows = csv(new_cars, tmp_path / "new.csv")
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", RUN, str(rows), str(store), str(tiny)],
         cwd=ROOT,
         env=os.environ | {"TMPDIR": str(temporary)},
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
-        assert wait_until(sign.exists, seconds=60), process.stderr
-        (kernel,) = psutil.Process(process.pid).children()
-        process.send_signal(getattr(signal, number))
-        _, said = process.communicate(timeout=30)
-    finally:
-        process.kill()
+    ) as process:
+        try:
+            assert wait_until(sign.exists, seconds=180)
+            (kernel,) = psutil.Process(process.pid).children()
+            process.send_signal(getattr(signal, number))
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode != 0
     if number != "SIGKILL":
         assert "did not come to its end: it was stopped" in said
