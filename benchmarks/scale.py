@@ -95,7 +95,7 @@ def cost(name: str, rounds: int, seconds: int) -> tuple[Found, dict[str, float]]
     def by_ray(post: Callable[..., Measured], seconds: int) -> Measured:
         before = processor_seconds()
         found = post(seconds=seconds, connections=CLIENTS)
-        requests_made = found.per_second * seconds
+        requests_made = max(1, found.per_second * seconds)  # none in a first second, perhaps
         for part, now in processor_seconds().items():
             spent[part].append(1000 * (now - before[part]) / requests_made)
         return found
