@@ -15,7 +15,8 @@ PAGE := course_utils/webapp/dist/index.html
 PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -type f) \
 	$(shell find course_utils/webapp/src)
 ARGS ?=
-BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files coreml_parity digits pets many_classes
+BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files \
+	coreml_parity digits pets many_classes servers versions batch scale
 # Two files of tests at a time; more would ask for more memory than CI has.
 PARALLEL := -n 2 --dist loadfile
 # JupyterLab does not start for root unless told to.
@@ -54,7 +55,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 unit: $(PAGE)
-	@$(BIN)/python tools/programs.py chromium curl git
+	@$(BIN)/python tools/programs.py chromium curl git --where-possible apache2 apxs systemd-analyze
 	@$(BIN)/course fetch
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu" --durations=15 \
 		--cov --cov-report=term:skip-covered
@@ -82,7 +83,7 @@ lock: $(READY)
 	$(BIN)/python tools/lock.py
 
 bench: $(READY)
-	@$(BIN)/python tools/programs.py wrk
+	@$(BIN)/python tools/programs.py wrk --where-possible apache2 apxs
 	@set -e; for name in $(BENCHMARKS); do echo; $(BIN)/python -m benchmarks.$$name; done
 
 clean:

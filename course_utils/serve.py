@@ -161,6 +161,8 @@ def load_app(factory: Callable[[Host], Callable[..., Any]], draining: Any) -> Ca
     # Until Granian listens for it here, a stop ends this worker: the handler that it has from the
     # main process would only note it.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if draining.value:  # told to stop before it had begun: the signal has come and gone
+        os._exit(0)
     # prometheus_client chose on import, in the main process, before the folder was known.
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
     return factory(Host(draining=lambda: bool(draining.value), log_line=LogWriter()))
