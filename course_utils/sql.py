@@ -52,7 +52,11 @@ def connected(mebibytes: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnectio
     try:
         with closing(duckdb.connect(":memory:", config=config)) as sql:
             sql.execute(f"SET home_directory = {quoted(folder)}")
-            sql.execute("SET enable_progress_bar = false")
+            # In Jupyter without ipywidgets there is no bar, and to switch it off is an error.
+            if sql.execute("SELECT current_setting('enable_progress_bar')").fetchall() != [
+                (False,)
+            ]:
+                sql.execute("SET enable_progress_bar = false")
             sql.execute("SET parquet_metadata_cache = true")  # a file is read again and again
             sql.execute("SET lock_configuration = true")
             yield sql

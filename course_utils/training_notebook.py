@@ -97,7 +97,8 @@ def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> None:
         import papermill
     except ImportError as error:
         raise ImportError(
-            "Training runs a notebook: pip install 'networks-at-work[production]' brings what that takes."
+            "Training runs a notebook: pip install 'networks-at-work[production]' brings what that "
+            "takes."
         ) from error
     notebook = papermill.execute_notebook(
         source, work, parameters, prepare_only=True, progress_bar=False

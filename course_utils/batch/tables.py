@@ -107,7 +107,7 @@ class Table:
 
     def write(self, path: Path, answers: NDArray[np.float32], errors: Errors) -> None:
         """Write the rows in memory with what was made of them; NaN and None are nothing."""
-        made = pd.DataFrame({"answer": answers, "error": np.array(errors, object)})
+        made = pd.DataFrame({"answer": answers, "error": pd.Series(errors, dtype=object)})
         self._sql.register("made", made)
         self._sql.execute(
             f"COPY (SELECT chunk.*, made.answer AS {_name(self._answer)}, "

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from course_utils import batch
+from course_utils.batch import tables
 from tests.batch.tables import (
     FEATURES,
     predict,
@@ -217,3 +218,13 @@ def test_a_network_whose_answer_is_no_number(tmp_path):
     assert done.refused == len(CARS)
     found = {(row["mpg"], row["error"]) for row in read_csv(target)}
     assert found == {("", "the network's answer is not a number")}
+
+
+def test_a_chunk_that_is_too_large_for_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MEMORY", 4)
+    wide = "".join(f", hash(range) AS h{i}" for i in range(100))
+    cells = ", ".join(f"{CARS[0][name]} AS {name}" for name in FEATURES)
+    source = write_parquet(tmp_path / "in.parquet", f"SELECT {cells}{wide} FROM range(20_000)")
+    with pytest.raises(MemoryError, match="choose a smaller chunk"):
+        predict(source, tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
