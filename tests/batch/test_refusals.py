@@ -88,7 +88,7 @@ def test_columns_that_are_there_twice(refused):
         (f"{LINE}\n{ROW}\n{ROW},7\n".encode(), "Expected Number of Columns: 7 Found: 8"),
         (f"{LINE}\n{ROW}\n7,8\n{ROW}".encode(), "Expected Number of Columns: 7 Found: 2"),
         (f"name,{LINE}\ncaf\xe9,{ROW}".encode("latin-1"), "is no CSV file in UTF-8"),
-        (f"{LINE},name\n{MANY}{ROW},caf\xe9".encode("latin-1"), "not utf-8"),
+        (f"{LINE},name\n{MANY}{ROW},caf\xe9".encode("latin-1"), "Invalid unicode"),
     ],
 )
 def test_what_is_no_csv_file(content, what, refused):
