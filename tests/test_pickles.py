@@ -91,7 +91,7 @@ def npz() -> bytes:
         b"index\nvalue\n",
         b"Notes on the model",
         b'{"mpg": 1}',
-        gzip.compress(b"cylinders,mpg\n8,18\n"),
+        gzip.compress(b"cylinders,mpg\n8,18\n", mtime=0),
         npz(),
     ],
 )

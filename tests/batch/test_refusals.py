@@ -79,7 +79,7 @@ def test_columns_that_are_there_twice(refused):
         (os.urandom(100_000), "is no CSV file in UTF-8"),
         (LINE.encode("utf-16"), "is no CSV file in UTF-8"),
         (b"\x00" * 100, "is no CSV file in UTF-8"),
-        (gzip.compress(LINE.encode()), "is no CSV file in UTF-8"),
+        (gzip.compress(LINE.encode(), mtime=0), "is no CSV file in UTF-8"),
         (MODEL.read_bytes(), "is no CSV file in UTF-8"),
         (b"PAR1" + bytes(100), "is a Parquet file"),
         (LINE.replace(",", ";").encode(), "separated by ';'; only commas"),
