@@ -1,4 +1,4 @@
-"""Drift of a table larger than Ray's object store: `scale.compare_files`.
+"""Drift of a table larger than Ray's object store: `compare_files`.
 
     python -m benchmarks.scale_drift [--rows 2000000] [--memory 128]
 
@@ -22,6 +22,7 @@ from rich.table import Table
 from benchmarks.drift_files import COLUMNS, SIDES, write
 from course_utils import drift, scale
 from course_utils.scale import cluster
+from course_utils.scale.drift import compare_files
 from tests.drift.test_files import same
 from tests.scale.raylets import children
 
@@ -79,8 +80,8 @@ def main() -> None:
         paths = [folder / f"{side}.parquet" for side in SIDES]
         plain, alone = timed(lambda: drift.compare_files(*paths, memory=options.memory))
         with scale.joined(None), Watch() as watch:
-            scale.compare_files(*paths, memory=options.memory, max_rows=100)  # starts processes
-            spread, together = timed(lambda: scale.compare_files(*paths, memory=options.memory))
+            compare_files(*paths, memory=options.memory, max_rows=100)  # starts processes
+            spread, together = timed(lambda: compare_files(*paths, memory=options.memory))
             peak = watch.peak
             _, one_sort = timed(lambda: sorted_by_ray(paths[0]))
     same(spread, plain)

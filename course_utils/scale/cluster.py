@@ -55,10 +55,8 @@ def ray(address: str | None = None) -> Any:
             "once."
         )
     try:
-        import ray
-
-        with warnings.catch_warnings():  # Serve's own models are written as pydantic 1 had it
-            warnings.simplefilter("ignore", DeprecationWarning)
+        with _quiet_import():
+            import ray
             from ray import serve  # noqa: F401  # it sets up its log on import
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
@@ -68,6 +66,19 @@ def ray(address: str | None = None) -> Any:
     for name in ("ray", "ray.serve", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return ray
+
+
+@contextlib.contextmanager
+def _quiet_import() -> Iterator[None]:
+    """Without remarks on widgets that a notebook lacks, and on models as pydantic 1 had them."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def enter(address: str | None) -> None:

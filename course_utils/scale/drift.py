@@ -1,13 +1,14 @@
 """Drift of tables larger than memory, on many machines: `compare_files` on Ray Data.
 
 The tests look at one column at a time, and Parquet keeps the columns apart. So the rows of the
-data set that Ray spreads over the machines are the names of the columns: whoever gets a name reads
-that column from the files, within a bound on memory, and sends back a few numbers. The table itself
-never travels through Ray.
+data set that Ray spreads over the machines are the names of the columns: whoever gets some reads
+those columns from the files, one after the other, within a bound on memory, and sends back a few
+numbers. The table itself never travels through Ray.
 """
 
 import logging
 import pickle
+import time
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
@@ -27,6 +28,9 @@ from course_utils.drift.verdict import Bounds
 from course_utils.scale import cluster
 
 Paths = tuple[str, str]
+Task = Callable[..., dict[str, Any]]
+BLOCKS = 4  # of columns, a core: a slow one shall not keep the others waiting
+PATIENCE = 30  # seconds until a core is free
 LIBRARIES = 400 * 2**20  # bytes that a process takes besides the memory for the table
 
 
@@ -80,11 +84,11 @@ def _parquet(side: int, path: str | Path) -> str:
 
 
 class Spread:
-    """`frames.Tables` of which each column is looked at by a task of its own.
+    """`frames.Tables` whose columns are looked at by tasks, wherever they run.
 
     Args:
         files: the same tables as this machine reads them; only their headers are.
-        spread: from a function of `Files` and a column's name, and the names, to its results.
+        spread: from a function of `Files` and names of columns, and all names, to its results.
     """
 
     def __init__(self, files: Files, spread: Callable[..., dict[str, Any]]):
@@ -126,24 +130,40 @@ class Spread:
         raise NotImplementedError("the tasks compute them")
 
 
-def _spread(
-    paths: Paths, memory: int, task: Callable[..., Any], names: Iterable[str]
-) -> dict[str, Any]:
-    """What ``task`` says of each column, computed wherever there is room."""
-    data = _quiet_data()
-    rows = [{"column": name} for name in names]
+def _spread(paths: Paths, memory: int, task: Task, names: list[str]) -> dict[str, Any]:
+    """What ``task`` says of each column, computed wherever there is room.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    data, blocks = _quiet_data(), min(len(names), BLOCKS * _free_cores())
+    columns = data.from_items([{"column": name} for name in names], override_num_blocks=blocks)
     needs = {"num_cpus": 1, "memory": memory * 2**20 + LIBRARIES}
-    columns = data.from_items(rows, override_num_blocks=len(rows))
-    return dict(answers(columns.map(partial(look, paths, memory, task), **needs).iter_rows()))
+    found = columns.map_batches(partial(look, paths, memory, task), batch_size=None, **needs)
+    return answers(found.iter_rows())
 
 
-def answers(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """The columns' names with what `look` found of them; what went wrong there is raised here."""
+def answers(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What `look` found, by column; what went wrong there is raised here."""
+    together: dict[str, Any] = {}
     for row in rows:
         answer = pickle.loads(row["answer"])
         if isinstance(answer, Exception):
             raise answer
-        yield row["column"], answer
+        together |= answer
+    return together
+
+
+def _free_cores() -> int:
+    engine, deadline = cluster.ray(), time.monotonic() + PATIENCE
+    while engine.available_resources().get("CPU", 0) < 1:
+        if time.monotonic() > deadline:
+            raise RuntimeError(
+                "No core is free: services may have taken them all. Stop one, ask for fewer "
+                "replicas, or join a larger cluster by its address."
+            )
+        time.sleep(0.1)
+    return int(engine.cluster_resources()["CPU"])
 
 
 def _quiet_data() -> Any:
@@ -156,33 +176,34 @@ def _quiet_data() -> Any:
     return data
 
 
-def look(
-    paths: Paths, memory: int, task: Callable[..., Any], row: dict[str, Any]
-) -> dict[str, Any]:
-    """Run ``task`` on one column, wherever this is; what goes wrong is an answer, too."""
+def look(paths: Paths, memory: int, task: Task, batch: dict[str, Any]) -> dict[str, Any]:
+    """Run ``task`` on some columns, wherever this is; what goes wrong is an answer, too."""
     from ray import cloudpickle  # the tests hold functions that pickle does not know
 
-    name = row["column"]
+    names = [str(name) for name in batch["column"]]
     try:
         with open_files(*paths, memory) as files:
-            files.shared = [name]  # the others are not even counted
-            answer: Any = task(files, name)
+            files.shared = names  # the others are not even counted
+            answer: Any = task(files, names)
     except Exception as error:
         answer = error.with_traceback(None)
-    return {"column": name, "answer": cloudpickle.dumps(answer)}
+    return {"answer": [cloudpickle.dumps(answer)]}
 
 
-def _survey(files: Files, name: str) -> tuple[tuple[str, str], tuple[int, int]]:
-    return (files.kind(name, 0), files.kind(name, 1)), files.missing(name)
+def _survey(files: Files, names: list[str]) -> dict[str, Any]:
+    return {n: ((files.kind(n, 0), files.kind(n, 1)), files.missing(n)) for n in names}
 
 
-def _draw(files: Files, name: str, *, most: int, seed: int) -> tuple[pd.Series, pd.Series]:
-    old, new = (files.sample(side, [name], most, seed)[name] for side in (0, 1))
-    return old, new
+def _draw(files: Files, names: list[str], *, most: int, seed: int) -> dict[str, Any]:
+    old, new = (files.sample(side, names, most, seed) for side in (0, 1))
+    return {name: (old[name], new[name]) for name in names}
 
 
 def _test(
-    files: Files, name: str, *, categories: frozenset[str], seed: int
-) -> tuple[list[ColumnTest], list[str]]:
-    layout = Layout(categories=[name]) if name in categories else Layout(numbers=[name])
-    return column_tests(files, layout, seed), layout.warnings
+    files: Files, names: list[str], *, categories: frozenset[str], seed: int
+) -> dict[str, Any]:
+    found = {}
+    for name in names:
+        layout = Layout(categories=[name]) if name in categories else Layout(numbers=[name])
+        found[name] = column_tests(files, layout, seed), layout.warnings
+    return found

@@ -44,7 +44,7 @@ class Deployment:
         from ray import serve
 
         found = serve.status().applications[self.app].deployments
-        return {name: info.replica_states.get("RUNNING", 0) for name, info in found.items()}
+        return {name: found[name].replica_states.get("RUNNING", 0) for name in sorted(found)}
 
     def stop(self) -> None:
         """End the replicas, and Ray if it was started for them; a second call does nothing."""

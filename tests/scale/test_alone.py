@@ -10,6 +10,7 @@ import pytest
 
 from course_utils import scale
 from course_utils.scale import cluster
+from course_utils.scale.drift import compare_files
 from tests.serving import CAR, MODEL, ROOT, free_port
 
 PROGRAM = f"""
@@ -109,4 +110,4 @@ def test_without_ray_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
 def test_csv_files_are_refused_with_the_remedy() -> None:
     table = ROOT / "data" / "chicago-ridership.csv.gz"
     with pytest.raises(ValueError, match="Save it as Parquet first"):
-        scale.compare_files(table, table)
+        compare_files(table, table)

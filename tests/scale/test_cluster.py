@@ -18,6 +18,7 @@ from benchmarks.image_service import cat
 from course_utils import drift, scale
 from course_utils.environment import data_folder
 from course_utils.predictor import Predictor
+from course_utils.scale.drift import compare_files
 from course_utils.services import image, mpg
 from course_utils.weights import image_classifier
 from tests.cars import cars
@@ -152,7 +153,7 @@ def test_the_drift_report_is_that_of_one_process(cluster: Any, tmp_path: Path) -
                 f"TO '{tmp_path}/{side}-{year}.parquet'"
             )
     paths = tmp_path / "old-*.parquet", tmp_path / "new-*.parquet"
-    found = scale.compare_files(*paths, memory=128, address=cluster.address)
+    found = compare_files(*paths, memory=128, address=cluster.address)
     same(found, drift.compare_files(*paths))
     assert found.decision == "retrain"
 
