@@ -147,7 +147,7 @@ def _carries_code(path: Path) -> bool:
     Keras' safe mode refuses those as well, but before 3.11.3 not in an .h5 file (CVE-2025-9905),
     and it advises to switch the safe mode off.
     """
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     kinds: set[str] = set()
     broken = OSError, KeyError, ValueError, TypeError, RecursionError, zipfile.BadZipFile

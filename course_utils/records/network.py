@@ -87,7 +87,7 @@ def _read(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _datasets(file: Any) -> Iterator[tuple[str, Any]]:
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     found: list[str] = []
     file.visit(found.append)
