@@ -1,6 +1,6 @@
 """Exercises of notebook 13."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from course_utils.exercises import Exercise
@@ -8,7 +8,7 @@ from course_utils.exercises import Exercise
 Moments = tuple[int, float, float]
 
 
-def ask_anyone(ask: Callable[[str], Any], addresses: Sequence[str]) -> Any:
+def ask_anyone(ask: Any, addresses: list[str]) -> Any:
     """The answer of the first address at which somebody answers."""
     for address in addresses:
         try:
@@ -18,7 +18,7 @@ def ask_anyone(ask: Callable[[str], Any], addresses: Sequence[str]) -> Any:
     raise ConnectionError("nobody answers")
 
 
-def _test_second_address(answer: Callable[[Callable[[str], Any], Sequence[str]], Any]) -> None:
+def _test_second_address(answer: Callable[[Any, list[str]], Any]) -> None:
     asked: list[str] = []
 
     def ask(address: str) -> str:
@@ -59,14 +59,14 @@ second_address = Exercise(
 )
 
 
-def weakest(parts: Mapping[str, tuple[int, float]]) -> tuple[str, float]:
+def weakest(parts: dict[str, tuple[int, float]]) -> tuple[str, float]:
     """The part that runs out first, and requests a second of the whole."""
     most = {name: number / seconds for name, (number, seconds) in parts.items()}
     name = min(most, key=lambda part: most[part])
     return name, most[name]
 
 
-def _test_bottleneck(answer: Callable[[Mapping[str, tuple[int, float]]], Any]) -> None:
+def _test_bottleneck(answer: Callable[[dict[str, tuple[int, float]]], Any]) -> None:
     got = answer({"proxy": (1, 0.002), "network": (8, 0.02)})
     assert got is not None, "your function returns nothing."
     name, most = got
@@ -86,7 +86,7 @@ bottleneck = Exercise(
 )
 
 
-def merge(one: Moments, other: Moments) -> Moments:
+def merge(one: Any, other: Any) -> tuple[int, float, float]:
     """Number, mean and squared distances of two parts together."""
     n = one[0] + other[0]
     away = other[1] - one[1]

@@ -26,7 +26,8 @@ ENVIRONMENT = {
     "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or each start warns of a change to come
 }
-#: Where it is "0", Ray's processes listen on the loopback address only, and ask for no other.
+#: Where it is "0", Ray's processes keep to the loopback address and ask for no other. One port of
+#: each of Serve's replicas is open all the same; Ray trusts whoever reaches it.
 ELSEWHERE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 SECONDS = 5  # to reach a cluster; Ray itself would try for ever
 _lock = threading.RLock()

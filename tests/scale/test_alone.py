@@ -14,41 +14,46 @@ from course_utils.scale.drift import compare_files
 from tests.serving import CAR, MODEL, ROOT, free_port
 
 PROGRAM = f"""
-import json, socket, sys
+import json, socket
 import psutil, requests
 from course_utils import scale
 
-taken = socket.create_server(("127.0.0.1", 0))
-try:
-    scale.serve("mpg", model={str(MODEL)!r}, port=taken.getsockname()[1])
-except OSError as error:
-    refused = str(error)
-with scale.serve("mpg", model={str(MODEL)!r}) as first:
-    with scale.serve("mpg", model={str(MODEL)!r}) as second:
+model, taken = {str(MODEL)!r}, socket.create_server(("127.0.0.1", 0))
+said = {{}}
+
+def refused(**options):
+    try:
+        scale.serve("mpg", model=model, **options)
+    except (OSError, ValueError) as error:
+        return str(error)
+
+with scale.joined(None):
+    said["taken"] = refused(port=taken.getsockname()[1])
+    with scale.serve("mpg", model=model) as first, scale.serve("mpg", model=model) as second:
         answer = requests.post(second.url + "/api/mpg", json={CAR!r}, timeout=30)
-        try:
-            scale.serve("mpg", model={str(MODEL)!r}, replicas=1000)
-        except ValueError as error:
-            cores = str(error)
-        addresses = {{
-            connection.laddr.ip
-            for process in psutil.Process().children(recursive=True)
+        said["mpg"], said["replicas"] = answer.json()["mpg"], second.replicas()
+        said["cores"], said["other"] = refused(replicas=1000), refused(port=1)
+        said["shown"] = [repr(first), repr(second)]
+        said["html"] = second._repr_html_()
+        ours = psutil.Process().children(recursive=True)
+        said["open"] = sorted({{
+            (process.name(), connection.laddr.ip)
+            for process in ours
             for connection in process.net_connections("tcp")
             if connection.status == psutil.CONN_LISTEN
-        }}
-        said = dict(
-            shown=[repr(first), repr(second)], html=second._repr_html_(), refused=refused,
-            replicas=second.replicas(), mpg=answer.json()["mpg"], cores=cores,
-            addresses=sorted(addresses),
-        )
-        ours = psutil.Process().children(recursive=True)
+            and not connection.laddr.ip.endswith("127.0.0.1")
+        }})
+try:
+    second.replicas()
+except RuntimeError as error:
+    said["ended"] = str(error)
 gone, alive = psutil.wait_procs(ours, 20)
 print(json.dumps(said | {{"alive": len(alive), "stopped": [repr(second), second._repr_html_()]}}))
 """
 
 
 def test_a_few_lines_serve_and_leave_nothing_behind(tmp_path: Path) -> None:
-    """Nothing of Ray is printed, nobody outside is listened to, no process stays."""
+    """Nothing of Ray is printed, it keeps to the loopback address, no process stays."""
     command = [sys.executable, "-W", "error::FutureWarning", "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stderr == ""
@@ -58,9 +63,12 @@ def test_a_few_lines_serve_and_leave_nothing_behind(tmp_path: Path) -> None:
     assert 'href="http://127.0.0.1:' in said["html"]
     assert said["replicas"] == {"mpg": 1}
     assert said["mpg"] == pytest.approx(16.416, abs=0.001)
-    assert "Leave it out to get a free one" in said["refused"]
+    assert "Leave it out to get a free one" in said["taken"]
     assert "1000 replicas need a core each" in said["cores"]
-    assert said["addresses"] == ["127.0.0.1"]
+    assert "already, not 1" in said["other"]
+    assert said["ended"] == "The service mpg has been stopped."
+    # Serve's replicas listen for each other on all addresses, and nothing can be set about it.
+    assert said["open"] == [["ray::ServeReplica:course:mpg", "::"]]
     assert said["alive"] == 0
     assert said["stopped"] == ["<Deployment mpg: stopped>", "mpg: stopped"]
 

@@ -24,7 +24,7 @@ from course_utils.weights import image_classifier
 from tests.cars import cars
 from tests.drift.test_files import same
 from tests.scale.raylets import client, kill_raylet, raylets, serves, shoot
-from tests.serving import CAR, MODEL, wait_until
+from tests.serving import CAR, MODEL, free_port, wait_until
 from tests.wire import Answer
 
 pytestmark = [
@@ -134,6 +134,11 @@ def test_the_operations_are_there(cars_service: scale.Deployment, path: str) -> 
     answer = requests.get(cars_service.url + path, timeout=30)
     assert answer.ok
     assert answer.content
+
+
+def test_who_is_part_of_one_cluster_joins_no_other(cars_service: scale.Deployment) -> None:
+    with pytest.raises(ValueError, match="part of the cluster at"):
+        scale.serve("mpg", model=MODEL, address=f"127.0.0.1:{free_port()}")
 
 
 def test_a_request_has_one_id(cars_service: scale.Deployment) -> None:
