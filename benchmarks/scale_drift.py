@@ -63,7 +63,8 @@ def sorted_by_ray(path: Path) -> None:
     from ray import data
 
     data.DataContext.get_current().enable_progress_bars = False
-    for _ in data.read_parquet(str(path), columns=["c0"]).sort("c0").iter_batches():
+    column = data.read_parquet(str(path)).select_columns(["c0"])
+    for _ in column.sort("c0").iter_batches():
         pass
 
 
