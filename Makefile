@@ -16,7 +16,7 @@ PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -typ
 	$(shell find course_utils/webapp/src)
 ARGS ?=
 BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files \
-	coreml_parity digits pets many_classes servers versions batch scale
+	coreml_parity digits pets many_classes servers versions batch scale scale_drift
 # Two files of tests at a time; more would ask for more memory than CI has.
 PARALLEL := -n 2 --dist loadfile
 # JupyterLab does not start for root unless told to.
