@@ -416,7 +416,7 @@ def test_without_papermill_it_says_what_to_install(
     new_cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "papermill", None)
-    with pytest.raises(ImportError, match=r"pip install 'networks-at-work\[lab\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'networks-at-work\[production\]'"):
         training_notebook.train("mpg", new_cars, tmp_path)
 
 

@@ -133,6 +133,7 @@ def _start(engine: Any) -> None:
     for tries_left in (1, 0):
         try:
             engine.init(
+                "local",  # not one that somebody else has started on this machine
                 num_cpus=cores(),
                 object_store_memory=OBJECT_STORE,
                 include_dashboard=False,

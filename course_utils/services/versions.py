@@ -116,6 +116,7 @@ class Following:
         self._refused: dict[int, str] = {}
         self._try_again = float("inf")
         self._trouble = ""  # why the store could not be read, the last time
+        self._looking = threading.Lock()
         self._now = self._first()
         self._loaded = (self._now.main,)
         self.look()
@@ -150,6 +151,10 @@ class Following:
 
     def look(self) -> None:
         """Look into the store and do as it says; never raises."""
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
         try:
             wanted = records.serving(self.name, store=self._store)
         except (OSError, ValueError) as error:
