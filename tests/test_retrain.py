@@ -249,7 +249,7 @@ def test_notebook_02_makes_a_version(
     result = course("--rows", csv(wrong, tmp_path / "wrong.csv"), "--store", store, "--force")
     assert result.exit_code == 5, result.output
     assert result.output.startswith("NOT FIT TO SERVE\n")
-    assert "assert network_error < 3.0" in result.output
+    assert "assert network_error < 3.0" in " ".join(result.output.split())  # lines may break
     assert content(store) == before
 
 
