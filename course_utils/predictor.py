@@ -29,13 +29,15 @@ class Predictor:
     time) and gives it back, so there are never more interpreters than concurrent calls.
     """
 
-    def __init__(self, model: bytes):
+    def __init__(self, model: bytes, *, threads: int = 1):
         """``model`` is the content of a LiteRT (``.tflite``) file.
+
+        ``threads`` are those of one call: more than one for large batches only.
 
         Raises:
             ValueError: the bytes are not a LiteRT model.
         """
-        self._model = model
+        self._model, self._threads = model, threads
         # Interpreters not in use, each with the batch size it is set to.
         self._idle: deque[tuple[Any, int]] = deque()
         try:
@@ -53,7 +55,7 @@ class Predictor:
         self._idle.append((first, int(details["shape"][0])))
 
     @classmethod
-    def load(cls, path: str | Path, *, sha256: str | None = None) -> "Predictor":
+    def load(cls, path: str | Path, *, sha256: str | None = None, threads: int = 1) -> "Predictor":
         """Load a ``.tflite`` file, or convert a ``.keras`` or ``.h5`` file on the way.
 
         A model file from a stranger can run code while it is loaded: give ``sha256``, the
@@ -73,10 +75,10 @@ class Predictor:
             )
         refuse_pickle(path, content)
         if path.suffix in KERAS_SUFFIXES:
-            return cls(keras_to_litert(path))
+            return cls(keras_to_litert(path), threads=threads)
         if path.suffix != ".tflite":
             raise ValueError(f"{path.name}: expected one of .tflite, {', '.join(KERAS_SUFFIXES)}")
-        return cls(content)
+        return cls(content, threads=threads)
 
     def predict(self, batch: Any) -> np.ndarray:
         """Predict a batch.
@@ -113,7 +115,7 @@ class Predictor:
     def _new_interpreter(self) -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_content=self._model, num_threads=1)
+        interpreter = Interpreter(model_content=self._model, num_threads=self._threads)
         interpreter.allocate_tensors()
         return interpreter
 

@@ -5,6 +5,7 @@ own until all are done: a run that was killed goes on behind the last one. The o
 name when it is complete, not before.
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ def predict_rows(network: Predictor, rows: NDArray[np.float32]) -> NDArray[np.fl
 
 
 def _network(path: Path, schema: FeatureSchema) -> Predictor:
-    network = Predictor.load(path)
+    network = Predictor.load(path, threads=os.cpu_count() or 1)
     if network.input_shape != (len(schema.names),) or network.output_shape != (1,):
         raise ValueError(
             f"{path.name} takes examples of shape {network.input_shape} and answers with "
