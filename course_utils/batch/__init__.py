@@ -103,7 +103,7 @@ def predict_rows(network: Predictor, rows: NDArray[np.float32]) -> NDArray[np.fl
 
 
 def _network(path: Path, schema: FeatureSchema) -> Predictor:
-    network = Predictor.load(path, threads=os.cpu_count() or 1)
+    network = Predictor.load(path, threads=os.cpu_count() or 1)  # nobody else is waiting
     if network.input_shape != (len(schema.names),) or network.output_shape != (1,):
         raise ValueError(
             f"{path.name} takes examples of shape {network.input_shape} and answers with "
