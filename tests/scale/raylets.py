@@ -24,7 +24,7 @@ def raylets(nodes: int, *, cores: int = 2, quick: bool = False) -> Iterator[Any]
     """Ray's own stand-in for a cluster: a head and ``nodes`` more, each with processes of its own.
 
     Each has a proxy of its own. All share one address, so those that are not the head's listen on
-    another port. At the end everything has to be gone.
+    another port. At the end everything that came with it has to be gone.
     """
     cluster.ray()
     from ray.cluster_utils import Cluster
@@ -38,6 +38,8 @@ def raylets(nodes: int, *, cores: int = 2, quick: bool = False) -> Iterator[Any]
     # only slow has ten times as long.
     heard = {"health_check_period_ms": 500, "health_check_failure_threshold": 6}
     head = options | {"_system_config": heard}
+    # Other tests may have left this process a child that stays, such as a resource tracker.
+    before = children()
     several = Cluster(initialize_head=True, head_node_args=head if quick else options)
     try:
         os.environ["RAY_SERVE_WORKER_PROXY_HTTP_PORT"] = str(free_port())
@@ -45,20 +47,16 @@ def raylets(nodes: int, *, cores: int = 2, quick: bool = False) -> Iterator[Any]
             several.add_node(**options)
         yield several
     finally:
-        ours = children()
+        ours = [process for process in children() if process not in before]
         cluster.ray().shutdown()
         several.shutdown()
-        assert gone(ours)
+        wait_until(lambda: not any(map(_alive, ours)), 20)
+        assert [process for process in ours if _alive(process)] == []
 
 
 def children() -> list[psutil.Process]:
     """All processes that this one has started, and theirs."""
     return psutil.Process().children(recursive=True)
-
-
-def gone(processes: list[psutil.Process]) -> bool:
-    """Whether all of them end within a few seconds."""
-    return bool(wait_until(lambda: not any(map(_alive, processes)), 20))
 
 
 def _alive(process: psutil.Process) -> bool:
