@@ -3,13 +3,16 @@
 Under more load than it can serve, a service has two choices: let everybody wait ever longer, or
 serve what it can at full speed and tell the rest at once to come back later. The gate does the
 second: at most ``slots`` requests work at a time, at most ``queue`` wait, and none of them longer
-than ``patience`` seconds.
+than ``patience`` seconds in which the service runs. A moment in which the whole process stands
+still (a collection of garbage, a busy host) says nothing about the load and turns nobody away.
 """
 
 import threading
 from types import TracebackType
 
 from course_utils.services.errors import Problem
+
+STEPS = 4  # of waiting; however long the process stands still, it uses up one of them
 
 
 class Gate:
@@ -30,7 +33,8 @@ class Gate:
         if not self._places.acquire(blocking=False):
             raise _overloaded()
         try:
-            if not self._slots.acquire(timeout=self._patience):
+            step = self._patience / STEPS
+            if not any(self._slots.acquire(timeout=step) for _ in range(STEPS)):
                 raise _overloaded()
         finally:
             self._places.release()
