@@ -36,14 +36,15 @@ def ratio(ours: list[Measured], theirs: list[Measured]) -> float:
 def show(title: str, found: Found, ours: str) -> None:
     """Print a table of all, and how many times as fast ``ours`` is as each of the others."""
     table = Table(title=title)
-    for heading in ("service", "requests/s", "median ms", "errors", "ours is"):
+    for heading in ("service", "requests/s", "median ms", "slowest ms", "errors", "ours is"):
         table.add_column(heading, justify="left" if heading == "service" else "right")
     for name, measured in found.items():
         rate = statistics.median(m.per_second for m in measured)
         median = statistics.median(m.median_ms for m in measured)
+        slowest = max(m.slowest_ms for m in measured)
         errors = sum(m.errors for m in measured)
         against = "" if name == ours else f"{ratio(found[ours], measured):.3g} ×"
-        table.add_row(name, f"{rate:,.4g}", f"{median:.3g}", str(errors), against)
+        table.add_row(name, f"{rate:,.4g}", f"{median:.3g}", f"{slowest:.3g}", str(errors), against)
     Console().print(table)
 
 

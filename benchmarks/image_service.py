@@ -10,6 +10,7 @@ turns. Exits with an error where a target of the course is missed.
 import functools
 import io
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -50,7 +51,7 @@ def floor(photo: Path, seconds: int) -> Measured:
     ]
     results = [json.loads(loop.communicate()[0]) for loop in loops]
     rate = sum(result["photos"] / result["seconds"] for result in results)
-    return Measured(rate, 1000 * WORKERS / rate, 0)
+    return Measured(rate, 1000 * WORKERS / rate, math.nan, 0)
 
 
 def run(rounds: int, seconds: int) -> Found:

@@ -22,6 +22,7 @@ file:close()
 class Measured:
     per_second: float
     median_ms: float
+    slowest_ms: float
     errors: int  # answers other than 2xx, and broken connections
 
 
@@ -44,13 +45,18 @@ def measure(
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     median = re.search(r"50%\s+([\d.]+)(us|ms|s)", text)
+    slowest = re.search(r"Latency\s+\S+\s+\S+\s+([\d.]+)(us|ms|s)", text)
     assert rate, text
     assert median, text
+    assert slowest, text
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     broken = re.search(
         r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text
     )
     errors = int(refused[1]) if refused else 0
     errors += sum(map(int, broken.groups())) if broken else 0
-    unit = {"us": 1e-3, "ms": 1.0, "s": 1e3}[median[2]]
-    return Measured(float(rate[1]), float(median[1]) * unit, errors)
+    return Measured(float(rate[1]), *map(_milliseconds, (median, slowest)), errors)
+
+
+def _milliseconds(found: re.Match[str]) -> float:
+    return float(found[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[found[2]]

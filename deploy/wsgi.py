@@ -5,6 +5,7 @@ in each of their workers. It serves the model that the variable COURSE_MODEL nam
 that the course ships; the user that such a server runs as has no home to look for one in.
 """
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -18,3 +19,6 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
 from course_utils.services.mpg import create_app, shipped_model  # noqa: E402
 
 application = create_app(os.environ.get("COURSE_MODEL") or shipped_model())
+# Loaded to stay: collections of garbage need not look through it, which would stop all requests.
+gc.collect()
+gc.freeze()
