@@ -42,8 +42,8 @@ STORED = ROOT / "data" / "scale.json"
 MODELS = {"mpg": MODEL, "image": image_classifier()}
 CLIENTS = 8
 NOTE = (
-    "One machine, which did other work at times: what is compared was loaded in turns, in several "
-    "rounds, and the medians and their ratios are what counts. wrk ran on the same cores."
+    "One machine, with wrk on the same cores. What is compared was loaded in turns, in several "
+    "rounds; the medians and their ratios are what counts."
 )
 MEANING = {
     "per_second": "requests answered a second, in each round",
