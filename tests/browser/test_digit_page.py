@@ -12,6 +12,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from scipy import ndimage
+from skimage.measure import approximate_polygon
 from skimage.morphology import skeletonize
 
 from course_utils.datasets import load_mnist
@@ -44,7 +45,11 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
 
 
 def strokes(digit: np.ndarray) -> list[list[tuple[float, float]]]:
-    """The middle lines of a digit as a pen would draw them: points (x, y) from 0 to 1."""
+    """The middle lines of a digit as a pen would draw them: points (x, y) from 0 to 1.
+
+    Points that lie within half a pixel of the line between others are left out: a mouse in a hurry
+    is seen as seldom.
+    """
     skeleton = skeletonize(digit > 100)
     left = {(int(x), int(y)) for y, x in np.argwhere(skeleton)}
 
@@ -64,7 +69,8 @@ def strokes(digit: np.ndarray) -> list[list[tuple[float, float]]]:
             left.remove(near[0])
         line += [each for each in beside(line[-1], pixels - left) if each not in line][:1]
         lines.append(line)
-    return [[((x + 0.5) / 28, (y + 0.5) / 28) for x, y in line] for line in lines]
+    corners = [approximate_polygon(np.array(line), tolerance=0.5) for line in lines]
+    return [[((x + 0.5) / 28, (y + 0.5) / 28) for x, y in line] for line in corners]
 
 
 def draw(page: Page, lines: list[list[tuple[float, float]]]) -> None:

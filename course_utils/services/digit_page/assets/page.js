@@ -74,12 +74,15 @@ async function ask(picture) {
   }
 }
 
+// Not with toBlob, which waits for an idle moment of the browser: for up to a second.
+function photograph() {
+  const content = atob(paper.toDataURL("image/png").split(",")[1]);
+  return new Blob([Uint8Array.from(content, (char) => char.charCodeAt(0))], { type: "image/png" });
+}
+
 function askSoon() {
   forget();
-  const mine = (waiting = setTimeout(() => {
-    // It takes a moment, in which the paper may have been cleared.
-    paper.toBlob((picture) => mine === waiting && ask(picture), "image/png");
-  }, PAUSE));
+  waiting = setTimeout(() => ask(photograph()), PAUSE);
 }
 
 // Drawing
