@@ -1,6 +1,8 @@
 """Each exercise: the stub in the notebook fails its check kindly, the shown solution passes."""
 
 import importlib
+import itertools
+import pickletools
 import re
 from pathlib import Path
 
@@ -80,6 +82,19 @@ def without_waiting(labels, delay, predict, learn):
     return errors
 
 
+def all_pairs_of_texts(content):
+    """Finds what is fetched, and much that is not: it does not look at the instruction."""
+    texts = [text for _, text, _ in pickletools.genops(content) if isinstance(text, str)]
+    return {*texts, *map(" ".join, itertools.pairwise(texts))}
+
+
+def of_two_known_parts(parts):
+    """Right as long as there is a proxy and a network, and nothing else."""
+    proxies, networks = parts.get("proxy", (1, 0.002)), parts["network"]
+    most = {"proxy": proxies[0] / proxies[1], "network": networks[0] / networks[1]}
+    return min(most.items(), key=lambda part: part[1])
+
+
 def by_the_sums(one, other):
     """Right on paper; with a mean of a million no digit is left."""
     n = one[0] + other[0]
@@ -101,11 +116,13 @@ WRONG = [
     ("03_mpg_client", "patient", lambda url, car: 21.0),
     ("03_mpg_client", "patient", lambda url, car: {}["mpg"]),
     ("12_production", "stranger", lambda content: set()),
+    ("12_production", "stranger", all_pairs_of_texts),
     ("12_production", "stream", lambda labels, delay, predict, learn: []),
     ("12_production", "stream", without_waiting),
     ("13_scale_out", "second_address", lambda ask, addresses: ask(addresses[0])),
     ("13_scale_out", "second_address", lambda ask, addresses: list(map(ask, addresses))[-1]),
     ("13_scale_out", "bottleneck", lambda parts: ("proxy", 1 / 0.002)),
+    ("13_scale_out", "bottleneck", of_two_known_parts),
     ("13_scale_out", "merging", lambda one, other: (2, 3.0, 0.0)),
     ("13_scale_out", "merging", by_the_sums),
 ]

@@ -39,11 +39,15 @@ def _test_stranger(answer: Callable[[bytes], Any]) -> None:
     assert got is not None, "your function returns nothing; it should return a set."
     assert set(got) == set(), "a dictionary of numbers fetches nothing; the set is empty."
     counts = pickle.dumps(collections.Counter("aab"), protocol=2)
-    got = answer(counts)
-    assert any("Counter" in name for name in got), "the argument of GLOBAL is the name."
-    got = answer(pickle.dumps([collections.OrderedDict(), _Deletes()], protocol=4))
+    got = set(answer(counts))
+    assert got == {"collections Counter"}, (
+        f'the argument of GLOBAL is the name: "collections Counter" and nothing else, not {got}.'
+    )
+    got = set(answer(pickle.dumps([collections.OrderedDict(), _Deletes()], protocol=4)))
     assert "collections OrderedDict" in got, "for STACK_GLOBAL look at the texts before it."
     assert "shutil rmtree" in got, f"this pickle would delete a folder, and you found only {got}."
+    others = got - {"collections OrderedDict", "shutil rmtree"}
+    assert not others, f"{others} is not fetched: only STACK_GLOBAL takes the two texts before it."
 
 
 stranger = Exercise(

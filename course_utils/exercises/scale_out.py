@@ -74,6 +74,9 @@ def _test_bottleneck(answer: Callable[[dict[str, tuple[int, float]]], Any]) -> N
     assert abs(most - 400) < 1e-6, f"eight networks of 0.02 s answer 400 a second, not {most:g}."
     name, most = answer({"proxy": (1, 0.002), "network": (80, 0.02)})
     assert (name, round(most)) == ("proxy", 500), "eighty networks: now it is the proxy, with 500."
+    name, most = answer({"app": (2, 0.008), "disk": (3, 0.016), "network": (8, 0.02)})
+    assert name == "disk", "any parts may be given, not only a proxy and networks; here: the disks."
+    assert abs(most - 187.5) < 1e-6, f"three disks of 0.016 s answer 187.5 a second, not {most:g}."
 
 
 bottleneck = Exercise(
