@@ -104,6 +104,8 @@ def retrain(
     table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
     state = _State.of(name, store)
     new, notes = state.new_rows(table)
+    if records.serving(name, store=store).version is None:
+        start(name, store=store)
     reports, more = _drift(state, new, requests)
     found = _of_drift(state, reports, notes + more)
     if found.verdict in (KEEP, WATCH) and not force:
@@ -197,7 +199,9 @@ class _State:
     def of(cls, name: str, store: str | Path | None) -> "_State":
         version = records.serving(name, store=store).version
         if version is None:
-            version = start(name, store=store).version
+            if records.versions(name, store=store):
+                raise ValueError(records.nothing_promoted(name, store))
+            return cls.shipped(name)
         model = canary.verified(name, version, store)
         files = records.load(name, version, store=store).model.parent
         if not (files / TRAINING).is_file():
@@ -210,6 +214,12 @@ class _State:
         if (files / TESTING).is_file():
             tables.append(labelled_rows.read(files / TESTING))
         return cls(model, training, pd.concat(tables, ignore_index=True))
+
+    @classmethod
+    def shipped(cls, name: str) -> "_State":
+        """As it will be with the shipped model as version 1."""
+        cars = load_auto_mpg()
+        return cls(canary.Model(name, mpg.shipped_model(), version=1), cars, cars)
 
     @property
     def schema(self) -> FeatureSchema:
@@ -308,12 +318,13 @@ def _serve(name: str, store: str | Path | None, share: float | None, found: Outc
     found = replace(found, candidate=version, reasons=[*why, *found.reasons])
     if comparison.verdict != canary.PROMOTE:
         return replace(found, verdict=NOT_BETTER)
-    now = records.serving(name, store=store).version
-    if now != found.served:
-        said = f"Meanwhile version {now} is served, with which nothing was compared."
+    entry: dict[str, Any] = {"store": store, "reason": why[0]}
+    try:
+        if share:
+            records.try_canary(name, version, share, beside=found.served, **entry)
+            return replace(found, verdict=ON_TRIAL)
+        records.promote(name, version, instead_of=found.served, **entry)
+    except records.Overtaken as error:
+        said = f"{error} With that one nothing was compared."
         return replace(found, verdict=NOT_BETTER, reasons=[said, *found.reasons])
-    if share:
-        records.try_canary(name, version, share, store=store, reason=why[0])
-        return replace(found, verdict=ON_TRIAL)
-    records.promote(name, version, store=store, reason=why[0])
     return replace(found, verdict=PROMOTED)

@@ -215,7 +215,9 @@ def test_who_was_overtaken_changes_nothing(
         on_cell=lambda done, total: done == total and records.promote("mpg", 2, store=store),
     )
     assert found.verdict == "not better"
-    assert found.reasons[0] == "Meanwhile version 2 is served, with which nothing was compared."
+    assert found.reasons[0] == (
+        "Meanwhile version 2 is served, not 1. With that one nothing was compared."
+    )
     assert records.serving("mpg", store=store).version == 2
 
 
@@ -323,11 +325,25 @@ def test_an_empty_store_begins_with_the_shipped_model(tmp_path: Path, cars: pd.D
     text = " ".join(result.output.split())
     assert "0 new rows without a gap are too few" in text
     assert "398 of 398 rows are known already" in text
+    assert records.versions("mpg", store=store) == []  # refused, so nothing has begun
+    alike = cars.assign(weight=cars["weight"] + 1)
+    result = course("--rows", csv(alike, tmp_path / "alike.csv"), "--store", store)
+    assert (result.exit_code, result.output.splitlines()[0]) == (0, "KEEP")
     record = records.load("mpg", store=store)
     assert records.serving("mpg", store=store).version == record.version == 1
     assert record.model.read_bytes() == generous(0)
     with pytest.raises(ValueError, match="a served version already"):
         retrain.start("mpg", store=store)
+
+
+def test_what_was_registered_and_not_promoted_is_left_to_its_owner(
+    tmp_path: Path, new_cars: pd.DataFrame
+) -> None:
+    register(tmp_path / "store", 1)
+    with pytest.raises(ValueError, match=r"models promote mpg VERSION --store .*store"):
+        retrain.retrain("mpg", new_cars, store=tmp_path / "store")
+    assert records.versions("mpg", store=tmp_path / "store") == [1]
+    assert records.history("mpg", store=tmp_path / "store") == []
 
 
 def test_the_first_version_may_be_trained(

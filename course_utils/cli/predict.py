@@ -96,7 +96,10 @@ def _find(name: str, store: Path | None) -> Path:
     if store:
         from course_utils import records
 
-        record = records.load(name, store=store)
+        version = records.serving(name, store=store).version
+        if version is None:
+            raise ValueError(records.nothing_promoted(name, store))
+        record = records.load(name, version, store=store)
         records.verify(record)
         return record.model
     from course_utils.services.mpg import find_model

@@ -93,14 +93,13 @@ def serve(
 
 def _say_version(name: str, store: Path) -> None:
     from course_utils import records
-    from course_utils.services.versions import nothing_promoted
 
     try:
         serving = records.serving(name, store=store)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     if serving.version is None:
-        raise click.ClickException(nothing_promoted(name, store))
+        raise click.ClickException(records.nothing_promoted(name, store))
     canary = f", {serving.share:.0%} of it to version {serving.canary}" if serving.canary else ""
     click.echo(f"Model: version {serving.version} of {name} in {store}{canary}", err=True)
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from course_utils.records.serving import (
+    Overtaken,
     Serving,
     end_canary,
     history,
+    nothing_promoted,
     promote,
     roll_back,
     serving,
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Record", "Serving", "Verification", "load", "names", "register", "verify", "versions"]
-__all__ += ["end_canary", "history", "promote", "roll_back", "serving", "try_canary"]
+__all__ += ["Overtaken", "end_canary", "history", "nothing_promoted", "promote", "roll_back"]
+__all__ += ["serving", "try_canary"]
 
 
 def register(

@@ -60,6 +60,15 @@ def serving(name: str, *, store: str | Path | None = None) -> Serving:
     return known[1]
 
 
+def nothing_promoted(name: str, store: str | Path | None = None) -> str:
+    """What to do where no version is served."""
+    where, option = (f"in {store}", f" --store {store}") if store else ("among your records", "")
+    return (
+        f"No version of {name} is promoted {where}. Choose one with "
+        f"`course models promote {name} VERSION{option}`."
+    )
+
+
 def history(name: str, *, store: str | Path | None = None) -> list[Serving]:
     """All that was ever served, oldest first.
 
@@ -69,21 +78,49 @@ def history(name: str, *, store: str | Path | None = None) -> list[Serving]:
     return _read(folder_of(name, store) / LOG)
 
 
+class Overtaken(ValueError):
+    """Somebody else has changed what is served."""
+
+
 def promote(
-    name: str, version: int, *, store: str | Path | None = None, reason: str = ""
+    name: str,
+    version: int,
+    *,
+    store: str | Path | None = None,
+    reason: str = "",
+    instead_of: int | None = None,
 ) -> Serving:
     """Serve a version from now on, once `verify` has found nothing; ends a canary.
 
+    Args:
+        name: of the model.
+        version: to serve.
+        store: the folder of records; by default the learner's.
+        reason: for the log.
+        instead_of: only if this version is still the one being served.
+
     Raises:
         FileNotFoundError: no such version.
+        Overtaken: another version than ``instead_of`` is served by now.
         ValueError: it is not as it was registered.
     """
     verify(read(name, version, store=store))
-    return _append(name, store, "promote", reason, lambda _: Serving(version))
+
+    def after(past: list[Serving]) -> Serving:
+        _not_overtaken(past, instead_of)
+        return Serving(version)
+
+    return _append(name, store, "promote", reason, after)
 
 
 def try_canary(
-    name: str, version: int, share: float, *, store: str | Path | None = None, reason: str = ""
+    name: str,
+    version: int,
+    share: float,
+    *,
+    store: str | Path | None = None,
+    reason: str = "",
+    beside: int | None = None,
 ) -> Serving:
     """Let a version answer a share of the requests, once `verify` has found nothing.
 
@@ -93,9 +130,11 @@ def try_canary(
         share: of the requests, more than 0 and less than 1.
         store: the folder of records; by default the learner's.
         reason: for the log.
+        beside: only if this version is still the one being served.
 
     Raises:
         FileNotFoundError: no such version.
+        Overtaken: another version than ``beside`` is served by now.
         ValueError: it is not as it was registered, or cannot be a canary.
     """
     if not 0 < share < 1:
@@ -103,6 +142,7 @@ def try_canary(
     verify(read(name, version, store=store))
 
     def after(past: list[Serving]) -> Serving:
+        _not_overtaken(past, beside)
         served = past[-1].version if past else None
         if served is None:
             raise ValueError(f"No version of {name} is served yet: promote one first.")
@@ -155,10 +195,20 @@ def _promoted(past: list[Serving]) -> list[int]:
     versions: list[int] = []
     for state in past:
         if state.action == "roll back":
-            versions.pop()
+            # One step, unless a damaged line was removed between the two.
+            while versions and versions[-1] != state.version:
+                versions.pop()
+            if not versions and state.version:
+                versions.append(state.version)
         elif state.action == "promote" and state.version and [state.version] != versions[-1:]:
             versions.append(state.version)
     return versions
+
+
+def _not_overtaken(past: list[Serving], expected: int | None) -> None:
+    served = past[-1].version if past else None
+    if expected not in (None, served):
+        raise Overtaken(f"Meanwhile version {served} is served, not {expected}.")
 
 
 def _append(name: str, store: str | Path | None, action: str, reason: str, after: Any) -> Serving:
@@ -170,7 +220,8 @@ def _append(name: str, store: str | Path | None, action: str, reason: str, after
             after(_read(log)), action=action, time=now(), reason=reason, by=person()
         )
         with log.open("ab") as file:
-            file.truncate(len(_whole(log)))  # a process that was killed left half a line
+            if (whole := len(_whole(log))) < file.tell():
+                file.truncate(whole)  # a process that was killed left half a line
             file.write(json.dumps(asdict(state)).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())

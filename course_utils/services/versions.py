@@ -69,18 +69,9 @@ def check(name: str, store: str | Path | None = None) -> records.Serving:
     """
     serving = records.serving(name, store=store)
     if serving.version is None:
-        raise ValueError(nothing_promoted(name, store))
+        raise ValueError(records.nothing_promoted(name, store))
     _load(name, serving.version, store, ALONE)
     return serving
-
-
-def nothing_promoted(name: str, store: str | Path | None) -> str:
-    """What to do where no version is served."""
-    where = f"in {store}" if store else "among your records"
-    return (
-        f"No version of {name} is promoted {where}. Choose one with "
-        f"`course models promote {name} VERSION`."
-    )
 
 
 @dataclass(frozen=True)
@@ -212,7 +203,7 @@ class Following:
             if loaded := self._ready(version):
                 return _Now(loaded, None, 0.0, past[version])
         why = "; ".join(f"version {v}: {reason}" for v, reason in self._refused.items())
-        raise ValueError(why or nothing_promoted(self.name, self._store))
+        raise ValueError(why or records.nothing_promoted(self.name, self._store))
 
 
 def _load(

@@ -64,8 +64,11 @@ def test_from_a_store_it_takes_what_is_served_and_checks_it(
         record = records.register(
             "mpg", files, training=cars, target="mpg", store=tmp_path / "records"
         )
-    records.promote("mpg", 1, store=tmp_path / "records")
     options = ("--input", source, "--store", tmp_path / "records", "--output")
+    result = course(*options, tmp_path / "out.csv")
+    assert result.exit_code == 1
+    assert "`course models promote mpg VERSION --store" in result.output
+    records.promote("mpg", 1, store=tmp_path / "records")
     result = course(*options, tmp_path / "out.csv")
     assert result.exit_code == 0, result.output
     assert str(Path("mpg", "00001", "files", "mpg.tflite")) in result.output

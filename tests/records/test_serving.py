@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,6 +144,38 @@ def test_a_damaged_line_is_told_by_its_number(store: Path, line: str):
     with pytest.raises(ValueError, match="line 2, is damaged"):
         records.promote("mpg", 1, store=store)
     assert log.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("remaining", "back_to"),
+    [([0, 2, 3], 1), ([0, 1, 3], 1), ([2, 3], 1), ([2], None), ([1, 2], None), ([0, 2], None)],
+)
+def test_a_log_without_a_damaged_line_can_be_rolled_back(
+    store: Path, remaining: list, back_to: Any
+):
+    """Of: promote 1, promote 2, roll back, promote 2; as the message for a damaged line says."""
+    for version in (1, 2):
+        records.promote("mpg", version, store=store)
+    records.roll_back("mpg", store=store)
+    records.promote("mpg", 2, store=store)
+    log = store / "mpg" / LOG
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[number] for number in remaining))
+    if back_to:
+        assert records.roll_back("mpg", store=store).version == back_to
+    else:
+        with pytest.raises(ValueError, match=NEVER):
+            records.roll_back("mpg", store=store)
+
+
+def test_who_was_overtaken_promotes_nothing(store: Path):
+    records.promote("mpg", 1, store=store, instead_of=None)
+    records.promote("mpg", 2, store=store, instead_of=1)
+    with pytest.raises(records.Overtaken, match="Meanwhile version 2 is served, not 1"):
+        records.promote("mpg", 1, store=store, instead_of=1)
+    with pytest.raises(records.Overtaken, match="Meanwhile version 2 is served, not 1"):
+        records.try_canary("mpg", 1, 0.1, store=store, beside=1)
+    assert records.try_canary("mpg", 1, 0.1, store=store, beside=2).canary == 1
 
 
 def test_no_promotion_of_many_at_once_is_lost(store: Path):
