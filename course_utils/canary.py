@@ -5,7 +5,6 @@ Where the true labels are known, the two errors are compared on the same rows: a
 As with drift, a verdict asks for evidence: what is not sure yet is called so.
 """
 
-import importlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pandas as pd
 
 from course_utils import labelled_rows, records
 from course_utils.predictor import Predictor
-from course_utils.schema import FeatureSchema
+from course_utils.schema import FeatureSchema, companion
 
 PROMOTE, KEEP, WAIT = "promote", "keep", "wait for more"
 LEAST = 20  # labelled rows that a verdict needs
@@ -76,10 +75,9 @@ class Comparison:
 class Model:
     """A network and its contract; ``version`` is its number, if it has one already."""
 
-    def __init__(self, name: str, file: Path, version: int = 0):
-        service = importlib.import_module(f"course_utils.services.{name}")
+    def __init__(self, file: Path, version: int = 0):
         self.version = version
-        self.schema = FeatureSchema.load(service.companion(file))
+        self.schema = FeatureSchema.load(companion(file))
         self._network = Predictor.load(file)
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
@@ -138,7 +136,7 @@ def verified(name: str, version: int, store: str | Path | None) -> Model:
     """
     record = records.load(name, version, store=store)
     records.verify(record)
-    return Model(name, record.model, version)
+    return Model(record.model, version)
 
 
 def judge(

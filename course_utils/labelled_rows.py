@@ -10,6 +10,7 @@ import pandas as pd
 
 from course_utils.schema import FeatureSchema
 
+LARGEST = float(np.finfo(np.float32).max)
 SHOWN = 3  # faults of a column that are named
 
 
@@ -74,7 +75,9 @@ def _numbers(column: pd.Series, *, integer: bool, gaps: bool) -> tuple[pd.Series
     if pd.api.types.is_bool_dtype(column):
         return column, [f"{column.iloc[0]!s} (row 1) is no number"]
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    absent, allowed = column.isna().to_numpy(), np.isfinite(numbers.to_numpy())
+    finite = np.isfinite(numbers.to_numpy())
+    # A network counts in float32.
+    absent, allowed = column.isna().to_numpy(), finite & (np.abs(numbers) <= LARGEST).to_numpy()
     whole = allowed & (np.floor(numbers) == numbers).to_numpy()
     wrong = []
     for row in np.flatnonzero(~(whole if integer else allowed)):
@@ -82,8 +85,12 @@ def _numbers(column: pd.Series, *, integer: bool, gaps: bool) -> tuple[pd.Series
             if not gaps:
                 wrong.append(f"nothing in row {row + 1}")
         else:
-            kind = "whole number" if integer and allowed[row] else "finite number"
-            wrong.append(f"{str(column.iloc[row])[:40]!r} in row {row + 1} is no {kind}")
+            value = f"{str(column.iloc[row])[:40]!r} in row {row + 1}"
+            if finite[row] and not allowed[row]:
+                wrong.append(f"{value} is larger than any number of a network")
+            else:
+                kind = "whole number" if integer and allowed[row] else "finite number"
+                wrong.append(f"{value} is no {kind}")
     if integer and not wrong and not absent.any():
         numbers = numbers.astype("int64")
     return numbers, wrong

@@ -22,7 +22,7 @@ from course_utils.canary import Comparison
 from course_utils.datasets import load_auto_mpg
 from course_utils.drift import DriftReport, compare
 from course_utils.drift.verdict import KEEP, RETRAIN, WATCH
-from course_utils.schema import FeatureSchema
+from course_utils.schema import FeatureSchema, companion
 from course_utils.services import mpg
 from course_utils.services.record import read_examples
 from course_utils.training_notebook import FOLDS, NotFitToServe, train
@@ -120,7 +120,7 @@ def retrain(
             )
         except NotFitToServe as error:
             return replace(found, verdict=NOT_FIT, reasons=[str(error), *found.reasons])
-        other = canary.Model(name, files[0])
+        other = canary.Model(files[0])
         comparison = canary.judge(name, state.model, other, judges, seed=seed)
         record = records.register(
             name,
@@ -165,11 +165,11 @@ def start(
     if records.serving(name, store=store).version is not None:
         raise ValueError(f"{name} has a served version already: `retrain` makes the next.")
     cars = load_auto_mpg()
-    schema = FeatureSchema.load(mpg.companion(mpg.shipped_model()))
+    schema = FeatureSchema.load(companion(mpg.shipped_model()))
     with tempfile.TemporaryDirectory(prefix="course-retrain-") as folder:
         if rows is None:
             table, notes = cars, "The model that the course ships, trained by notebook 02."
-            models = [mpg.shipped_model(), mpg.companion(mpg.shipped_model())]
+            models = [mpg.shipped_model(), companion(mpg.shipped_model())]
             files = [*models, _written(table, Path(folder) / TRAINING)]
         else:
             table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
@@ -201,7 +201,7 @@ class _State:
         if version is None:
             if records.versions(name, store=store):
                 raise ValueError(records.nothing_promoted(name, store))
-            return cls.shipped(name)
+            return cls.shipped()
         model = canary.verified(name, version, store)
         files = records.load(name, version, store=store).model.parent
         if not (files / TRAINING).is_file():
@@ -216,10 +216,10 @@ class _State:
         return cls(model, training, pd.concat(tables, ignore_index=True))
 
     @classmethod
-    def shipped(cls, name: str) -> "_State":
+    def shipped(cls) -> "_State":
         """As it will be with the shipped model as version 1."""
         cars = load_auto_mpg()
-        return cls(canary.Model(name, mpg.shipped_model(), version=1), cars, cars)
+        return cls(canary.Model(mpg.shipped_model(), version=1), cars, cars)
 
     @property
     def schema(self) -> FeatureSchema:

@@ -50,6 +50,11 @@ def pointer(name: str) -> str:
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
+def companion(model: Path) -> Path:
+    """The file that has to stand beside a model: its schema."""
+    return model.with_name(f"{model.stem}.schema.json")
+
+
 class NotJSONNumber(str):
     """A constant that JSON does not have (NaN, Infinity), kept so that its place can be named."""
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from course_utils.environment import PACKAGE_FOLDER
 from course_utils.notebooks import execute
+from course_utils.schema import companion
 
 NOTEBOOKS = {"mpg": "02_mpg_service.ipynb"}
 FOLDS = 3  # parts to measure on; the notebook's own five take longer
@@ -83,7 +84,8 @@ def train(
     table.to_csv(rows, index=False)
     _prepare(source, work, {"ROWS": rows.name, "FOLDS": folds})
     _run(work, home, on_cell)
-    files = [home / f"{name}.tflite", home / f"{name}.schema.json", rows, work]
+    model = home / f"{name}.tflite"
+    files = [model, companion(model), rows, work]
     for file in files:
         if not file.is_file():
             raise FileNotFoundError(f"{source.name} has not saved {file.name}.")

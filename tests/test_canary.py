@@ -20,7 +20,7 @@ from course_utils.schema import FeatureSchema
 from course_utils.services import versions
 from course_utils.services.mpg import create_app
 from course_utils.services.record import read_examples
-from tests.serving import CAR, wait_until
+from tests.serving import CAR, MODEL, wait_until
 from tests.stores import SCHEMA, register, two_versions
 
 NEITHER = np.zeros((2, 100), dtype=bool)
@@ -205,6 +205,16 @@ def test_what_cannot_be_compared_is_said(store: Path, cars: pd.DataFrame, tmp_pa
         canary.compare("mpg", cars, store=store)
 
 
+def test_a_model_of_any_name_is_compared(cars: pd.DataFrame, tmp_path: Path) -> None:
+    """Not only those that a service is called after."""
+    for _ in range(2):
+        records.register("body", [MODEL, SCHEMA], training=cars, target="mpg", store=tmp_path)
+    records.promote("body", 1, store=tmp_path)
+    found = canary.compare("body", cars, store=tmp_path, candidate=2)
+    assert (found.name, found.served, found.candidate) == ("body", 1, 2)
+    assert found.differences["largest"] == 0
+
+
 def test_other_features_have_no_rows_in_common(store: Path, cars: pd.DataFrame) -> None:
     served = canary.verified("mpg", 1, store)
     other = canary.verified("mpg", 2, store)
@@ -320,6 +330,11 @@ def table(**columns: Any) -> pd.DataFrame:
         ({"mpg": [20.0, None, 21.0]}, "mpg: nothing in row 2"),
         ({"mpg": 20.0, "weight": [3000, np.inf, 1]}, "weight: 'inf' in row 2 is no finite number"),
         ({"mpg": 20.0, "year": [70, 71.5, 1]}, "year: '71.5' in row 2 is no whole number"),
+        (
+            {"mpg": [20.0, 1e200, 2]},
+            "mpg: '1e+200' in row 2 is larger than any number of a network",
+        ),
+        ({"mpg": 20.0, "weight": [-1e300, 1, 2]}, "weight: '-1e+300' in row 1 is larger than any"),
         ({"mpg": 20.0, "origin": True}, "origin: True (row 1) is no number"),
         ({"mpg": ["x"] * 3, "year": ["y"] * 3}, "mpg: 'x' in row 1"),
         ({}, "rows lack the label mpg"),

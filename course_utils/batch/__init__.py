@@ -18,7 +18,7 @@ from course_utils.batch.job import Job, check_paths, fingerprint
 from course_utils.batch.rows import Errors, Numbers, explain, fitting
 from course_utils.batch.tables import Table, opened
 from course_utils.predictor import Predictor
-from course_utils.schema import FeatureSchema
+from course_utils.schema import FeatureSchema, companion
 
 CHUNK = 100_000  # rows; what is in memory at a time, and what is lost when a run is killed
 BLOCK = 4_096  # rows in one call of the network: what it computes on stays in the cache
@@ -86,10 +86,9 @@ def predict_file(
             f"{' or '.join(map(repr, ON_ERROR))}"
         )
     check_paths(source, target)
-    companion = path.with_name(f"{path.stem}.schema.json")
-    schema = FeatureSchema.load(companion)
+    schema = FeatureSchema.load(companion(path))
     network = _network(path, schema)
-    given = fingerprint(source, [path, companion], chunk=chunk, on_error=on_error)
+    given = fingerprint(source, [path, companion(path)], chunk=chunk, on_error=on_error)
     with Job(target, given, restart=restart) as job, opened(source, job.folder, schema) as table:
         run = _Run(job, table, network, chunk, on_progress or (lambda step, done, total: None))
         run.work(stop=on_error == "stop")

@@ -41,6 +41,11 @@ def csv_names(file: Path) -> list[str]:
         )
     if not any(names):
         raise ValueError(f"{file.name}: the first line has no names of columns.")
+    if "" in names:
+        raise ValueError(
+            f"{file.name}: column {names.index('') + 1} has no name. Name it or leave it out "
+            "(pandas writes such a column unless told `to_csv(..., index=False)`)."
+        )
     if len(names) == 1 and (mark := re.search("[;\t|]", names[0])):
         raise ValueError(
             f"{file.name}: the columns seem to be separated by {mark[0]!r}; only commas are read."

@@ -5,6 +5,7 @@ highest number and goes over to a higher one as soon as it is there (section 13.
 one machine's Flask service cannot bear).
 """
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from course_utils.environment import quiet_native_stderr
 from course_utils.export.parity import Parity, Tolerance
 from course_utils.export.runtime import Runtime
-from course_utils.export.source import RAW, Pixels, Report, Source, printed, replacing
+from course_utils.export.source import RAW, Pixels, Report, Source, printed
 
 TOLERANCE = Tolerance(1e-5, 1e-5)  # it is TensorFlow in both cases
 SIGNATURE = "serving_default"  # what a request without a name asks
@@ -55,8 +56,11 @@ def convert(
     path = _path(Path(folder), name or str(model.name), version)
     report(f"writing {path.parent.name}, version {version}", 0, 1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as draft, quiet_native_stderr():
-        source.with_pixels().export(draft, format="tf_saved_model", verbose=False)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as place:
+        draft = Path(place) / path.name
+        with quiet_native_stderr():
+            source.with_pixels().export(draft, format="tf_saved_model", verbose=False)
+        _publish(draft, path)
     report(f"{path.parent.name}, version {version}, is written", 1, 1)
     return path
 
@@ -68,11 +72,25 @@ def _path(folder: Path, name: str, version: int) -> Path:
         raise ValueError(f"name is that of a folder, such as 'mpg', not {name!r}")
     path = folder / name / str(version)
     if path.exists():
-        raise FileExistsError(
-            f"{path} is there already, and a version is never replaced; the next free number is "
-            f"{newest(path.parent) + 1}."
-        )
+        raise _taken(path)
     return path
+
+
+def _publish(draft: Path, path: Path) -> None:
+    """Give the folder its name, unless somebody has taken that in the meantime."""
+    try:
+        draft.rename(path)  # no folder that holds something is ever replaced by this
+    except OSError:
+        if path.exists():
+            raise _taken(path) from None
+        raise
+
+
+def _taken(path: Path) -> FileExistsError:
+    return FileExistsError(
+        f"{path} is there already, and a version is never replaced; the next free number is "
+        f"{newest(path.parent) + 1}."
+    )
 
 
 def newest(folder: str | Path) -> int:

@@ -62,7 +62,7 @@ def register(
         testing: rows it has not seen. Metrics and importance are computed on them, else on the
             training rows.
         configuration: how it was trained: epochs, seed and so on.
-        metrics: more than RMSE, MAE and R², which are computed.
+        metrics: numbers besides ``rmse``, ``mae`` and ``r2``, which are computed.
         started: when the training began; without a zone, this machine's time.
         ended: when it ended; by default when the model was saved.
         charts: pictures to keep besides the standard ones, ``.png`` or ``.svg``.

@@ -23,7 +23,8 @@ def card(record: Record) -> str:
             *_ranges(document),
         ],
         "Metrics": [
-            f"Computed on {scored['count']:,} {scored['rows']} rows without missing values.",
+            f"Computed on {scored['count']:,} {scored['rows']} rows without missing values, but for "
+            "those that were given.",
             *_table(["metric", "value"], _metrics(document)),
         ],
         "Evaluation Data": _data(document["data"]["testing"]),
@@ -79,7 +80,8 @@ def _details(record: Record) -> list[str]:
 
 def _metrics(document: dict[str, Any]) -> list[list[str]]:
     scored = document["metrics"]
-    return [[name, number(v)] for name, v in (scored["computed"] | scored["given"]).items()]
+    told = {f"{name} (given)": value for name, value in scored["given"].items()}
+    return [[name, number(value)] for name, value in (scored["computed"] | told).items()]
 
 
 def _ranges(document: dict[str, Any]) -> list[str]:

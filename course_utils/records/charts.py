@@ -53,7 +53,7 @@ def bring(folder: Path, charts: list[Path]) -> Iterator[dict[str, str]]:
             raise ValueError(f"{path.name} is no chart: save it as {' or '.join(SUFFIXES)}.")
         if (folder / path.name).exists():
             raise ValueError(f"There is a chart {path.name} already: rename yours.")
-        shutil.copy(path, folder)
+        shutil.copyfile(path, folder / path.name)
         yield {"file": path.name, "title": path.stem, "alt": f"The chart {path.stem}"}
 
 

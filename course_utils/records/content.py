@@ -37,9 +37,11 @@ def fill(folder: Path, given: Given) -> dict[str, Any]:
     Raises:
         ValueError, FileNotFoundError: as `records.register`.
     """
+    scores.check_given(given.metrics)
     for name in (FILES, CHARTS):
         (folder / name).mkdir()
-    files = [Path(shutil.copy(path, folder / FILES)) for path in given.files]
+    # Without its permissions: a file that is read-only could not be written safely to the disk.
+    files = [Path(shutil.copyfile(path, folder / FILES / path.name)) for path in given.files]
     names = [*scores.model_features(files, given.training, given.target), given.target]
     tables = {"training": data.numbers(given.training, names, "training")}
     if given.testing is not None:

@@ -1,5 +1,6 @@
 """Who registers a model, when, and with which code and packages."""
 
+import contextlib
 import functools
 import getpass
 import hashlib
@@ -60,7 +61,12 @@ def environment() -> dict[str, Any]:
 
     The digest is that of the lines ``name==version``, sorted: of the lock file that was in force.
     """
-    packages = {package.name: package.version for package in importlib.metadata.distributions()}
+    packages = {}
+    for package in importlib.metadata.distributions():
+        # A removal that broke off leaves an empty folder, which has no name.
+        with contextlib.suppress(FileNotFoundError):
+            if package.name:
+                packages[package.name] = package.version
     ordered = dict(sorted(packages.items(), key=lambda pair: pair[0].lower()))
     lines = "".join(f"{name}=={version}\n" for name, version in ordered.items())
     return {

@@ -1,5 +1,6 @@
 """What a model makes of its data: how good it is, what it goes by, what it says to a few rows."""
 
+import numbers
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from course_utils.predictor import Predictor
-from course_utils.schema import FeatureSchema
+from course_utils.schema import FeatureSchema, companion
 
+COMPUTED = ("rmse", "mae", "r2")
 AT_ONCE = 10_000  # rows that the network is given in one piece
 MOST_ROWS = 10_000  # that importance is measured on
 REPEATS = 5
@@ -36,7 +38,7 @@ def model_features(files: list[Path], table: pd.DataFrame, target: str) -> list[
         ValueError: the schema is for another target.
     """
     for path in files[1:]:
-        if path.name == f"{files[0].stem}.schema.json":
+        if path == companion(files[0]):
             schema = FeatureSchema.load(path)
             if schema.target != target:
                 raise ValueError(f"{path.name} is for {schema.target!r}, not for {target!r}.")
@@ -72,6 +74,19 @@ def examples(model: Predictor, table: pd.DataFrame, role: str) -> Examples:
     if not np.isfinite(predicted).all():
         raise ValueError(f"The model's answer to some of the {role} data is not a number.")
     return Examples(features, X, truth, predicted)
+
+
+def check_given(metrics: dict[str, Any]) -> None:
+    """See that somebody's own metrics are numbers, and do not pass for those computed here.
+
+    Raises:
+        ValueError: one does not.
+    """
+    for name, value in metrics.items():
+        if name in COMPUTED:
+            raise ValueError(f"{name} is computed here: give your own metric another name.")
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise ValueError(f"The metric {name} is {str(value)[:40]!r}; it has to be a number.")
 
 
 def metrics(found: Examples) -> dict[str, float | None]:

@@ -132,7 +132,8 @@ def serve(
     try:
         _check_cores(replicas)
         url = _open_door(host, port, everywhere=address is not None)
-        app, metrics = f"course{prefix.rstrip('/').replace('/', '-')}", uuid.uuid4().hex
+        words = prefix.rstrip("/").replace("-", "--").replace("/", "-")  # /a-b is not /a/b
+        app, metrics = f"course{words}", uuid.uuid4().hex
         scaling = _scaling(replicas, max_replicas, target)
         shapes = (network.input_shape, network.output_shape)
         runs = _application(name, str(path), shapes, metrics, app, queue, scaling)

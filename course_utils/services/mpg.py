@@ -14,6 +14,7 @@ from flask import Flask, Response
 from course_utils.environment import data_folder, output_folder
 from course_utils.predictor import Predictor
 from course_utils.schema import Fault, FeatureSchema, InvalidExample, describe
+from course_utils.schema import companion as companion
 from course_utils.services import openapi
 from course_utils.services.body import parse_json, read_body
 from course_utils.services.errors import Problem, request_id
@@ -44,11 +45,6 @@ def find_model() -> Path:
     """The learner's model, saved by notebook 02, else the shipped one."""
     own = output_folder() / "mpg.tflite"
     return own if own.is_file() else shipped_model()
-
-
-def companion(model: Path) -> Path:
-    """The file that has to stand beside a model: its schema."""
-    return model.with_name(f"{model.stem}.schema.json")
 
 
 def create_app(

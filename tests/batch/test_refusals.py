@@ -54,6 +54,13 @@ def test_columns_that_are_missing_are_named_with_what_was_meant(refused):
     assert "no column 'origin'. It has name, cylinders," in said
 
 
+def test_a_column_without_a_name_is_the_index_of_pandas(refused):
+    said = refused(f",{LINE}\n0,{ROW}\n")
+    assert "column 1 has no name" in said
+    assert "index=False" in said
+    assert "column 8 has no name" in refused(f"{LINE},\n{ROW},\n")
+
+
 def test_in_a_parquet_file_too(tmp_path):
     source = write_parquet(tmp_path / "in.parquet", "SELECT 8 AS cylinder")
     with pytest.raises(ValueError, match=r"no column 'cylinders' \(did you mean 'cylinder'\?\)"):

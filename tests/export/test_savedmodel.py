@@ -45,6 +45,20 @@ def test_a_version_is_never_replaced(mpg, tmp_path):
     assert (path / "saved_model.pb").read_bytes() == before
 
 
+def test_who_is_first_keeps_the_version(mpg, tmp_path):
+    """Somebody else publishes it while this one is being written."""
+    path = tmp_path / "mpg" / "1"
+
+    def publish_another(step, done, total):
+        path.mkdir(parents=True)
+        (path / "saved_model.pb").write_bytes(b"another")
+
+    with pytest.raises(FileExistsError, match="next free number is 2"):
+        savedmodel.convert(mpg[0], tmp_path, version=1, name="mpg", report=publish_another)
+    assert (path / "saved_model.pb").read_bytes() == b"another"
+    assert [each.name for each in path.parent.iterdir()] == ["1"]
+
+
 @pytest.mark.parametrize("version", [0, -1, 1.0, "1", True])
 def test_a_version_is_a_number(mpg, tmp_path, version):
     with pytest.raises(ValueError, match="1 or more"):

@@ -33,7 +33,7 @@ def test_a_card_has_the_sections_of_the_paper(record: records.Record):
         "92 rows of cylinders",
         record.document["data"]["testing"]["sha256"],
         f"| rmse | {record.document['metrics']['computed']['rmse']:.4g} |",
-        "| epochs\\_run | 42 |",
+        "| epochs\\_run (given) | 42 |",
         "| weight | 1613 |",
         "2026-01-31T12:00:00.000+00:00 to 2026-01-31T12:05",
         "`course models verify mpg 1`",

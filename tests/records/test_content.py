@@ -4,6 +4,8 @@ import getpass
 import hashlib
 import json
 import os
+import shutil
+import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -22,6 +24,7 @@ from sklearn import metrics
 import course_utils.records
 from course_utils import records
 from course_utils.predictor import Predictor
+from course_utils.records import origin
 from course_utils.records.data import digest, numbers
 from course_utils.schema import FeatureSchema
 from tests.records.conftest import (
@@ -284,6 +287,23 @@ def test_code_and_packages_are_named(record: records.Record):
     assert around["sha256"] == hashlib.sha256(lines.encode()).hexdigest()
 
 
+def test_a_package_half_removed_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "gone-1.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    found = origin.environment.__wrapped__()
+    assert found["packages"]["numpy"] == np.__version__
+    assert None not in found["packages"]
+
+
+def test_a_model_that_may_only_be_read_is_kept(tmp_path: Path):
+    for path in FILES[:2]:
+        copy = Path(shutil.copy(path, tmp_path))
+        copy.chmod(0o444)
+    record = register(tmp_path / "store", files=[tmp_path / path.name for path in FILES[:2]])
+    assert record.model.read_bytes() == MODEL.read_bytes()
+    assert record.model.stat().st_mode & stat.S_IWUSR  # it was opened once more, to be synced
+
+
 def test_the_configuration_is_kept_as_json_can(tmp_path: Path):
     told = {"rate": np.float32(0.5), "path": Path("a"), 3: {1}, "nan": float("nan"), "none": None}
     document = register(tmp_path, configuration=told, metrics={"auc": np.nan}).document
@@ -372,6 +392,9 @@ def test_data_that_do_not_fit_are_refused(tmp_path: Path):
     refused("testing data have no row without", testing=TESTING.assign(weight=np.nan))
     few = TRAINING[[*FEATURES[:3], "mpg"]]
     refused(r"takes \(7,\) .* takes the 3 features", files=FILES[:1], training=few, testing=few)
+    refused("rmse is computed here: give your own metric another", metrics={"rmse": 0.01})
+    refused(r"The metric confusion is '\[\[1, 2\]", metrics={"confusion": [[1, 2], [3, 4]]})
+    refused("The metric passed is 'True'; it has to be a number", metrics={"passed": True})
     huge = TESTING.assign(weight=1e39)  # more than float32 holds
     refused("testing data have no row without", testing=huge)
 
