@@ -73,7 +73,7 @@ def train(
 
     Raises:
         FileNotFoundError: the notebook is missing, or has not saved a model.
-        ImportError: papermill and nbclient are not installed.
+        ImportError: papermill, nbclient or ipykernel is not installed.
         NotFitToServe: a check of the notebook was not passed.
         NotebookFailed: another cell raised, or the notebook's process has gone.
     """
@@ -95,6 +95,7 @@ def train(
 def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> None:
     """Write the notebook with a cell of parameters after the one that is tagged so."""
     try:
+        import ipykernel  # noqa: F401 - the process that the notebook runs in
         import nbformat
         import papermill
     except ImportError as error:

@@ -1,10 +1,13 @@
 """gunicorn in front of the MPG service: ``gunicorn --config deploy/gunicorn.conf.py``."""
 
+import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from gunicorn.glogging import Logger, SafeAtoms
 
 pythonpath = str(Path(__file__).parent)
 wsgi_app = "wsgi:application"
@@ -22,7 +25,29 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # Newer ones also take orders through a socket in the user's home, which a service may not have.
 control_socket_disable = True
 
+
+class JSONAtoms(SafeAtoms):
+    """What a request is logged by; its path may hold quotes, backslashes and line ends.
+
+    WSGI hands texts on as if their bytes were Latin-1 (PEP 3333).
+    """
+
+    def __init__(self, atoms: dict[str, Any]):
+        super().__init__(atoms)
+        for key, value in atoms.items():
+            if isinstance(value, str):
+                text = value.encode("latin-1", "replace").decode("utf-8", "replace")
+                self[key] = json.dumps(text)[1:-1]
+
+
+class JSONLog(Logger):
+    """gunicorn's own, but for that."""
+
+    atoms_wrapper_class = JSONAtoms
+
+
 # A JSON object a request, as `course serve` writes it.
+logger_class = JSONLog
 accesslog = "-"
 access_log_format = (
     '{"time": "%(t)s", "service": "mpg", "request_id": "%({x-request-id}o)s", '

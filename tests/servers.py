@@ -37,6 +37,7 @@ ErrorLogFormat "%M"
 Listen 127.0.0.1:{port}
 LoadModule mpm_event_module "{modules}/mod_mpm_event.so"
 LoadModule authz_core_module "{modules}/mod_authz_core.so"
+LoadModule setenvif_module "{modules}/mod_setenvif.so"
 LoadModule reqtimeout_module "{modules}/mod_reqtimeout.so"
 LoadModule wsgi_module "{wsgi}"
 """

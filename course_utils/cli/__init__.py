@@ -3,6 +3,8 @@
 A module for each group of commands; what they do is in the library, here it meets the terminal.
 """
 
+from typing import Any
+
 import click
 
 from course_utils import __version__
@@ -18,7 +20,24 @@ from course_utils.cli.serve import serve
 COMMANDS = (doctor, drift, fetch, lab, models, predict, retrain, run, serve)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Says in a sentence that a package is missing, as in an image that only serves."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if not error.name:  # one of ours, which says itself what to do
+                raise click.ClickException(str(error)) from None
+            raise click.ClickException(
+                f"This needs {error.name}, which is not installed here: "
+                "pip install 'networks-at-work[production]'."
+            ) from None
+        except ImportError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="course")
 def main() -> None:
     """Networks at Work: run, serve and look after the notebook course."""

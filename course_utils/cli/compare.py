@@ -62,7 +62,7 @@ def compare(
     try:
         rows = labelled_rows.read(labelled) if labelled else read_examples(str(requests))
         found = canary.compare(name, rows, store=store, candidate=candidate, url=url)
-    except (ImportError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))

@@ -65,10 +65,11 @@ def _list(name: str | None, store: Path | None, as_json: bool) -> None:
 
 
 def _row(name: str, version: int, store: Path | None) -> dict[str, Any]:
-    state = records.serving(name, store=store)
-    word = {state.canary: f"canary, {state.share:.0%}", state.version: "served"}.get(version)
-    row: dict[str, Any] = {"name": name, "version": version, "state": word}
+    row: dict[str, Any] = {"name": name, "version": version, "state": None}
     try:
+        state = records.serving(name, store=store)
+        canary = f"canary, {state.share:.0%}"
+        row["state"] = {state.canary: canary, state.version: "served"}.get(version)
         document = records.load(name, version, store=store).document
     except ValueError as error:  # one damaged record does not hide the others
         return row | {"registered": None, "by": None, "rmse": None, "notes": f"damaged: {error}"}
@@ -86,7 +87,7 @@ def _row(name: str, version: int, store: Path | None) -> dict[str, Any]:
 @AS_JSON
 def show(name: str, version: int | None, store: Path | None, as_json: bool) -> None:
     """Show the record of VERSION, by default the one being served, else the newest."""
-    from course_utils.records.page import facts
+    from course_utils.records.card import facts
 
     record = records.load(name, version, store=store)
     if as_json:

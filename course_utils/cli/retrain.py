@@ -69,7 +69,7 @@ def retrain(name: str, rows: Path, as_json: bool, **options: Any) -> None:
                     task, completed=done, total=total, visible=True
                 ),
             )
-    except (ImportError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))

@@ -23,8 +23,8 @@ def card(record: Record) -> str:
             *_ranges(document),
         ],
         "Metrics": [
-            f"Computed on {scored['count']:,} {scored['rows']} rows without missing values, but for "
-            "those that were given.",
+            f"Computed on {scored['count']:,} {scored['rows']} rows without missing values, but "
+            "for those that were given.",
             *_table(["metric", "value"], _metrics(document)),
         ],
         "Evaluation Data": _data(document["data"]["testing"]),
@@ -59,6 +59,29 @@ def text(value: Any) -> str:
 def number(value: float | None) -> str:
     """A number for people."""
     return "unknown" if value is None else f"{value:.4g}"
+
+
+def facts(record: Record) -> dict[str, str]:
+    """What versions are compared by."""
+    document = record.document
+    scores, trained = document["metrics"], document["trained"]
+    told = {k: number(v) for k, v in scores["computed"].items()}
+    told |= {f"{key} (given)": str(value) for key, value in scores["given"].items()}
+    told |= {key: str(value) for key, value in document["configuration"]["given"].items()}
+    for role in ("training", "testing"):
+        data = document["data"][role]
+        told[f"{role} data"] = f"{data['rows']:,} rows, {data['sha256'][:12]}" if data else "–"
+    return told | {
+        "features": ", ".join(document["model"]["features"]),
+        "target": document["model"]["target"],
+        "weightiest": ", ".join(e["name"] for e in document["importance"]["features"][:3]),
+        "parameters": f"{document['parameters']['count']:,}",
+        "model file": document["model"]["file"],
+        "training": f"{trained['started'] or 'unknown'} to {trained['ended']}",
+        "code": f"course {document['code']['course']}, {document['code']['sha256'][:12]}",
+        "Python": document["environment"]["python"],
+        "packages": document["environment"]["sha256"][:12],
+    }
 
 
 def _details(record: Record) -> list[str]:

@@ -12,7 +12,7 @@ from string import Template
 from typing import Any
 
 from course_utils.drift.page import FORBIDDEN, STYLE
-from course_utils.records.card import number
+from course_utils.records.card import facts, number
 from course_utils.records.serving import Serving, serving
 from course_utils.records.store import CHARTS, Record, names, read, versions
 
@@ -128,29 +128,6 @@ def _comparison(name: str, found: list[Record]) -> str:
     heads = ["", *(f"Version {record.version}" for record in found)]
     note = "<p>Bold, with a bar at its left: what differs from the version before.</p>"
     return note + _table(f"Versions of {name} side by side", heads, rows)
-
-
-def facts(record: Record) -> dict[str, str]:
-    """What versions are compared by."""
-    document = record.document
-    scores, trained = document["metrics"], document["trained"]
-    told = {k: number(v) for k, v in scores["computed"].items()}
-    told |= {f"{key} (given)": str(value) for key, value in scores["given"].items()}
-    told |= {key: str(value) for key, value in document["configuration"]["given"].items()}
-    for role in ("training", "testing"):
-        data = document["data"][role]
-        told[f"{role} data"] = f"{data['rows']:,} rows, {data['sha256'][:12]}" if data else "–"
-    return told | {
-        "features": ", ".join(document["model"]["features"]),
-        "target": document["model"]["target"],
-        "weightiest": ", ".join(e["name"] for e in document["importance"]["features"][:3]),
-        "parameters": f"{document['parameters']['count']:,}",
-        "model file": document["model"]["file"],
-        "training": f"{trained['started'] or 'unknown'} to {trained['ended']}",
-        "code": f"course {document['code']['course']}, {document['code']['sha256'][:12]}",
-        "Python": document["environment"]["python"],
-        "packages": document["environment"]["sha256"][:12],
-    }
 
 
 def _charts(record: Record) -> str:

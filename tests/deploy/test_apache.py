@@ -69,6 +69,19 @@ def test_the_site_is_well_formed(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "path", ['/%0A{"service":"o"}', "/%5C%22", "/%5C", '/"\\', "/caf%C3%A9", "/%FF", "/a?b=c"]
+)
+def test_no_path_breaks_the_log(served, path):
+    """A JSON object a request, whatever was asked for."""
+    before = len(served.log())
+    with socket.create_connection(served.address, timeout=5) as wire:
+        wire.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert b" 404 " in wire.makefile("rb").readline()
+    wait_until(lambda: len(served.log()) > before)
+    assert served.log()[-1]["path"] == path.partition("?")[0]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         ("WSGIDaemonProcess networks", "WSGIDaemonProces networks", "Invalid command"),

@@ -6,9 +6,11 @@ What it answers to 1,000 cars is in test_answers.py.
 import os
 import re
 import runpy
+import socket
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import requests
@@ -40,6 +42,22 @@ def test_what_it_has_begun_it_answers_before_it_ends():
     assert found.answered > 10
     assert found.lost == []
     assert found.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "path", ['/%0A{"service":"other"}', "/%5C%22", "/%5C", '/"\\', "/caf%C3%A9"]
+)
+def test_no_path_breaks_the_log(path: str):
+    """A JSON object a request, whatever was asked for."""
+    with running(COMMAND) as served:
+        with socket.create_connection(served.address, timeout=5) as wire:
+            wire.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            assert wire.makefile("rb").read().startswith(b"HTTP/1.1 404")
+        served.terminate()
+        served.process.wait(timeout=20)
+        last = served.log()[-1]
+    assert (last["status"], last["service"]) == (404, "mpg")
+    assert last["path"] == unquote(path)
 
 
 def test_the_network_is_loaded_in_the_worker_and_nobody_outside_is_answered():

@@ -8,6 +8,7 @@ check. The base image, and so its Python, is the one thing taken on trust.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -206,8 +207,30 @@ def test_it_serves_what_is_promoted_in_its_volume(container, store):
     records.register("mpg", files, training=cars, target="mpg", store=store / "records")
     run(["chmod", "--recursive", "a+rwX", str(store / "records")])
     run(container("course", "models", "promote", "mpg", "1"))
+    assert "weightiest" in run(container("course", "models", "show", "mpg"))
     options = ["--host", "127.0.0.1", "--store", str(store / "records")]
     with running(container(*words, *options)) as served:
         answer = requests.post(f"{served.url}/api/mpg", json=CAR, timeout=5)
         assert answer.status_code == 200
         assert answer.headers["X-Model-Version"] == "1"
+
+
+@posix
+@pytest.mark.registry
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "mpg", "--input", "FILE", "--output", "out.csv"],
+        ["retrain", "mpg", "--rows", "FILE"],
+        ["models", "compare", "mpg", "--labelled", "FILE"],
+        ["models", "page", "--html", "out.html"],
+    ],
+)
+def test_what_it_has_no_packages_for_it_says(container, store, words):
+    rows = store / "rows.csv"
+    rows.write_text("weight,mpg\n3000,20\n", "utf-8")
+    store.chmod(0o755)
+    command = container("course", *(str(rows) if word == "FILE" else word for word in words))
+    done = subprocess.run(command, cwd=store, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(r"Error: This needs (duckdb|pandas), which is not .*\n", done.stderr)

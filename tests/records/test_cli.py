@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from course_utils import records
 from course_utils.cli import main
+from course_utils.records.serving import LOG
 
 Command = Callable[..., Result]
 
@@ -50,6 +51,19 @@ def test_list_names_what_is_damaged_and_shows_the_rest(course: Command, store: P
     assert first["rmse"] is None
     assert second["rmse"] > 0
     assert "damaged" in course("list").stdout
+
+
+def test_list_names_a_damaged_log_and_shows_the_other_models(course: Command, store: Path):
+    shutil.copytree(store / "mpg", store / "spare")
+    (store / "spare" / LOG).write_text("{\n", "utf-8")
+    found = json.loads(course("list", "--json").stdout)
+    assert [(row["name"], row["notes"].startswith("damaged: ")) for row in found] == [
+        ("mpg", False),
+        ("mpg", False),
+        ("spare", True),
+        ("spare", True),
+    ]
+    assert "line 1, is damaged" in found[-1]["notes"]
 
 
 def test_list_of_nothing_says_what_to_do(course: Command, store: Path):
