@@ -134,8 +134,10 @@ def _spread(paths: Paths, memory: int, task: Task, names: list[str]) -> dict[str
     """What ``task`` says of each column, computed wherever there is room.
 
     Raises:
-        RuntimeError: there is none.
+        MemoryError: no machine has as much of it as a task is to have.
+        RuntimeError: no core is free.
     """
+    _check_memory(memory * 2**20 + LIBRARIES)
     data, blocks = _quiet_data(), min(len(names), BLOCKS * _free_cores())
     columns = data.from_items([{"column": name} for name in names], override_num_blocks=blocks)
     needs = {"num_cpus": 1, "memory": memory * 2**20 + LIBRARIES}
@@ -152,6 +154,17 @@ def answers(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
             raise answer
         together |= answer
     return together
+
+
+def _check_memory(needed: int) -> None:
+    """Ray would wait for ever for a machine that has it."""
+    alive = [node["Resources"] for node in cluster.ray().nodes() if node["Alive"]]
+    largest = max((resources.get("memory", 0) for resources in alive), default=0)
+    if needed > largest:
+        raise MemoryError(
+            f"A task needs {needed / 1e6:,.0f} MB, {LIBRARIES / 1e6:,.0f} of it for the libraries; "
+            f"the largest machine of the cluster has {largest / 1e6:,.0f} MB. Ask for less."
+        )
 
 
 def _free_cores() -> int:

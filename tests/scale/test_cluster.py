@@ -161,6 +161,8 @@ def test_the_drift_report_is_that_of_one_process(cluster: Any, tmp_path: Path) -
     found = compare_files(*paths, memory=128, address=cluster.address)
     same(found, drift.compare_files(*paths))
     assert found.decision == "retrain"
+    with pytest.raises(MemoryError, match=r"largest machine of the cluster has .* Ask for less"):
+        compare_files(*paths, memory="4TB", address=cluster.address)
 
 
 def test_photos_are_judged_as_by_the_plain_service(photos_service: scale.Deployment) -> None:
