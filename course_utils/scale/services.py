@@ -18,6 +18,8 @@ Shapes = tuple[tuple[int, ...], tuple[int, ...]]
 SERVICES = ("mpg", "image")
 PORT = 8000  # Serve's own
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
+# Serve kills a proxy that is not ready after five seconds; on a busy machine none ever would be.
+PATIENT = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "50"}
 SECONDS_UP, SECONDS_DOWN = 2.0, 30.0  # of too much, or too little, to do before it scales
 LOOK_BACK = 11.0  # seconds whose mean that is; Serve asks for more than ten
 
@@ -187,7 +189,12 @@ def _open_door(host: str, port: int | None, *, everywhere: bool) -> str:
     if client is None:
         options = {"host": host, "port": _free(host, port)}
         where = "EveryNode" if everywhere else "HeadOnly"
-        serve.start(proxy_location=where, http_options=options, logging_config=QUIET)
+        serve.start(
+            proxy_location=where,
+            http_options=options,
+            logging_config=QUIET,
+            controller_options={"runtime_env": {"env_vars": PATIENT}},
+        )
         client = _get_global_client()
     there = client.http_config
     if port not in (None, there.port):
