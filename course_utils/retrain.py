@@ -318,12 +318,12 @@ def _serve(name: str, store: str | Path | None, share: float | None, found: Outc
     found = replace(found, candidate=version, reasons=[*why, *found.reasons])
     if comparison.verdict != canary.PROMOTE:
         return replace(found, verdict=NOT_BETTER)
-    entry: dict[str, Any] = {"store": store, "reason": why[0]}
+    before, reason = found.served, why[0]
     try:
         if share:
-            records.try_canary(name, version, share, beside=found.served, **entry)
+            records.try_canary(name, version, share, store=store, reason=reason, beside=before)
             return replace(found, verdict=ON_TRIAL)
-        records.promote(name, version, instead_of=found.served, **entry)
+        records.promote(name, version, store=store, reason=reason, instead_of=before)
     except records.Overtaken as error:
         said = f"{error} With that one nothing was compared."
         return replace(found, verdict=NOT_BETTER, reasons=[said, *found.reasons])

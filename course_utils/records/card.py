@@ -23,8 +23,8 @@ def card(record: Record) -> str:
             *_ranges(document),
         ],
         "Metrics": [
-            f"Computed on {scored['count']:,} {scored['rows']} rows without missing values, but "
-            "for those that were given.",
+            f"Computed on {scored['count']:,} {scored['rows']} rows without missing values."
+            + (" Those marked as given were told, not computed." if scored["given"] else ""),
             *_table(["metric", "value"], _metrics(document)),
         ],
         "Evaluation Data": _data(document["data"]["testing"]),

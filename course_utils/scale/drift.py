@@ -137,10 +137,10 @@ def _spread(paths: Paths, memory: int, task: Task, names: list[str]) -> dict[str
         MemoryError: no machine has as much of it as a task is to have.
         RuntimeError: no core is free.
     """
-    _check_memory(memory * 2**20 + LIBRARIES)
+    needs = {"num_cpus": 1, "memory": memory * 2**20 + LIBRARIES}
+    _check_memory(needs["memory"])
     data, blocks = _quiet_data(), min(len(names), BLOCKS * _free_cores())
     columns = data.from_items([{"column": name} for name in names], override_num_blocks=blocks)
-    needs = {"num_cpus": 1, "memory": memory * 2**20 + LIBRARIES}
     found = columns.map_batches(partial(look, paths, memory, task), batch_size=None, **needs)
     return answers(found.iter_rows())
 
