@@ -52,9 +52,8 @@ def test_no_path_breaks_the_log():
             assert exchange(served.address, head("GET", f"{path}?q", {})).status == 404
         served.terminate()
         served.process.wait(timeout=20)
-        logged = served.log()
-    assert [line["path"] for line in logged[-len(paths) :]] == [unquote(path) for path in paths]
-    assert {line["status"] for line in logged[-len(paths) :]} == {404}
+        logged = [line["path"] for line in served.log() if line["status"] == 404]
+    assert sorted(logged) == sorted(map(unquote, paths))  # the workers' lines may change places
 
 
 def test_the_network_is_loaded_in_the_worker_and_nobody_outside_is_answered():
