@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tests.serving import MODEL, ROOT
+from tests.support.serving import MODEL, ROOT
 
 TARGET = 1.2
 SUFFIXES = (".csv", ".parquet")
@@ -108,7 +108,7 @@ def batch(source: Path) -> dict[str, float]:
 
 
 def child(source: Path) -> None:
-    from course_utils.batch import predict_file
+    from course_utils.inference.batch import predict_file
 
     target = source.with_name(f"out{source.suffix}")
     found = predict_file(source, target, model=MODEL)

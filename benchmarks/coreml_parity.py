@@ -27,7 +27,7 @@ from rich.table import Table
 from course_utils.environment import quiet_native_logs
 from course_utils.export import coreml, litert, onnx
 from course_utils.export.parity import Parity, size_on_disk
-from tests.export import networks
+from tests.support import networks
 
 TINY = coreml.MINUS_ONE_TO_ONE
 STEPS = (1.0, 0.1, 0.01, 0.001)  # standard deviations

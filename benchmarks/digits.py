@@ -24,9 +24,9 @@ from rich.table import Table
 from sklearn.datasets import load_digits
 
 from course_utils.datasets import load_mnist
-from course_utils.predictor import Predictor
+from course_utils.inference.predictor import Predictor
 from course_utils.services.digit import shipped_model
-from tests.serving import serving
+from tests.support.serving import serving
 
 Form = Callable[[Image.Image, np.random.Generator], Image.Image]
 

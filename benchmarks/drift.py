@@ -31,7 +31,7 @@ from rich.table import Table
 from scipy import stats
 
 from course_utils.drift import compare
-from tests.drift.tables import CHANGES, changed, continuous, mixed, unchanged
+from tests.support.drift_tables import CHANGES, changed, continuous, mixed, unchanged
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = {"continuous": continuous, "ties, categories, missing": mixed}

@@ -22,8 +22,8 @@ from PIL import Image
 from benchmarks.compare import Found, in_turns, main
 from benchmarks.wrk import Measured, measure
 from course_utils.environment import data_folder
-from course_utils.weights import image_classifier
-from tests.serving import ROOT, running, serving
+from course_utils.datasets.weights import image_classifier
+from tests.support.serving import ROOT, running, serving
 
 WORKERS = 2
 BOOK = "the book's way: model.predict, Flask's server"

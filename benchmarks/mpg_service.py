@@ -13,7 +13,7 @@ import sys
 
 from benchmarks.compare import Found, in_turns, main
 from benchmarks.wrk import measure
-from tests.serving import CAR, running, serving
+from tests.support.serving import CAR, running, serving
 
 WORKERS = 2
 BOOK = "the book's way: model.predict, Flask's server"

@@ -15,8 +15,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tests.load import Outcome
-from tests.overload import CAPACITY, overload
+from tests.support.load import Outcome
+from tests.support.overload import CAPACITY, overload
 
 
 def main() -> None:

@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from course_utils import weights
+from course_utils.datasets import weights
 from course_utils.datasets import CIFAR10_CLASSES, load_cifar10
 from course_utils.images import read_image
-from course_utils.predictor import Predictor
-from course_utils.transfer import labelled_folder
-from tests.serving import serving
+from course_utils.inference.predictor import Predictor
+from course_utils.training.transfer import labelled_folder
+from tests.support.serving import serving
 
 NAMES = ("cat", "dog")
 CATS, DOGS = range(281, 286), range(151, 269)  # ImageNet's house cats and breeds of dogs

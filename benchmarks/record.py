@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks.compare import Found, in_turns, main
 from benchmarks.wrk import measure
-from course_utils.services.record import LIMIT
-from tests.serving import CAR, COURSE, MODEL, running
+from course_utils.inference.request_log import LIMIT
+from tests.support.serving import CAR, COURSE, MODEL, running
 
 WORKERS = 2
 COMMAND = [str(COURSE), "serve", "mpg", "--model", str(MODEL)]

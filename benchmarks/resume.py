@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tests.training import differing
+from tests.support.training import differing
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 120  # seconds for one child
@@ -40,7 +40,7 @@ PER_CHAIN = 10  # kills before a training is left to end
 
 def child(python: str, folder: Path, *options: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [python, "-m", "tests.training", str(folder), "--save-every", "2", *options],
+        [python, "-m", "tests.support.training", str(folder), "--save-every", "2", *options],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -115,8 +115,8 @@ def kills(number: int, seed: int, console: Console, python: str = sys.executable
 
 def cost(console: Console, batches: int = 400) -> bool:
     """The time in `Saver._write` and in copying the state, of all the time in ``fit``."""
-    from course_utils import resume
-    from course_utils.resume import loop
+    from course_utils.training import resume
+    from course_utils.training.resume import loop
 
     with resume.quiet_native_stderr():
         import keras

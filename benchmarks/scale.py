@@ -33,10 +33,10 @@ from benchmarks.compare import Found, in_turns, ratio, show
 from benchmarks.image_service import cat
 from benchmarks.servers import machine
 from benchmarks.wrk import Measured, measure, need_wrk
-from course_utils import scale
-from course_utils.weights import image_classifier
-from tests.scale.raylets import Shot, children, kill_raylet, raylets, serves, shoot
-from tests.serving import CAR, MODEL, ROOT, serving
+from course_utils.serving import ray as on_ray
+from course_utils.datasets.weights import image_classifier
+from tests.support.raylets import Shot, children, kill_raylet, raylets, serves, shoot
+from tests.support.serving import CAR, MODEL, ROOT, serving
 
 STORED = ROOT / "data" / "scale.json"
 MODELS = {"mpg": MODEL, "image": image_classifier()}
@@ -100,7 +100,7 @@ def cost(name: str, rounds: int, seconds: int) -> tuple[Found, dict[str, float]]
             spent[part].append(1000 * (now - before[part]) / requests_made)
         return found
 
-    with scale.serve(name, model=MODELS[name]) as served, serving(name) as plain:
+    with on_ray.serve(name, model=MODELS[name]) as served, serving(name) as plain:
         found = in_turns(
             {
                 "Ray Serve": functools.partial(by_ray, load(name, served.url)),
@@ -116,8 +116,8 @@ def two_replicas(rounds: int, seconds: int) -> Found:
     """The image service with one replica and with two, in turns, within one cluster."""
     with (
         raylets(0, cores=4) as several,
-        scale.serve("image", address=several.address, prefix="/one") as one,
-        scale.serve("image", replicas=2, address=several.address, prefix="/two") as two,
+        on_ray.serve("image", address=several.address, prefix="/one") as one,
+        on_ray.serve("image", replicas=2, address=several.address, prefix="/two") as two,
     ):
         measures = {"1 replica": load("image", one.url), "2 replicas": load("image", two.url)}
         return in_turns(
@@ -136,7 +136,7 @@ def killed(times: int) -> list[Shot]:
     for _ in range(times):
         with (
             raylets(2) as several,
-            scale.serve("mpg", model=MODEL, replicas=3, address=several.address) as served,
+            on_ray.serve("mpg", model=MODEL, replicas=3, address=several.address) as served,
         ):
             nodes = [node for node in several.list_all_nodes() if not node.head]
             node = next(node for node in nodes if serves(node, "mpg"))
@@ -159,7 +159,7 @@ def controller_share(replicas: tuple[int, ...], seconds: int) -> dict[int, float
     shares = {}
     with raylets(0, cores=max(replicas)) as several:
         for number in replicas:
-            scale.serve("mpg", model=MODEL, replicas=number, address=several.address)
+            on_ray.serve("mpg", model=MODEL, replicas=number, address=several.address)
             time.sleep(5)
             before, began = processor_seconds()["controller"], time.perf_counter()
             time.sleep(seconds)

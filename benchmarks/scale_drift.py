@@ -20,11 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.drift_files import COLUMNS, SIDES, write
-from course_utils import drift, scale
-from course_utils.scale import cluster
-from course_utils.scale.drift import compare_files
+from course_utils import drift
+from course_utils.serving import ray as on_ray
+from course_utils.serving.ray import cluster
+from course_utils.serving.ray.drift import compare_files
 from tests.drift.test_files import same
-from tests.scale.raylets import children
+from tests.support.raylets import children
 
 
 class Watch:
@@ -80,7 +81,7 @@ def main() -> None:
         write(folder, options.rows, console)
         paths = [folder / f"{side}.parquet" for side in SIDES]
         plain, alone = timed(lambda: drift.compare_files(*paths, memory=options.memory))
-        with scale.joined(None), Watch() as watch:
+        with on_ray.joined(None), Watch() as watch:
             compare_files(*paths, memory=options.memory, max_rows=100)  # starts processes
             spread, together = timed(lambda: compare_files(*paths, memory=options.memory))
             peak = watch.peak

@@ -31,9 +31,9 @@ from rich.table import Table
 
 from benchmarks.compare import Found, in_turns, ratio, show
 from benchmarks.wrk import Measured, measure, need_wrk
-from tests.servers import MOD_WSGI, no_apache, search_path
-from tests.serving import CAR, ROOT, running
-from tests.sigterm import PRODUCT, SLOW, Round, sigterm_round
+from tests.support.servers import MOD_WSGI, no_apache, search_path
+from tests.support.serving import CAR, ROOT, running
+from tests.support.sigterm import PRODUCT, SLOW, Round, sigterm_round
 
 STORED = ROOT / "data" / "servers.json"
 WORKERS = 2
@@ -42,7 +42,7 @@ GUNICORN = "gunicorn"
 GRANIAN = "Granian"
 APACHE = "Apache, mod_wsgi"
 ECHO = "bare Flask echo, Granian"
-LAUNCHER = [sys.executable, "-m", "tests.servers"]
+LAUNCHER = [sys.executable, "-m", "tests.support.servers"]
 COMMANDS = {
     FLASK: [*LAUNCHER, "flask"],
     GUNICORN: [*LAUNCHER, "gunicorn"],

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tests.sigterm import PRODUCT, SLOW, Round, sigterm_round
+from tests.support.sigterm import PRODUCT, SLOW, Round, sigterm_round
 
 
 def main() -> None:

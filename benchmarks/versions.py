@@ -20,9 +20,9 @@ from pathlib import Path
 
 from benchmarks.compare import Found, in_turns, main
 from benchmarks.wrk import Measured, measure
-from course_utils import records
-from tests.serving import CAR, COURSE, running, serving
-from tests.stores import two_versions
+from course_utils import registry
+from tests.support.serving import CAR, COURSE, running, serving
+from tests.support.stores import two_versions
 
 WORKERS = 2
 PLAIN = f"course serve mpg --workers {WORKERS}"
@@ -40,7 +40,7 @@ def swaps(store: Path) -> Iterator[None]:
         for version in itertools.cycle((2, 1)):
             if over.wait(0.5):
                 return
-            records.promote("mpg", version, store=store, reason="the benchmark swaps")
+            registry.promote("mpg", version, store=store, reason="the benchmark swaps")
 
     thread = threading.Thread(target=swap)
     thread.start()

@@ -17,7 +17,7 @@ import links
 import nbformat
 from nbformat import NotebookNode
 
-from course_utils.notebooks import execute, find
+from course_utils.common.notebooks import execute, find
 
 DATA = links.ROOT / "data"
 #: files that a notebook saves in the learner's folder and the course ships in data/models

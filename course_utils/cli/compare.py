@@ -10,7 +10,7 @@ from rich.table import Table
 from course_utils.cli.console import console
 
 if TYPE_CHECKING:
-    from course_utils.canary import Comparison
+    from course_utils.registry.canary import Comparison
 
 COLOURS = {"promote": "green", "keep": "red", "wait for more": "yellow"}
 EXIT_CODES = {"keep": 0, "promote": 4, "wait for more": 5}  # as of `course drift`: act, too little
@@ -54,8 +54,9 @@ def compare(
 
     Exits with 0 for "keep", 4 for "promote" and 5 for "wait for more"; 1 and 2 are errors.
     """
-    from course_utils import canary, labelled_rows
-    from course_utils.services.record import read_examples
+    from course_utils.inference import labelled_rows
+    from course_utils.registry import canary
+    from course_utils.inference.request_log import read_examples
 
     if (requests is None) == (labelled is None):
         raise click.UsageError("Give --requests FOLDER or --labelled FILE.csv, one of them.")

@@ -52,9 +52,9 @@ def drift(name: str, as_json: bool, every: float | None, **options: Any) -> None
     3 for "watch", 4 for "retrain" and 5 while there are too few requests; 1 and 2 are errors, as
     in any command. Ctrl-C ends --every with the code of the last verdict.
     """
-    from course_utils import watching
+    from course_utils.drift import monitor
 
     try:
-        raise SystemExit(watching.watch(watching.Task(**options), every, console, as_json))
+        raise SystemExit(monitor.watch(monitor.Task(**options), every, console, as_json))
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None

@@ -11,7 +11,7 @@ from course_utils.cli.console import console, steps
 @click.command()
 def fetch() -> None:
     """Check all data; bring pretrained weights, MNIST and CIFAR-10 into Keras' cache."""
-    from course_utils import weights
+    from course_utils.datasets import weights
     from course_utils.datasets import digests, verified
 
     try:

@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from course_utils import records
+from course_utils import registry
 from course_utils.cli.console import console
 
 REASON = click.option("--reason", default="", help="For the log.")
@@ -50,8 +50,8 @@ ANY_VERSION = click.argument("version", type=click.IntRange(1), required=False)
 @AS_JSON
 def _list(name: str | None, store: Path | None, as_json: bool) -> None:
     """List the versions of all models, or of NAME."""
-    chosen = [name] if name else records.names(store=store)
-    found = [_row(each, v, store) for each in chosen for v in records.versions(each, store=store)]
+    chosen = [name] if name else registry.names(store=store)
+    found = [_row(each, v, store) for each in chosen for v in registry.versions(each, store=store)]
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -67,10 +67,10 @@ def _list(name: str | None, store: Path | None, as_json: bool) -> None:
 def _row(name: str, version: int, store: Path | None) -> dict[str, Any]:
     row: dict[str, Any] = {"name": name, "version": version, "state": None}
     try:
-        state = records.serving(name, store=store)
+        state = registry.serving(name, store=store)
         canary = f"canary, {state.share:.0%}"
         row["state"] = {state.canary: canary, state.version: "served"}.get(version)
-        document = records.load(name, version, store=store).document
+        document = registry.load(name, version, store=store).document
     except ValueError as error:  # one damaged record does not hide the others
         return row | {"registered": None, "by": None, "rmse": None, "notes": f"damaged: {error}"}
     return row | {
@@ -87,9 +87,9 @@ def _row(name: str, version: int, store: Path | None) -> dict[str, Any]:
 @AS_JSON
 def show(name: str, version: int | None, store: Path | None, as_json: bool) -> None:
     """Show the record of VERSION, by default the one being served, else the newest."""
-    from course_utils.records.card import facts
+    from course_utils.registry.card import facts
 
-    record = records.load(name, version, store=store)
+    record = registry.load(name, version, store=store)
     if as_json:
         click.echo(json.dumps(record.document, indent=2))
         return
@@ -105,8 +105,8 @@ def show(name: str, version: int | None, store: Path | None, as_json: bool) -> N
 @ANY_VERSION
 def verify(name: str, version: int | None, store: Path | None) -> None:
     """Check all digests of VERSION, then let the model predict its golden rows again."""
-    record = records.load(name, version, store=store)
-    found = records.verify(record)
+    record = registry.load(name, version, store=store)
+    found = registry.verify(record)
     console.print(
         f"{record.name} {record.version} is as it was registered: {found.files} files, "
         f"{found.rows} golden rows predicted again, largest difference {found.difference:.1e}.",
@@ -121,7 +121,7 @@ def verify(name: str, version: int | None, store: Path | None) -> None:
 @REASON
 def promote(store: Path | None, **options: Any) -> None:
     """Serve VERSION from now on; it is verified first."""
-    _say(records.promote(**options, store=store))
+    _say(registry.promote(**options, store=store))
 
 
 @command
@@ -136,7 +136,7 @@ def promote(store: Path | None, **options: Any) -> None:
 @REASON
 def canary(store: Path | None, **options: Any) -> None:
     """Let VERSION answer a share of the requests; it is verified first."""
-    _say(records.try_canary(**options, store=store))
+    _say(registry.try_canary(**options, store=store))
 
 
 @command
@@ -144,7 +144,7 @@ def canary(store: Path | None, **options: Any) -> None:
 @REASON
 def end_canary(store: Path | None, **options: Any) -> None:
     """Let the served version answer all requests again."""
-    _say(records.end_canary(**options, store=store))
+    _say(registry.end_canary(**options, store=store))
 
 
 @command
@@ -152,10 +152,10 @@ def end_canary(store: Path | None, **options: Any) -> None:
 @REASON
 def roll_back(store: Path | None, **options: Any) -> None:
     """Serve what was served before; it is verified first."""
-    _say(records.roll_back(**options, store=store))
+    _say(registry.roll_back(**options, store=store))
 
 
-def _say(state: records.Serving) -> None:
+def _say(state: registry.Serving) -> None:
     canary = f", version {state.canary} to {state.share:.0%} of the requests"
     more = canary if state.canary is not None else ""
     console.print(f"Version {state.version} is served{more}.", highlight=False)
@@ -170,7 +170,7 @@ def _say(state: records.Serving) -> None:
 )
 def page(store: Path | None, html: Path) -> None:
     """Write one HTML file to browse and compare the models of the store."""
-    from course_utils.records.page import page as written
+    from course_utils.registry.page import page as written
 
     html.write_text(written(store=store), encoding="utf-8")
     console.print(f"Open {html}", soft_wrap=True, highlight=False)
@@ -181,9 +181,9 @@ def page(store: Path | None, html: Path) -> None:
 @ANY_VERSION
 def card(name: str, version: int | None, store: Path | None) -> None:
     """Print the model card of VERSION, in Markdown."""
-    from course_utils.records.card import card as written
+    from course_utils.registry.card import card as written
 
-    click.echo(written(records.load(name, version, store=store)), nl=False)
+    click.echo(written(registry.load(name, version, store=store)), nl=False)
 
 
 @command
@@ -198,7 +198,7 @@ def card(name: str, version: int | None, store: Path | None) -> None:
 )
 def export(name: str, version: int, store: Path | None, folder: Path) -> None:
     """Write VERSION into a file store of MLflow."""
-    from course_utils.records.mlflow import export as write
+    from course_utils.registry.mlflow import export as write
 
-    run = write(records.load(name, version, store=store), folder)
+    run = write(registry.load(name, version, store=store), folder)
     console.print(f"The run is {run}", soft_wrap=True, highlight=False)

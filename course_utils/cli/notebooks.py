@@ -22,7 +22,7 @@ from course_utils.cli.console import console
 @click.option("--save", is_flag=True, help="Keep the outputs in the notebooks.")
 def run(numbers: tuple[str, ...], folder: Path, save: bool) -> None:
     """Execute the notebooks NUMBERS (all if none is named), and say which passed."""
-    from course_utils.notebooks import execute, find
+    from course_utils.common.notebooks import execute, find
 
     try:
         paths = find(folder, numbers)

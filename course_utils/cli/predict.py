@@ -8,7 +8,7 @@ import click
 from course_utils.cli.console import console, steps
 
 if TYPE_CHECKING:
-    from course_utils.batch import Summary
+    from course_utils.inference.batch import Summary
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -66,7 +66,7 @@ def predict(
     column "error", what is wrong with a row that the model may not be asked. Killed, and started
     again with the same arguments, it goes on where it was.
     """
-    from course_utils import batch
+    from course_utils.inference import batch
 
     if model and store:
         raise click.UsageError("A model comes from --model or from --store, not from both.")
@@ -94,13 +94,13 @@ def predict(
 def _find(name: str, store: Path | None) -> Path:
     """The model in a store, all its files checked; else the learner's, else the shipped one."""
     if store:
-        from course_utils import records
+        from course_utils import registry
 
-        version = records.serving(name, store=store).version
+        version = registry.serving(name, store=store).version
         if version is None:
-            raise ValueError(records.nothing_promoted(name, store))
-        record = records.load(name, version, store=store)
-        records.verify(record)
+            raise ValueError(registry.nothing_promoted(name, store))
+        record = registry.load(name, version, store=store)
+        registry.verify(record)
         return record.model
     from course_utils.services.mpg import find_model
 

@@ -53,8 +53,8 @@ def serve(
     Takes the model you saved in a notebook, else the one the course ships; with --store, the one
     that is promoted.
     """
-    from course_utils.browse import open_when_ready
-    from course_utils.serve import serve as run_server
+    from course_utils.cli.browse import open_when_ready
+    from course_utils.serving.production import serve as run_server
 
     if name == "hello" and (model or store):
         raise click.UsageError("The hello service has no model.")
@@ -92,20 +92,20 @@ def serve(
 
 
 def _say_version(name: str, store: Path) -> None:
-    from course_utils import records
+    from course_utils import registry
 
     try:
-        serving = records.serving(name, store=store)
+        serving = registry.serving(name, store=store)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     if serving.version is None:
-        raise click.ClickException(records.nothing_promoted(name, store))
+        raise click.ClickException(registry.nothing_promoted(name, store))
     canary = f", {serving.share:.0%} of it to version {serving.canary}" if serving.canary else ""
     click.echo(f"Model: version {serving.version} of {name} in {store}{canary}", err=True)
 
 
 def _prepare_recording(name: str, folder: Path) -> None:
-    from course_utils.services.record import prepare
+    from course_utils.inference.request_log import prepare
 
     if name != "mpg":
         raise click.UsageError(f"The {name} service records nothing; only mpg does.")

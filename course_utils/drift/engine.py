@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory, gettempdir
 
 import duckdb
 
-from course_utils.sql import (
+from course_utils.common.duckdb_session import (
     FEWEST_MEBIBYTES,
     FOLD,
     NO_DISK,

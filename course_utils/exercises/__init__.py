@@ -63,7 +63,7 @@ class Exercise:
 @contextlib.contextmanager
 def serving(app: Any) -> Iterator[str]:
     """Serve ``app`` while a check asks it questions, without a word; gives its URL."""
-    from course_utils.launch import launch
+    from course_utils.serving.notebook import launch
 
     with contextlib.redirect_stdout(io.StringIO()):
         server = launch(app, port=5055)

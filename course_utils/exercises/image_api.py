@@ -18,7 +18,7 @@ def likeliest(url: str, path: Any) -> str:
 def _test_ask(answer: Callable[[str, Any], str]) -> None:
     from course_utils.environment import data_folder
     from course_utils.services import image
-    from course_utils.weights import image_classifier
+    from course_utils.datasets.weights import image_classifier
 
     with serving(image.create_app(image_classifier())) as url:
         for name, wanted in (("coffee.png", "espresso"), ("paintbrush.jpg", "paintbrush")):

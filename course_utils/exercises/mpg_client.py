@@ -17,7 +17,7 @@ def predict_all(url: str, cars: list[dict[str, float]]) -> list[float]:
 
 def _test_predict_all(answer: Callable[[str, list[dict[str, float]]], list[float]]) -> None:
     from course_utils.datasets import load_auto_mpg
-    from course_utils.predictor import Predictor
+    from course_utils.inference.predictor import Predictor
     from course_utils.services import mpg
 
     table = load_auto_mpg().dropna().drop(columns=["mpg", "name"]).head(5)

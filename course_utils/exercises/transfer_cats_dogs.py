@@ -21,7 +21,7 @@ def cat_or_dog(url: str, path: Any) -> str:
 def _test_ask(answer: Callable[[str, Any], str]) -> None:
     from course_utils.environment import data_folder
     from course_utils.services import pets
-    from course_utils.weights import pets_classifier
+    from course_utils.datasets.weights import pets_classifier
 
     with serving(pets.create_app(pets_classifier())) as url:
         for name, wanted in (("cat.png", "cat"), ("dog.jpg", "dog")):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.environment import quiet_native_stderr
-from course_utils.export.labels import companion, load_labels, write_labels
+from course_utils.inference.labels import companion, load_labels, write_labels
 from course_utils.export.parity import Parity, Tolerance
 from course_utils.export.runtime import Runtime
 from course_utils.export.source import (
@@ -20,7 +20,7 @@ from course_utils.export.source import (
     printed,
     replacing,
 )
-from course_utils.predictor import Predictor, to_litert
+from course_utils.inference.predictor import Predictor, to_litert
 
 TOLERANCE = Tolerance(3e-5, 3e-5)  # thrice what MobileNet is off on photos: it sums otherwise
 

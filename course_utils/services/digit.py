@@ -14,16 +14,19 @@ from typing import Any
 import numpy as np
 from flask import Flask, Response, jsonify
 
-from course_utils import digits, images
+from course_utils import images
+
+from course_utils.images import digits
 from course_utils.environment import data_folder, output_folder
-from course_utils.predictor import Predictor
-from course_utils.schema import Fault
-from course_utils.services import cors, openapi, page, pictures, upload
-from course_utils.services.body import admitted, read_body
-from course_utils.services.errors import Problem
-from course_utils.services.gate import Gate
-from course_utils.services.operations import operate
-from course_utils.services.watch import ALONE, Host
+from course_utils.inference.predictor import Predictor
+from course_utils.inference.schema import Fault
+from course_utils.services import pictures
+from course_utils.services.http import cors, openapi, page, upload
+from course_utils.services.http.body import admitted, read_body
+from course_utils.services.http.errors import Problem
+from course_utils.services.http.gate import Gate
+from course_utils.services.http.operations import operate
+from course_utils.services.http.watch import ALONE, Host
 
 FIELD = "file"
 LIMITS = {upload.MEDIA_TYPE: images.MAX_BYTES + upload.FORM_OVERHEAD}

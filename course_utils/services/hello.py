@@ -2,9 +2,9 @@
 
 from flask import Flask
 
-from course_utils.services import openapi
-from course_utils.services.operations import operate
-from course_utils.services.watch import ALONE, Host
+from course_utils.services.http import openapi
+from course_utils.services.http.operations import operate
+from course_utils.services.http.watch import ALONE, Host
 
 PATHS = {
     "/": {

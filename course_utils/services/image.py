@@ -18,20 +18,23 @@ import numpy as np
 from flask import Flask, Response, jsonify, request
 from PIL import Image
 
-from course_utils import images, weights
-from course_utils.downloads import BadURL, download
+from course_utils import images
+
+from course_utils.datasets import weights
+from course_utils.images.downloads import BadURL, download
 from course_utils.environment import PACKAGE_FOLDER, output_folder
-from course_utils.export.labels import companion as companion
-from course_utils.export.labels import load_labels
-from course_utils.predictor import Predictor
-from course_utils.schema import Fault, describe, pointer
-from course_utils.services import openapi, page, pictures, upload
-from course_utils.services.body import admitted, parse_json, read_body
-from course_utils.services.errors import Problem
-from course_utils.services.gate import Gate
-from course_utils.services.operations import operate
+from course_utils.inference.labels import companion as companion
+from course_utils.inference.labels import load_labels
+from course_utils.inference.predictor import Predictor
+from course_utils.inference.schema import Fault, describe, pointer
+from course_utils.services import pictures
+from course_utils.services.http import openapi, page, upload
+from course_utils.services.http.body import admitted, parse_json, read_body
+from course_utils.services.http.errors import Problem
+from course_utils.services.http.gate import Gate
+from course_utils.services.http.operations import operate
 from course_utils.services.pictures import PATIENCE, UPLOADS
-from course_utils.services.watch import ALONE, Host
+from course_utils.services.http.watch import ALONE, Host
 
 LIMITS = {upload.MEDIA_TYPE: images.MAX_BYTES + upload.FORM_OVERHEAD, "application/json": 64 * 1024}
 SHOWN = 5  # classes in an answer

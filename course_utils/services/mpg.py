@@ -12,16 +12,16 @@ from typing import Any
 from flask import Flask, Response
 
 from course_utils.environment import data_folder, output_folder
-from course_utils.predictor import Predictor
-from course_utils.schema import Fault, FeatureSchema, InvalidExample, describe
-from course_utils.schema import companion as companion
-from course_utils.services import openapi
-from course_utils.services.body import parse_json, read_body
-from course_utils.services.errors import Problem, request_id
-from course_utils.services.gate import Gate
-from course_utils.services.operations import operate
-from course_utils.services.record import Recorder
-from course_utils.services.watch import ALONE, Host
+from course_utils.inference.predictor import Predictor
+from course_utils.inference.schema import Fault, FeatureSchema, InvalidExample, describe
+from course_utils.inference.schema import companion as companion
+from course_utils.services.http import openapi
+from course_utils.services.http.body import parse_json, read_body
+from course_utils.services.http.errors import Problem, request_id
+from course_utils.services.http.gate import Gate
+from course_utils.services.http.operations import operate
+from course_utils.inference.request_log import Recorder
+from course_utils.services.http.watch import ALONE, Host
 
 MAX_BODY = 64 * 1024  # bytes; a car takes about 120
 ANSWER = {

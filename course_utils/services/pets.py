@@ -15,18 +15,21 @@ from typing import Any
 import numpy as np
 from flask import Flask, Response, jsonify
 
-from course_utils import images, weights
+from course_utils import images
+
+from course_utils.datasets import weights
 from course_utils.environment import output_folder
-from course_utils.export.labels import companion as companion
-from course_utils.export.labels import load_labels
-from course_utils.predictor import Predictor
-from course_utils.schema import Fault, describe, pointer
-from course_utils.services import cors, openapi, pictures
-from course_utils.services.body import admitted, parse_json, read_body
-from course_utils.services.errors import Problem
-from course_utils.services.gate import Gate
-from course_utils.services.operations import operate
-from course_utils.services.watch import ALONE, Host
+from course_utils.inference.labels import companion as companion
+from course_utils.inference.labels import load_labels
+from course_utils.inference.predictor import Predictor
+from course_utils.inference.schema import Fault, describe, pointer
+from course_utils.services import pictures
+from course_utils.services.http import cors, openapi
+from course_utils.services.http.body import admitted, parse_json, read_body
+from course_utils.services.http.errors import Problem
+from course_utils.services.http.gate import Gate
+from course_utils.services.http.operations import operate
+from course_utils.services.http.watch import ALONE, Host
 
 LABELS = ["cat", "dog"]
 # Bytes of a body: four characters for three bytes, a line break in JSON's \r\n after each 76.

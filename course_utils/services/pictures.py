@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from course_utils import images
-from course_utils.predictor import Predictor
-from course_utils.schema import Fault, pointer
-from course_utils.services.errors import Problem
+from course_utils.inference.predictor import Predictor
+from course_utils.inference.schema import Fault, pointer
+from course_utils.services.http.errors import Problem
 
 UPLOADS = 32  # bodies in memory at a time, up to 10 MB each
 PATIENCE = 1.0  # seconds in the queue; a photo takes about twenty milliseconds

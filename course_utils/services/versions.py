@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from course_utils import records
-from course_utils.services.watch import ALONE, Host, Metrics, Release
+from course_utils import registry
+from course_utils.services.http.watch import ALONE, Host, Metrics, Release
 
 LOOK = 0.5  # seconds between two looks into the store
 AGAIN = 10.0  # seconds until what was refused is tried again: a disk may have been away
@@ -61,15 +61,15 @@ def create_app(
     return app
 
 
-def check(name: str, store: str | Path | None = None) -> records.Serving:
+def check(name: str, store: str | Path | None = None) -> registry.Serving:
     """What the store says is to be served, once it has been found that it can be.
 
     Raises:
         ValueError: nothing is promoted, or the promoted version does not verify or load.
     """
-    serving = records.serving(name, store=store)
+    serving = registry.serving(name, store=store)
     if serving.version is None:
-        raise ValueError(records.nothing_promoted(name, store))
+        raise ValueError(registry.nothing_promoted(name, store))
     _load(name, serving.version, store, ALONE)
     return serving
 
@@ -103,7 +103,7 @@ class Following:
         self._metrics = Metrics(by_version=True)
         self._turns = itertools.count(1)
         self._loaded: tuple[_Loaded, ...] = ()
-        self._wanted: records.Serving | None = None
+        self._wanted: registry.Serving | None = None
         self._refused: dict[int, str] = {}
         self._try_again = float("inf")
         self._trouble = ""  # why the store could not be read, the last time
@@ -147,7 +147,7 @@ class Following:
 
     def _look(self) -> None:
         try:
-            wanted = records.serving(self.name, store=self._store)
+            wanted = registry.serving(self.name, store=self._store)
         except (OSError, ValueError) as error:
             if str(error) != self._trouble:  # once, not twice a second
                 log.error("%s goes on unchanged: %s", self.name, error)
@@ -158,7 +158,7 @@ class Following:
             self._wanted, self._try_again = wanted, float("inf")
             self._adopt(wanted)
 
-    def _adopt(self, wanted: records.Serving) -> None:
+    def _adopt(self, wanted: registry.Serving) -> None:
         before = self._now
         asked = wanted.version, wanted.canary
         self._refused = {v: why for v, why in self._refused.items() if v in asked}
@@ -195,7 +195,7 @@ class Following:
         A worker that takes the place of a lost one must not stay away because of a bad version.
         """
         past: dict[int | None, str] = {}
-        for serving in records.history(self.name, store=self._store):
+        for serving in registry.history(self.name, store=self._store):
             if serving.version not in list(past)[-1:]:  # else a canary has come or gone
                 past.pop(serving.version, None)
                 past[serving.version] = serving.time
@@ -203,7 +203,7 @@ class Following:
             if loaded := self._ready(version):
                 return _Now(loaded, None, 0.0, past[version])
         why = "; ".join(f"version {v}: {reason}" for v, reason in self._refused.items())
-        raise ValueError(why or records.nothing_promoted(self.name, self._store))
+        raise ValueError(why or registry.nothing_promoted(self.name, self._store))
 
 
 def _load(
@@ -218,13 +218,13 @@ def _load(
     Raises:
         Exception: it cannot be served, whatever the reason.
     """
-    found = records.load(name, version, store=store)
+    found = registry.load(name, version, store=store)
     if found.model.suffix != ".tflite":
         raise ValueError(
             f"{found.model.name} would bring TensorFlow into the service, which starts with a "
             "fork that TensorFlow does not survive: register a .tflite file"
         )
-    records.verify(found)
+    registry.verify(found)
     service = importlib.import_module(f"course_utils.services.{name}")
     options = {"record": record} if record else {}
     app = service.create_app(found.model, host=host, **options)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import requests
 
-from tests.cars import cars
+from tests.support.cars import cars
 
 TOLERANCE = 1e-5  # of the answer
 SECONDS = 10  # for one request

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.web_app import WebApp
+from tests.support.web_app import WebApp
 from tests.conftest import ROOT
-from tests.serving import Served, serving
+from tests.support.serving import Served, serving
 
 Visit = Callable[..., WebApp]
 

@@ -17,7 +17,7 @@ from skimage.morphology import skeletonize
 
 from course_utils.datasets import load_mnist
 from course_utils.services.digit import shipped_model
-from tests.serving import Served, serving
+from tests.support.serving import Served, serving
 
 SEED, COUNT = 9, 100
 SIZES = {360: 900, 1280: 900}

@@ -5,7 +5,7 @@ from playwright.sync_api import sync_playwright
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response
 
-from course_utils.launch import launch
+from course_utils.serving.notebook import launch
 from course_utils.services import mpg
 from tests.conftest import BROWSER_FLAGS
 

@@ -12,11 +12,11 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
 from course_utils.environment import data_folder
-from course_utils.launch import Server, launch
+from course_utils.serving.notebook import Server, launch
 from course_utils.services import pets, pets_front
-from course_utils.weights import pets_classifier
-from tests.browser.web_app import CAT, MAKE_TRANSFER
-from tests.serving import free_port
+from course_utils.datasets.weights import pets_classifier
+from tests.support.web_app import CAT, MAKE_TRANSFER
+from tests.support.serving import free_port
 
 DOG = data_folder() / "photos" / "dog.jpg"
 SIZES = {360: 900, 1280: 900}

@@ -8,12 +8,12 @@ from playwright.sync_api import Locator, expect
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response
 
-from course_utils import weights
-from course_utils.launch import launch
+from course_utils.datasets import weights
+from course_utils.serving.notebook import launch
 from course_utils.services import image
 from tests.browser.conftest import Visit
-from tests.browser.web_app import CAT, COFFEE, PANDA, PHOTOS, WebApp
-from tests.serving import Served
+from tests.support.web_app import CAT, COFFEE, PANDA, PHOTOS, WebApp
+from tests.support.serving import Served
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 

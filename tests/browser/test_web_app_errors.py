@@ -11,13 +11,13 @@ import requests
 from playwright.sync_api import expect
 from werkzeug.wrappers import Request, Response
 
-from course_utils import weights
-from course_utils.launch import launch
-from course_utils.predictor import Predictor
+from course_utils.datasets import weights
+from course_utils.serving.notebook import launch
+from course_utils.inference.predictor import Predictor
 from course_utils.services import image
 from tests.browser.conftest import Visit
-from tests.browser.web_app import CAT, COFFEE, WebApp
-from tests.serving import serving
+from tests.support.web_app import CAT, COFFEE, WebApp
+from tests.support.serving import serving
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "song.mp3"])

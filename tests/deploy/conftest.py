@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import no_apache
+from tests.support.servers import no_apache
 
 
 def _missing(reason: str) -> None:

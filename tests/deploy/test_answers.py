@@ -9,12 +9,12 @@ import pytest
 import requests
 
 from course_utils.export import savedmodel
-from course_utils.launch import launch
-from course_utils.predictor import Predictor
+from course_utils.serving.notebook import launch
+from course_utils.inference.predictor import Predictor
 from deploy.tensorflow_serving import ask, export
-from tests.cars import cars
-from tests.serving import MODEL, ROOT, free_port, running, serving, wait_until
-from tests.standins import tensorflow_serving
+from tests.support.cars import cars
+from tests.support.serving import MODEL, ROOT, free_port, running, serving, wait_until
+from tests.support.standins import tensorflow_serving
 
 CARS = cars(1_000, seed=1)
 ROWS = np.array([[*car.values()] for car in CARS], np.float32)
@@ -68,7 +68,7 @@ def test_granian(right):
 
 @posix
 def test_gunicorn(right):
-    with running([sys.executable, "-m", "tests.servers", "gunicorn"], workers=2) as served:
+    with running([sys.executable, "-m", "tests.support.servers", "gunicorn"], workers=2) as served:
         assert_the_same(ask.ask_service(served.url, CARS), right)
         assert wait_until(lambda: logged(served) == len(CARS)), logged(served)
 
@@ -77,7 +77,7 @@ def test_gunicorn(right):
 @pytest.mark.registry
 @pytest.mark.usefixtures("apache")
 def test_apache(right):
-    with running([sys.executable, "-m", "tests.servers", "apache"], workers=2) as served:
+    with running([sys.executable, "-m", "tests.support.servers", "apache"], workers=2) as served:
         assert_the_same(ask.ask_service(served.url, CARS), right)
         assert wait_until(lambda: logged(served) == len(CARS)), logged(served)
 

@@ -17,9 +17,9 @@ import psutil
 import pytest
 import requests
 
-from tests.servers import DEPLOY, apache_configuration, search_path
-from tests.serving import CAR, free_port, running, wait_until
-from tests.wire import JSON_TYPE, chunked, exchange, head, post, receive
+from tests.support.servers import DEPLOY, apache_configuration, search_path
+from tests.support.serving import CAR, free_port, running, wait_until
+from tests.support.wire import JSON_TYPE, chunked, exchange, head, post, receive
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="Debian's Apache"),
@@ -28,7 +28,7 @@ pytestmark = [
 ]
 BODY = json.dumps(CAR).encode()
 LENGTH = str(len(BODY))
-COMMAND = [sys.executable, "-m", "tests.servers", "apache"]
+COMMAND = [sys.executable, "-m", "tests.support.servers", "apache"]
 
 
 @pytest.fixture(scope="module")

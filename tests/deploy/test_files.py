@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from course_utils.serve import DRAIN_SECONDS, KILL_SECONDS, THREADS
-from tests.deploy import dockerfile
-from tests.serving import COURSE, ROOT
+from course_utils.serving.production import DRAIN_SECONDS, KILL_SECONDS, THREADS
+from tests.support import dockerfile
+from tests.support.serving import COURSE, ROOT
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = DEPLOY / "kubernetes"

@@ -14,11 +14,11 @@ from urllib.parse import unquote
 import pytest
 import requests
 
-from tests.serving import CAR, ROOT, running
-from tests.sigterm import sigterm_round
-from tests.wire import exchange, head
+from tests.support.serving import CAR, ROOT, running
+from tests.support.sigterm import sigterm_round
+from tests.support.wire import exchange, head
 
-COMMAND = [sys.executable, "-m", "tests.servers", "gunicorn"]
+COMMAND = [sys.executable, "-m", "tests.support.servers", "gunicorn"]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="gunicorn is for Unix")
 
 

@@ -21,14 +21,14 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from course_utils import records
+from course_utils import registry
 from course_utils.datasets import load_auto_mpg
-from course_utils.predictor import Predictor
+from course_utils.inference.predictor import Predictor
 from deploy.tensorflow_serving.ask import ask_service
-from tests.cars import cars
-from tests.deploy import dockerfile
-from tests.servers import no_user_switch, unprivileged
-from tests.serving import CAR, MODEL, ROOT, running
+from tests.support.cars import cars
+from tests.support import dockerfile
+from tests.support.servers import no_user_switch, unprivileged
+from tests.support.serving import CAR, MODEL, ROOT, running
 
 BUILD, FINAL = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
 IGNORED = dockerfile.IGNORED.read_text("utf-8")
@@ -204,7 +204,7 @@ def test_it_serves_what_is_promoted_in_its_volume(container, store):
     words = dockerfile.exec_form(dockerfile.of(FINAL, "ENTRYPOINT")[0])
     cars = load_auto_mpg().drop(columns="name").dropna().head(60)
     files = [MODEL, MODEL.with_name("mpg.schema.json")]
-    records.register("mpg", files, training=cars, target="mpg", store=store / "records")
+    registry.register("mpg", files, training=cars, target="mpg", store=store / "records")
     run(["chmod", "--recursive", "a+rwX", str(store / "records")])
     run(container("course", "models", "promote", "mpg", "1"))
     assert "weightiest" in run(container("course", "models", "show", "mpg"))

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from course_utils.datasets import load_auto_mpg
 from course_utils.drift import compare
-from tests.drift.tables import CHANGES, changed, continuous, mixed, twenty, unchanged
+from tests.support.drift_tables import CHANGES, changed, continuous, mixed, twenty, unchanged
 
 QUICK = LogisticRegression()  # where the classifier is not what is looked at
 

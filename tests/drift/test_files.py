@@ -16,7 +16,7 @@ import pytest
 from scipy import stats
 
 from course_utils.drift import DriftReport, compare, compare_files, engine, files
-from tests.drift.tables import changed
+from tests.support.drift_tables import changed
 
 ROWS = 400
 Row = dict[str, object]

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from course_utils.drift import joint
 from course_utils.drift.frames import CELLS, rows_to_see
 from course_utils.drift.joint import Joint, tell_apart
-from tests.drift.tables import changed
+from tests.support.drift_tables import changed
 
 
 def numbers(rows: int, columns: int, seed: object) -> pd.DataFrame:

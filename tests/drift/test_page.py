@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page
 
 from course_utils.drift import DriftReport, compare
 from course_utils.drift.page import MOST_LINES, MOST_ROWS, describe, page
-from tests.drift.tables import as_objects, continuous, unchanged
+from tests.support.drift_tables import as_objects, continuous, unchanged
 
 EVIL = "<script>window.broken = 1</script>"
 Open = Callable[..., Page]

@@ -19,7 +19,7 @@ from course_utils.drift import DriftReport, compare, distributions
 from course_utils.drift.distributions import CATEGORIES, Labels, histogram, shares
 from course_utils.drift.plots import COLOURS, COLUMNS, GRAVITY, MARKERS, gravest, png, worst
 from course_utils.drift.report import ALL_TOGETHER
-from tests.drift.tables import as_objects, changed, continuous, twenty, unchanged
+from tests.support.drift_tables import as_objects, changed, continuous, twenty, unchanged
 
 
 def texts(figure: Figure) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course_utils.export import coreml
-from tests.export import networks
+from tests.support import networks
 
 
 def silent(step: str, done: int, total: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from course_utils.export import coreml, mil, mil_parity
 from course_utils.export.parity import size_on_disk
-from tests.export import networks
+from tests.support import networks
 from tests.export.conftest import silent
 
 TINY = coreml.MINUS_ONE_TO_ONE

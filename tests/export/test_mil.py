@@ -5,7 +5,7 @@ import pytest
 
 from course_utils.export import coreml, mil
 from course_utils.export.palette import palette
-from tests.export import networks
+from tests.support import networks
 from tests.export.conftest import silent
 from tests.export.test_refusals import sequential
 

@@ -5,7 +5,7 @@ import pytest
 
 from course_utils.export import coreml, litert, onnx
 from course_utils.export.source import Unsupported
-from tests.export import networks
+from tests.support import networks
 from tests.export.conftest import silent
 
 SUFFIX = {coreml: ".mlpackage", litert: ".tflite", onnx: ".onnx"}

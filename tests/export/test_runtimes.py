@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from course_utils.export import litert, onnx
-from course_utils.export.labels import companion
+from course_utils.inference.labels import companion
 from course_utils.export.source import MINUS_ONE_TO_ONE, ZERO_TO_ONE, About
 from course_utils.services import image
-from tests.export import networks
+from tests.support import networks
 from tests.export.conftest import silent
 
 LABELS = ["zero", "one", "two", "drei", "vièr"]

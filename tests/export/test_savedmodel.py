@@ -8,7 +8,7 @@ import pytest
 from course_utils.export import savedmodel
 from course_utils.export.source import ZERO_TO_ONE, Unsupported
 from tests.export.conftest import silent
-from tests.export.networks import quiet_keras
+from tests.support.networks import quiet_keras
 
 
 def test_mpg_equals_keras_and_versions_stand_side_by_side(mpg, tmp_path, capfd):

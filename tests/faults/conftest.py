@@ -6,7 +6,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from course_utils.services.mpg import create_app
-from tests.serving import MODEL, serving
+from tests.support.serving import MODEL, serving
 
 Address = tuple[str, int]
 

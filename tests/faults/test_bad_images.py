@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from course_utils.images import BadImage, read_image
-from tests.faults import bad_images
-from tests.serving import Served, serving
+from tests.support import bad_images
+from tests.support.serving import Served, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 MUTATED = 10_000

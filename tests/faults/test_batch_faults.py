@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.tables import some, write_csv
+from tests.support.batch_files import some, write_csv
 from tests.faults.test_resume_faults import child, needs_mounts
 
 PREDICT = """
-from course_utils import batch
-from tests.serving import MODEL
+from course_utils.inference import batch
+from tests.support.serving import MODEL
 outside = Path({source!r})
 source = folder / ("cars" + outside.suffix)
 source.write_bytes(outside.read_bytes())

@@ -8,9 +8,9 @@ import pytest
 import requests
 
 from tests.faults.conftest import Address
-from tests.faults.hostile import ALL, BODIES, GOOD, OUT_OF_RANGE, Hostile
-from tests.serving import CAR
-from tests.wire import JSON_TYPE, Answer, chunked, exchange, head, post, receive
+from tests.support.hostile import ALL, BODIES, GOOD, OUT_OF_RANGE, Hostile
+from tests.support.serving import CAR
+from tests.support.wire import JSON_TYPE, Answer, chunked, exchange, head, post, receive
 
 BIG = b"[" + b"8," * 5_000_000 + b"8]"
 

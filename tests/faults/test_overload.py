@@ -5,7 +5,7 @@ Times are judged by benchmarks/overload.py; here counts are.
 
 import pytest
 
-from tests.overload import CAPACITY, Overload, overload
+from tests.support.overload import CAPACITY, Overload, overload
 
 SECONDS = 2.0
 

@@ -55,7 +55,7 @@ mount_small(folder, "1m")
 """
 
 STORE = """
-from course_utils.resume.checkpoints import NotWritten, Position, Store
+from course_utils.training.resume.checkpoints import NotWritten, Position, Store
 store = Store(folder, keep=2)
 arrays = {"weights": np.arange(25_000.0)}  # 200 kB
 store.write(Position(1, 0), "", arrays, {"best": None})
@@ -136,8 +136,8 @@ def test_a_training_whose_disk_fills_up_and_is_emptied(tmp_path: Path) -> None:
     folder.mkdir()
     code = (
         """
-from course_utils import resume
-from tests import training
+from course_utils.training import resume
+from tests.support import training
 listed = training.callbacks()
 calls = 0
 def act():
@@ -172,7 +172,7 @@ except resume.NotWritten as error:
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
-    from course_utils import resume
+    from course_utils.training import resume
     from tests import training
 
     (tmp_path / "file").touch()

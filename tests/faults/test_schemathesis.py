@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.serving import serving
+from tests.support.serving import serving
 
 # The least cases that the runs must make together. A photo takes a hundred times as long as a car.
 CASES = {"mpg": 2_000, "image": 400, "digit": 400}

@@ -5,8 +5,8 @@ import signal
 import pytest
 import requests
 
-from tests.serving import serving
-from tests.sigterm import PRODUCT, SLOW, sigterm_round
+from tests.support.serving import serving
+from tests.support.sigterm import PRODUCT, SLOW, sigterm_round
 
 ROUNDS = [SLOW] * 5 + [PRODUCT] * 5
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import requests
 
-from tests.serving import CAR, Served, serving
-from tests.wire import Answer, post, receive
+from tests.support.serving import CAR, Served, serving
+from tests.support.wire import Answer, post, receive
 
 SLOW_CLIENTS = 20
 

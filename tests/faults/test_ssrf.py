@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import requests
 
-from course_utils.downloads import is_public
+from course_utils.images.downloads import is_public
 from course_utils.images import BadURL, fetch_image
-from tests.faults import urls
-from tests.serving import serving
+from tests.support import urls
+from tests.support.serving import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO = [8, 8]
@@ -68,7 +68,7 @@ def internet(certificates: dict[str, str]) -> Iterator[Internet]:
     # A proxy that the environment names is a way round all checks: nobody may go there.
     names = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY")
     proxies = dict.fromkeys(names, "http://127.0.0.1:80")
-    command = [sys.executable, "-W", "error", "-m", "tests.faults.internet"]
+    command = [sys.executable, "-W", "error", "-m", "tests.support.internet"]
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

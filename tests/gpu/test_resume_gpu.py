@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from course_utils import resume
-from tests import training
-from tests.test_resume import Cut, cut_after
-from tests.training import EPOCHS, STEPS, callbacks, differing, images, network, outcome
+from course_utils.training import resume
+from tests.support import training
+from tests.training.resume.test_resume import Cut, cut_after
+from tests.support.training import EPOCHS, STEPS, callbacks, differing, images, network, outcome
 
 with resume.quiet_native_stderr():
     import keras

@@ -9,7 +9,7 @@ from PIL import Image
 
 from course_utils.export import coreml
 from course_utils.images import read_image
-from tests.ios import swift
+from tests.support import swift
 
 ct = pytest.importorskip("coremltools", reason="there is no coremltools for Windows")
 CONTRACT = swift.constants(swift.CONTRACT.read_bytes())

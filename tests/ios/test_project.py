@@ -13,7 +13,7 @@ import pytest
 from openstep_parser import OpenStepDecoder
 from PIL import Image
 
-from tests.ios.swift import APP, CONTRACT, IOS, constants, files
+from tests.support.swift import APP, CONTRACT, IOS, constants, files
 
 BUNDLE = IOS / "NetworksAtWork.xcodeproj"
 ASSETS = APP / "Assets.xcassets"

@@ -7,11 +7,11 @@ import numpy as np
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from course_utils.predictor import Predictor
+from course_utils.inference.predictor import Predictor
 from course_utils.services.image import load_labels, top
-from course_utils.weights import image_classifier
+from course_utils.datasets.weights import image_classifier
 from tests.conftest import ROOT
-from tests.ios.swift import APP, IOS
+from tests.support.swift import APP, IOS
 from tests.ios.test_project import PACKAGE
 
 README = (IOS / "README.md").read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.ios import swift
+from tests.support import swift
 
 each_file = pytest.mark.parametrize("path", swift.files(), ids=lambda path: path.name)
 

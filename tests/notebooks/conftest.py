@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.notebooks.common import run_python
+from tests.support.notebooks import run_python
 from tools.install import BIN, EXE
 
 

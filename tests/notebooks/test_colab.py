@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from packaging.requirements import Requirement
 
 from tests.conftest import ROOT, run_uv
-from tests.notebooks.common import NOTEBOOKS, clean_environment, code_cells, read
+from tests.support.notebooks import NOTEBOOKS, clean_environment, code_cells, read
 from tools import links
 from tools.install import BIN, EXE
 

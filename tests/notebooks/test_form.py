@@ -6,7 +6,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_output
 
 from tests.conftest import ROOT
-from tests.notebooks.common import code_cells, each_notebook, is_compared, options, read, tags
+from tests.support.notebooks import code_cells, each_notebook, is_compared, options, read, tags
 from tools import links
 
 # Folders of one machine. /content is Colab's, the same for everybody.

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from course_utils.environment import data_folder
 from tests.conftest import BROWSER_FLAGS, ROOT
-from tests.notebooks.common import NOTEBOOKS, clean_environment, read
+from tests.support.notebooks import NOTEBOOKS, clean_environment, read
 
 MPG, WEB_APP = (next(p for p in NOTEBOOKS if p.name.startswith(n)) for n in ("02_", "06_"))
 ARTIFACTS = ROOT / "test-artifacts"

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.notebooks.common import code_cells, each_notebook, read, run_python, validate
+from tests.support.notebooks import code_cells, each_notebook, read, run_python, validate
 
 OFFLINE = [sys.executable, str(ROOT / "tests" / "offline.py")]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can cut the network")

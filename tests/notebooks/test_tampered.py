@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_output
 
-from tests.notebooks.common import (
+from tests.support.notebooks import (
     NOTEBOOKS,
     code_cells,
     each_notebook,

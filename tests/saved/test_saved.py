@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course_utils import batch, records
+from course_utils import registry
+
+from course_utils.inference import batch
 from course_utils.environment import quiet_native_stderr
 from course_utils.export import coreml, litert, onnx, savedmodel
-from course_utils.export.labels import load_labels
-from course_utils.predictor import Predictor
-from course_utils.runs import new_run
-from course_utils.schema import FeatureSchema
-from course_utils.services.record import read_examples
-from tests import training
+from course_utils.inference.labels import load_labels
+from course_utils.inference.predictor import Predictor
+from course_utils.training.runs import new_run
+from course_utils.inference.schema import FeatureSchema
+from course_utils.inference.request_log import read_examples
+from tests.support import training
 
 HERE = Path(__file__).parent
 MODELS = HERE / "models"
@@ -97,15 +99,15 @@ def test_an_interrupted_training_goes_on(tmp_path: Path) -> None:
 
 def test_a_store_of_models_is_intact(tmp_path: Path) -> None:
     store = Path(shutil.copytree(HERE / "records", tmp_path / "records"))
-    assert records.names(store=store) == ["mpg"]
-    assert records.versions("mpg", store=store) == [1, 2]
+    assert registry.names(store=store) == ["mpg"]
+    assert registry.versions("mpg", store=store) == [1, 2]
     for version in (1, 2):
-        assert records.verify(records.load("mpg", version, store=store)).difference < 1e-3
-    serving = records.serving("mpg", store=store)
+        assert registry.verify(registry.load("mpg", version, store=store)).difference < 1e-3
+    serving = registry.serving("mpg", store=store)
     assert (serving.version, serving.canary, serving.share) == (1, 2, 0.2)
-    records.promote("mpg", 2, store=store, reason="it was better")
-    records.roll_back("mpg", store=store)
-    done = [state.action for state in records.history("mpg", store=store)]
+    registry.promote("mpg", 2, store=store, reason="it was better")
+    registry.roll_back("mpg", store=store)
+    done = [state.action for state in registry.history("mpg", store=store)]
     assert done == ["promote", "try canary", "promote", "roll back"]
 
 

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.serving import Served, serving
+from tests.support.serving import Served, serving
 
 
 @pytest.fixture(scope="session")

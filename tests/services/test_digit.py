@@ -11,10 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 from schemathesis import openapi
 
 from course_utils.datasets import load_mnist
-from course_utils.predictor import Predictor
+from course_utils.inference.predictor import Predictor
 from course_utils.services import digit
 from course_utils.services.digit import create_app, shipped_model
-from tests.serving import MODEL, Served, serving
+from tests.support.serving import MODEL, Served, serving
 
 SEED = 9
 COUNT = 100  # a thousand in benchmarks/digits.py

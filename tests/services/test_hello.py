@@ -1,6 +1,6 @@
 import requests
 
-from tests.serving import Served
+from tests.support.serving import Served
 
 
 def test_it_says_hello(hello: Served) -> None:

@@ -14,11 +14,11 @@ import requests
 from PIL import Image
 
 from course_utils.environment import data_folder, quiet_native_stderr
-from course_utils.predictor import Predictor
+from course_utils.inference.predictor import Predictor
 from course_utils.services.image import UPLOADS, create_app, load_labels
-from course_utils.weights import image_classifier
-from tests.serving import MODEL, Served, serving, wait_until
-from tests.wire import head, receive
+from course_utils.datasets.weights import image_classifier
+from tests.support.serving import MODEL, Served, serving, wait_until
+from tests.support.wire import head, receive
 
 PHOTOS = data_folder() / "photos"
 # Written down before the network was asked.

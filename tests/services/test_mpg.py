@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import requests
 
-from course_utils.predictor import Predictor
-from course_utils.schema import FeatureSchema
+from course_utils.inference.predictor import Predictor
+from course_utils.inference.schema import FeatureSchema
 from course_utils.services.mpg import create_app
-from tests.serving import CAR, MODEL, Served, serving
+from tests.support.serving import CAR, MODEL, Served, serving
 
 SCHEMA = FeatureSchema.load(MODEL.with_name("mpg.schema.json"))
 

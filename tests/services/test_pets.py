@@ -12,11 +12,11 @@ import requests
 
 from course_utils.environment import data_folder
 from course_utils.images import MAX_BYTES
-from course_utils.predictor import Predictor
+from course_utils.inference.predictor import Predictor
 from course_utils.services import pets
 from course_utils.services.pets import MAX_BODY, create_app, judge
-from course_utils.weights import image_classifier, pets_classifier
-from tests.serving import Served, serving
+from course_utils.datasets.weights import image_classifier, pets_classifier
+from tests.support.serving import Served, serving
 
 PHOTOS = data_folder() / "photos"
 CAT, DOG = ((PHOTOS / name).read_bytes() for name in ("cat.png", "dog.jpg"))

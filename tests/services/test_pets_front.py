@@ -10,11 +10,11 @@ import pytest
 import requests
 
 from course_utils.environment import data_folder
-from course_utils.launch import Server, launch
+from course_utils.serving.notebook import Server, launch
 from course_utils.services import pets, pets_front
 from course_utils.services.pets import MAX_BODY
-from course_utils.weights import pets_classifier
-from tests.serving import free_port
+from course_utils.datasets.weights import pets_classifier
+from tests.support.serving import free_port
 
 CAT = (data_folder() / "photos" / "cat.png").read_bytes()
 BODY = {"image": base64.b64encode(CAT).decode()}

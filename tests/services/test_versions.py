@@ -20,15 +20,15 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client, EnvironBuilder
 
-from course_utils import records
+from course_utils import registry
 from course_utils.cli import main
-from course_utils.launch import launch
+from course_utils.serving.notebook import launch
 from course_utils.services import versions
-from course_utils.services.record import read_examples
-from course_utils.services.watch import Host
-from tests.load import load, outcomes
-from tests.serving import CAR, COURSE, ROOT, Served, free_port, running, wait_until
-from tests.stores import two_versions
+from course_utils.inference.request_log import read_examples
+from course_utils.services.http.watch import Host
+from tests.support.load import load, outcomes
+from tests.support.serving import CAR, COURSE, ROOT, Served, free_port, running, wait_until
+from tests.support.stores import two_versions
 
 FROM_STORE = [str(COURSE), "serve", "mpg", "--store"]
 
@@ -66,7 +66,7 @@ def all_serve(url: str, version: int) -> bool:
 
 
 def tamper(store: Path, version: int) -> None:
-    model = records.load("mpg", version, store=store).model
+    model = registry.load("mpg", version, store=store).model
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1
     model.write_bytes(content)
@@ -109,7 +109,7 @@ def test_ten_thousand_requests_during_swaps_and_back_and_none_fails(
         swaps = 0
         while not gathered.done() or swaps < 2:
             wanted = 2 - swaps % 2
-            records.promote("mpg", wanted, store=store, reason="the test swaps")
+            registry.promote("mpg", wanted, store=store, reason="the test swaps")
             assert wait_until(lambda v=wanted: all_serve(service.url, v), seconds=10)
             swaps += 1
         done = gathered.result()
@@ -125,15 +125,15 @@ def test_ten_thousand_requests_during_swaps_and_back_and_none_fails(
 def test_the_header_tells_the_truth(served: tuple[Served, Path]) -> None:
     """Half and half from a canary, on both workers: each answer is that of the version it names."""
     service, store = served
-    records.promote("mpg", 1, store=store)
-    records.try_canary("mpg", 2, 0.5, store=store)
+    registry.promote("mpg", 1, store=store)
+    registry.try_canary("mpg", 2, 0.5, store=store)
     assert wait_until(lambda: {version_of(ask(service.url)) for _ in range(20)} == {1, 2})
     wait_until(lambda: False, seconds=1)  # the other worker has seen it, too
     answers = [ask(service.url) for _ in range(100)]
     miles = {v: {a.json()["mpg"] for a in answers if version_of(a) == v} for v in (1, 2)}
     (less,), (more,) = miles[1], miles[2]
     assert more - less == pytest.approx(2, abs=1e-3)
-    records.end_canary("mpg", store=store)
+    registry.end_canary("mpg", store=store)
     assert wait_until(lambda: all_serve(service.url, 1))
 
 
@@ -141,8 +141,8 @@ def test_a_canary_gets_its_tenth(served: tuple[Served, Path]) -> None:
     """Of 2,000 requests 200, give or take what two workers may round: a fair coin of a tenth
     would be off by more than 27 one time in twenty."""
     service, store = served
-    records.promote("mpg", 1, store=store)
-    records.try_canary("mpg", 2, 0.1, store=store)
+    registry.promote("mpg", 1, store=store)
+    registry.try_canary("mpg", 2, 0.1, store=store)
     wait_until(lambda: all(state(service.url)["canary"] == 2 for _ in range(20)))
     before = by_version(service.url, route="/api/mpg")
     with load(service.url, seconds=60, requests=2000, clients=1, fresh=1) as process:
@@ -152,7 +152,7 @@ def test_a_canary_gets_its_tenth(served: tuple[Served, Path]) -> None:
     # The metrics saw the same.
     difference = by_version(service.url, route="/api/mpg") - before
     assert difference == {1: counted["1"], 2: counted["2"]}
-    records.end_canary("mpg", store=store)
+    registry.end_canary("mpg", store=store)
     assert wait_until(lambda: all_serve(service.url, 1))
 
 
@@ -162,12 +162,12 @@ def state(url: str) -> dict[str, Any]:
 
 def test_a_lost_worker_is_replaced_by_one_that_follows(served: tuple[Served, Path]) -> None:
     service, store = served
-    records.promote("mpg", 1, store=store)
+    registry.promote("mpg", 1, store=store)
     assert wait_until(lambda: all_serve(service.url, 1))
     workers = psutil.Process(service.process.pid).children()
     victim = max(workers, key=lambda process: process.pid)
     victim.kill()
-    records.promote("mpg", 2, store=store)
+    registry.promote("mpg", 2, store=store)
 
     def answers() -> bool:
         with contextlib.suppress(requests.ConnectionError):  # in flight on the lost one
@@ -215,7 +215,7 @@ def test_a_tampered_version_is_refused_while_the_old_one_serves(
 
 def test_what_is_mended_is_taken_after_all(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "AGAIN", 0.2)
-    model = records.load("mpg", 2, store=store).model
+    model = registry.load("mpg", 2, store=store).model
     hidden = model.rename(model.with_name("away"))
     app = versions.create_app("mpg", store=store)
     force_promotion(store, 2)
@@ -229,7 +229,7 @@ def test_a_refused_canary_has_no_share(store: Path) -> None:
     tamper(store, 2)
     app = versions.create_app("mpg", store=store)
     with pytest.raises(ValueError, match="not as it was registered"):
-        records.try_canary("mpg", 2, 0.5, store=store)
+        registry.try_canary("mpg", 2, 0.5, store=store)
     log = store / "mpg" / "promotions.jsonl"
     entry = json.loads(log.read_text("utf-8").splitlines()[-1])
     with log.open("a", encoding="utf-8", newline="\n") as file:
@@ -242,11 +242,11 @@ def test_a_refused_canary_has_no_share(store: Path) -> None:
 
 
 def test_a_worker_that_starts_anew_falls_back_to_what_can_be_served(store: Path) -> None:
-    records.promote("mpg", 2, store=store)
+    registry.promote("mpg", 2, store=store)
     tamper(store, 2)
     app = versions.create_app("mpg", store=store)
     assert app.state()["serving"] == 1
-    assert app.state()["since"] == records.history("mpg", store=store)[0].time
+    assert app.state()["since"] == registry.history("mpg", store=store)[0].time
     assert [e["version"] for e in app.state()["refused"]] == [2]
     tamper(store, 1)
     with pytest.raises(ValueError, match=r"version 2: .*version 1: .*not as it was registered"):
@@ -254,15 +254,15 @@ def test_a_worker_that_starts_anew_falls_back_to_what_can_be_served(store: Path)
 
 
 def test_a_keras_file_stays_out_of_the_service(store: Path, tmp_path: Path) -> None:
-    folder = records.load("mpg", 2, store=store).folder
+    folder = registry.load("mpg", 2, store=store).folder
     document = json.loads((folder / "record.json").read_text("utf-8"))
-    found = records.Record("mpg", 2, folder, document | {"model": {"file": "mpg.keras"}})
-    original = records.load
+    found = registry.Record("mpg", 2, folder, document | {"model": {"file": "mpg.keras"}})
+    original = registry.load
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "load", lambda *_, **__: found)
         with pytest.raises(ValueError, match=r"mpg\.keras would bring TensorFlow"):
             versions.check("mpg", store)
-    assert records.load is original
+    assert registry.load is original
 
 
 def test_a_damaged_log_is_said_once_and_changes_nothing(
@@ -279,7 +279,7 @@ def test_a_damaged_log_is_said_once_and_changes_nothing(
     assert len(told) == 1
     assert "goes on unchanged" in told[0]
     log.write_bytes(whole)
-    records.promote("mpg", 2, store=store)
+    registry.promote("mpg", 2, store=store)
     app.look()
     assert app.state()["serving"] == 2
 
@@ -303,7 +303,7 @@ def test_a_request_in_flight_ends_on_the_version_that_took_it(store: Path) -> No
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(Client(app).open, environ)
         assert arrived.wait(10)
-        records.promote("mpg", 2, store=store)
+        registry.promote("mpg", 2, store=store)
         app.look()
         quick = Client(app).post("/api/mpg", json=CAR)
         goes_on.set()
@@ -315,10 +315,10 @@ def test_a_request_in_flight_ends_on_the_version_that_took_it(store: Path) -> No
 
 def test_a_canary_that_is_promoted_stays_loaded(store: Path) -> None:
     app = versions.create_app("mpg", store=store)
-    records.try_canary("mpg", 2, 0.5, store=store)
+    registry.try_canary("mpg", 2, 0.5, store=store)
     app.look()
-    assert app.state()["since"] == records.history("mpg", store=store)[0].time  # of version 1
-    promoted = records.promote("mpg", 2, store=store)
+    assert app.state()["since"] == registry.history("mpg", store=store)[0].time  # of version 1
+    promoted = registry.promote("mpg", 2, store=store)
     tamper(store, 2)  # what is in memory was verified; the file is no longer asked
     app.look()
     assert app.state() == {
@@ -335,7 +335,7 @@ def test_metrics_neither_double_nor_vanish(store: Path) -> None:
     """In one process without the workers' folder, as behind a notebook's cell."""
     with launch(versions.create_app("mpg", store=store), port=5084) as server:
         for wanted in (1, 2, 1):
-            records.promote("mpg", wanted, store=store)
+            registry.promote("mpg", wanted, store=store)
             assert wait_until(lambda v=wanted: state(server.url)["serving"] == v)
             assert [version_of(ask(server.url)) for _ in range(5)] == [wanted] * 5
         ask(server.url, {})
@@ -357,7 +357,7 @@ def test_log_and_document_name_the_version(store: Path) -> None:
 
 def test_health_checks_take_nothing_of_the_canarys_share(store: Path) -> None:
     app = versions.create_app("mpg", store=store)
-    records.try_canary("mpg", 2, 0.1, store=store)
+    registry.try_canary("mpg", 2, 0.1, store=store)
     app.look()
     client = Client(app)
     answered = []
@@ -382,7 +382,7 @@ def test_recorded_examples_say_which_version_answered(store: Path, tmp_path: Pat
     app = versions.create_app("mpg", store=store, record=folder)
     client = Client(app)
     client.post("/api/mpg", json=CAR)
-    records.promote("mpg", 2, store=store)
+    registry.promote("mpg", 2, store=store)
     app.look()
     client.post("/api/mpg", json=CAR | {"weight": 2500})
     found = read_examples(folder, predictions=True)
@@ -425,7 +425,7 @@ def test_what_cannot_be_served_is_said(
     places = {
         "empty": tmp_path / "empty",
         "store": store,
-        "model": records.load("mpg", 1, store=store).model,
+        "model": registry.load("mpg", 1, store=store).model,
     }
     arguments = ["serve", *(option.format(**places) for option in options)]
     result = CliRunner().invoke(main, arguments)

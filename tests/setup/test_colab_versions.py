@@ -17,7 +17,7 @@ def resolve(uv: Resolver, python: str, *constraints: str, text: str = ""):
 @pytest.mark.registry
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_the_course_installs_beside_what_colab_ships(uv: Resolver, runtime):
-    constraints = ROOT / "tests/colab" / f"{runtime}.txt"
+    constraints = ROOT / "tests/support/colab" / f"{runtime}.txt"
     answer = resolve(uv, RUNTIMES[runtime], str(constraints))
     assert answer.returncode == 0, answer.stderr
     pins = constraints.read_text(encoding="utf-8").splitlines()
@@ -31,7 +31,7 @@ def test_the_course_installs_beside_what_colab_ships(uv: Resolver, runtime):
 @pytest.mark.registry
 @pytest.mark.parametrize("pin", ["flask==2.2.5", "tensorflow==2.15.0", "keras==2.15.0"])
 def test_a_runtime_too_old_is_noticed(uv: Resolver, pin):
-    today = ROOT / "tests/colab/today.txt"
+    today = ROOT / "tests/support/colab/today.txt"
     others = [line for line in today.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
     others = [line for line in others if line.split("==")[0] != pin.split("==")[0]]
     answer = resolve(uv, "3.13", "-", text="\n".join([*others, pin]))

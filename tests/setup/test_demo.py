@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from course_utils.browse import browse
+from course_utils.cli.browse import browse
 from tests.conftest import ROOT
-from tests.serving import COURSE, free_port, serving, wait_until
+from tests.support.serving import COURSE, free_port, serving, wait_until
 from tests.setup.test_install import posix
 
 SERVE = [str(COURSE), "serve", "image", "--open"]

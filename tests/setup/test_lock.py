@@ -45,7 +45,7 @@ def test_everything_asked_for_is_locked_within_its_range():
 
 
 def test_keras_is_the_one_whose_files_colab_reads():
-    today = (ROOT / "tests/colab/today.txt").read_text(encoding="utf-8")
+    today = (ROOT / "tests/support/colab/today.txt").read_text(encoding="utf-8")
     assert str(locked()["keras"][0]) in today.splitlines()
 
 

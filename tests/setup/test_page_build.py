@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.conftest import ROOT, find_uv
-from tests.serving import running
+from tests.support.serving import running
 from tests.setup.test_install import make, posix
 from tools.install import BIN, EXE, uv_environment
 

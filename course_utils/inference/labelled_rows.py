@@ -1,0 +1,124 @@
+"""Rows of a service's features with their true label: read from a file, and checked.
+
+What is wrong with a table is said before anything is trained on it, or judged by it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from course_utils.inference.schema import FeatureSchema
+
+LARGEST = float(np.finfo(np.float32).max)
+SHOWN = 3  # faults of a column that are named
+
+
+def read(file: str | Path) -> pd.DataFrame:
+    """The table in a CSV file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no table, or two of its columns have one name.
+    """
+    try:
+        # As the names stand there: pandas would call the second `weight` `weight.1`.
+        header = pd.read_csv(file, header=None, nrows=1, dtype=str).iloc[0].tolist()
+        table = pd.read_csv(file)
+    except ValueError as error:  # pandas' own are such, and that of bytes which are no text
+        raise ValueError(f"{file} is not a CSV file with a line of names: {error}") from None
+    if twice := sorted({str(name) for name in header if header.count(name) > 1}):
+        raise ValueError(f"{file} has the column {', '.join(twice)} more than once: keep one.")
+    return table
+
+
+def check(
+    table: pd.DataFrame, schema: FeatureSchema, *, gaps: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """The features and the label, as numbers of the schema's kinds.
+
+    Ranges are not checked: rows to learn from may well lie outside what was learned so far.
+
+    Args:
+        table: the rows.
+        schema: of the model.
+        gaps: features that may be missing in a row.
+
+    Returns:
+        The features in the schema's order, then the label, then what the table has besides.
+
+    Raises:
+        ValueError: every column that is missing or holds what it must not.
+    """
+    wanted = [*schema.names, schema.target]
+    if twice := sorted(set(table.columns[table.columns.duplicated()].astype(str))):
+        raise ValueError(f"The rows have the column {', '.join(twice)} more than once: keep one.")
+    if missing := [name for name in wanted if name not in table]:
+        what = "label" if missing == [schema.target] else "column"
+        raise ValueError(f"The rows lack the {what} {', '.join(missing)}.")
+    integers = [feature.name for feature in schema.features if feature.integer]
+    columns, faults = {}, []
+    for name in wanted:
+        numbers, wrong = _numbers(table[name], integer=name in integers, gaps=name in gaps)
+        columns[name] = numbers
+        if wrong:
+            more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+            faults.append(f"{name}: {', '.join(wrong[:SHOWN])}{more}")
+    if faults:
+        raise ValueError(f"The rows cannot be used as they are. {'; '.join(faults)}.")
+    rest = {str(name): table[name] for name in table if name not in wanted}
+    return pd.DataFrame(columns | rest).reset_index(drop=True)
+
+
+def _numbers(column: pd.Series, *, integer: bool, gaps: bool) -> tuple[pd.Series, list[str]]:
+    """A column as numbers, and what in it is none (with the number of its row, from 1)."""
+    if pd.api.types.is_bool_dtype(column):
+        return column, [f"{column.iloc[0]!s} (row 1) is no number"]
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    finite = np.isfinite(numbers.to_numpy())
+    # A network counts in float32.
+    absent, allowed = column.isna().to_numpy(), finite & (np.abs(numbers) <= LARGEST).to_numpy()
+    whole = allowed & (np.floor(numbers) == numbers).to_numpy()
+    wrong = []
+    for row in np.flatnonzero(~(whole if integer else allowed)):
+        if absent[row]:
+            if not gaps:
+                wrong.append(f"nothing in row {row + 1}")
+        else:
+            value = f"{str(column.iloc[row])[:40]!r} in row {row + 1}"
+            if finite[row] and not allowed[row]:
+                wrong.append(f"{value} is larger than any number of a network")
+            else:
+                kind = "whole number" if integer and allowed[row] else "finite number"
+                wrong.append(f"{value} is no {kind}")
+    if integer and not wrong and not absent.any():
+        numbers = numbers.astype("int64")
+    return numbers, wrong
+
+
+def unknown_to(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """The rows of ``table`` that are neither in ``known`` nor a second time in ``table``.
+
+    Two rows are the same where all of ``names`` are equal; missing values are equal, too.
+    """
+    both = pd.concat([known[names], table[names]], ignore_index=True).astype(float)
+    return table[~both.duplicated().to_numpy()[len(known) :]]
+
+
+def split(
+    table: pd.DataFrame, *, share: float, least: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Part the rows by chance into those to learn from and those to judge by.
+
+    Args:
+        table: the rows.
+        share: of them, to judge by.
+        least: rows to judge by, at least.
+        seed: of the draw.
+
+    Returns:
+        The rows to learn from, and those to judge by.
+    """
+    order = np.random.default_rng(seed).permutation(len(table))
+    held = max(least, round(share * len(table)))
+    return table.iloc[np.sort(order[held:])], table.iloc[np.sort(order[:held])]

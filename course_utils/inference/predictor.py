@@ -1,0 +1,193 @@
+"""A saved model as a fast function for one example or a few.
+
+``model.predict`` is made for large batches: for a single row it spends milliseconds on set-up and
+microseconds on arithmetic. LiteRT (the runtime of phones) runs the same network without
+the set-up; `Predictor` wraps it so that many threads of a web service can share one model.
+"""
+
+import contextlib
+import hashlib
+import json
+import tempfile
+import zipfile
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from course_utils.environment import quiet_native_stderr
+from course_utils.inference.pickles import refuse_pickle
+
+KERAS_SUFFIXES = (".keras", ".h5")
+
+
+class Predictor:
+    """Predictions of one model, safe to call from many threads.
+
+    Each call borrows an interpreter of its own (a LiteRT interpreter serves one thread at a
+    time) and gives it back, so there are never more interpreters than concurrent calls.
+    """
+
+    def __init__(self, model: bytes, *, threads: int = 1):
+        """``model`` is the content of a LiteRT (``.tflite``) file.
+
+        ``threads`` are those of one call: more than one for large batches only.
+
+        Raises:
+            ValueError: the bytes are not a LiteRT model.
+        """
+        self._model, self._threads = model, threads
+        # Interpreters not in use, each with the batch size it is set to.
+        self._idle: deque[tuple[Any, int]] = deque()
+        try:
+            with quiet_native_stderr():  # it announces itself once, at the first one
+                first = self._new_interpreter()
+        except ValueError as error:
+            raise ValueError(f"not a LiteRT model: {error}") from error
+        details = first.get_input_details()[0]
+        self._input = details["index"]
+        answer = first.get_output_details()[0]
+        self._output = answer["index"]
+        #: shape of one example and of its answer, without the batch axis
+        self.input_shape = tuple(int(n) for n in details["shape"][1:])
+        self.output_shape = tuple(int(n) for n in answer["shape"][1:])
+        self._idle.append((first, int(details["shape"][0])))
+
+    @classmethod
+    def load(cls, path: str | Path, *, sha256: str | None = None, threads: int = 1) -> "Predictor":
+        """Load a ``.tflite`` file, or convert a ``.keras`` or ``.h5`` file on the way.
+
+        A model file from a stranger can run code while it is loaded: give ``sha256``, the
+        digest its author published, and nothing else is loaded.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: wrong digest, a pickle, code of a stranger's in a ``.keras`` or ``.h5``
+                file, or a kind of file this cannot read.
+        """
+        path = Path(path)
+        content = path.read_bytes()
+        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256.lower():
+            raise ValueError(
+                f"{path.name} is not the file you asked for: its SHA-256 differs. "
+                "Nothing was loaded."
+            )
+        refuse_pickle(path, content)
+        if path.suffix in KERAS_SUFFIXES:
+            return cls(keras_to_litert(path), threads=threads)
+        if path.suffix != ".tflite":
+            raise ValueError(f"{path.name}: expected one of .tflite, {', '.join(KERAS_SUFFIXES)}")
+        return cls(content, threads=threads)
+
+    def predict(self, batch: Any) -> np.ndarray:
+        """Predict a batch.
+
+        Args:
+            batch: anything NumPy reads as an array of shape ``(n, *input_shape)``.
+
+        Returns:
+            float32 array of shape ``(n, *output_shape)``.
+
+        Raises:
+            ValueError: the shape does not fit the model.
+        """
+        examples = np.ascontiguousarray(batch, dtype=np.float32)
+        if examples.shape[1:] != self.input_shape or not examples.size:
+            raise ValueError(
+                f"the model takes examples of shape {self.input_shape}, "
+                f"at least one of them; got an array of shape {examples.shape}"
+            )
+        try:
+            interpreter, size = self._idle.pop()
+        except IndexError:
+            interpreter, size = self._new_interpreter(), 1
+        if size != len(examples):
+            interpreter.resize_tensor_input(self._input, examples.shape)
+            interpreter.allocate_tensors()
+        interpreter.set_tensor(self._input, examples)
+        interpreter.invoke()
+        prediction = interpreter.get_tensor(self._output)  # a copy, so it outlives the loan
+        # Where anything above failed the interpreter is not given back: its state is unknown.
+        self._idle.append((interpreter, len(examples)))
+        return prediction
+
+    def _new_interpreter(self) -> Any:
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(model_content=self._model, num_threads=self._threads)
+        interpreter.allocate_tensors()
+        return interpreter
+
+
+def keras_to_litert(path: Path) -> bytes:
+    """The model in a ``.keras`` or ``.h5`` file as the content of a LiteRT file.
+
+    Raises:
+        ValueError: it carries Python code, or Keras cannot load it.
+    """
+    with quiet_native_stderr():
+        import keras
+    if _carries_code(path):
+        raise ValueError(
+            f"{path.name} carries Python code of its author's (a lambda), which would run with the "
+            "network. Nothing was loaded. Ask for the model with a layer of Keras' own in its "
+            "place, or as a .tflite file, which holds no Python."
+        )
+    try:
+        # Uncompiled: an .h5 file may name its loss in a way that Keras no longer reads.
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises what the file's format makes it raise
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]  # of a page, at times
+        raise ValueError(f"{path.name} is not a model that Keras can load: {said}") from None
+    return to_litert(model)
+
+
+def _carries_code(path: Path) -> bool:
+    """Whether a Keras file has a lambda in it.
+
+    Keras' safe mode refuses those as well, but before 3.11.3 not in an .h5 file (CVE-2025-9905),
+    and it advises to switch the safe mode off.
+    """
+    import h5py
+
+    kinds: set[str] = set()
+    broken = OSError, KeyError, ValueError, TypeError, RecursionError, zipfile.BadZipFile
+    with contextlib.suppress(*broken):  # what is wrong with it Keras will say
+        if path.suffix == ".keras":
+            with zipfile.ZipFile(path) as archive:
+                layers = archive.read("config.json")
+        else:
+            with h5py.File(path) as file:
+                layers = file.attrs["model_config"]
+        json.loads(layers, object_hook=lambda part: kinds.add(str(part.get("class_name"))))
+    return "__lambda__" in kinds
+
+
+def to_litert(model: Any, *, half: bool = False) -> bytes:
+    """A Keras model as the content of a LiteRT file.
+
+    It computes in float32; with ``half`` its weights are stored in float16: half the file.
+    """
+    with quiet_native_stderr():
+        import tensorflow as tf
+
+    log = tf.get_logger()
+    level = log.level
+    log.setLevel("ERROR")  # where the SavedModel is written is of no interest
+    try:
+        return _converted(tf, model, half)
+    finally:
+        log.setLevel(level)
+
+
+def _converted(tf: Any, model: Any, half: bool) -> bytes:
+    # By way of a SavedModel: `from_keras_model` prints a page on the way, and
+    # `from_concrete_functions` loses the statistics of a Normalization layer (NaN out).
+    with tempfile.TemporaryDirectory() as folder:
+        model.export(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if half:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()

@@ -1,0 +1,144 @@
+"""Train by running the notebook that teaches it, on other rows (through papermill).
+
+So the training stands in one place only. The notebook's own checks are the gate: a network that
+does not pass them is not fit to serve.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from course_utils.environment import PACKAGE_FOLDER
+from course_utils.common.notebooks import execute
+from course_utils.inference.schema import companion
+
+NOTEBOOKS = {"mpg": "02_mpg_service.ipynb"}
+FOLDS = 3  # parts to measure on; the notebook's own five take longer
+CHECK = "check-yourself"  # tag of the cells that check
+CODES = re.compile(r"\x1b\[[0-9;]*m")
+FAILED_LINE = re.compile(r"^-+> *\d+ (.+)$", re.MULTILINE)  # of IPython's traceback
+
+
+class NotebookFailed(ValueError):
+    """A cell of the notebook raised, or its process has gone."""
+
+
+class NotFitToServe(NotebookFailed):
+    """The notebook's own checks were not passed."""
+
+
+def find(name: str) -> Path:
+    """The notebook that makes the model ``name``: in the wheel inside the package, else beside it.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: no notebook makes such a model.
+    """
+    if name not in NOTEBOOKS:
+        raise ValueError(f"No notebook makes {name}; there is one for {', '.join(NOTEBOOKS)}.")
+    folders = PACKAGE_FOLDER / "data" / "notebooks", PACKAGE_FOLDER.parent / "notebooks"
+    for folder in folders:
+        if (folder / NOTEBOOKS[name]).is_file():
+            return folder / NOTEBOOKS[name]
+    raise FileNotFoundError(f"{NOTEBOOKS[name]} is missing: install the course again.")
+
+
+def train(
+    name: str,
+    table: pd.DataFrame,
+    folder: Path,
+    *,
+    notebook: Path | None = None,
+    folds: int = FOLDS,
+    on_cell: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Path]:
+    """Run the notebook on ``table``.
+
+    The notebook finds the name of a CSV file in ``ROWS`` and the parts to measure on in
+    ``FOLDS``, and saves ``NAME.tflite`` and ``NAME.schema.json`` in the output folder, which is
+    not the learner's.
+
+    Args:
+        name: of the model.
+        table: features, label and what else the notebook shows.
+        folder: an empty one, to work in.
+        notebook: in the place of the course's own.
+        folds: see above.
+        on_cell: told the number of cells done, and their total.
+
+    Returns:
+        The model, its schema, the table as CSV, the notebook as it ran.
+
+    Raises:
+        FileNotFoundError: the notebook is missing, or has not saved a model.
+        ImportError: papermill, nbclient or ipykernel is not installed.
+        NotFitToServe: a check of the notebook was not passed.
+        NotebookFailed: another cell raised, or the notebook's process has gone.
+    """
+    source = notebook or find(name)
+    work, home = folder / source.name, folder / "home"
+    rows = folder / "training.csv"
+    home.mkdir()
+    table.to_csv(rows, index=False)
+    _prepare(source, work, {"ROWS": rows.name, "FOLDS": folds})
+    _run(work, home, on_cell)
+    model = home / f"{name}.tflite"
+    files = [model, companion(model), rows, work]
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(f"{source.name} has not saved {file.name}.")
+    return files
+
+
+def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> None:
+    """Write the notebook with a cell of parameters after the one that is tagged so."""
+    try:
+        import ipykernel  # noqa: F401 - the process that the notebook runs in
+        import nbformat
+        import papermill
+    except ImportError as error:
+        raise ImportError(
+            "Training runs a notebook: pip install 'networks-at-work[production]' brings what that "
+            "takes."
+        ) from error
+    notebook = papermill.execute_notebook(
+        source, work, parameters, prepare_only=True, progress_bar=False
+    )
+    del notebook.metadata["papermill"]  # names folders of this machine
+    nbformat.write(notebook, work)  # type: ignore[no-untyped-call]
+
+
+def _run(work: Path, home: Path, on_cell: Callable[[int, int], None]) -> None:
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    done = 0
+
+    def count(so_far: int, total: int) -> None:
+        nonlocal done
+        done = so_far
+        on_cell(so_far, total)
+
+    try:
+        execute(work, save=True, on_cell=count, environment={"COURSE_HOME": str(home)})
+    except CellExecutionError as error:
+        raise _failure(work, done, error.ename, error.evalue, str(error)) from None
+    except (DeadKernelError, AssertionError):  # nbclient's own, where a signal cleaned up first
+        raise NotebookFailed(
+            f"{work.name} did not come to its end: it was stopped, or its process was killed, for "
+            "want of memory perhaps. Nothing was registered."
+        ) from None
+
+
+def _failure(work: Path, number: int, kind: str, what: str, traceback: str) -> NotebookFailed:
+    """The error that says which cell failed, where in it, and why."""
+    import nbformat
+
+    cell = nbformat.read(work, as_version=4).cells[number - 1]  # type: ignore[no-untyped-call]
+    line = FAILED_LINE.search(CODES.sub("", traceback))
+    place = line[1].strip() if line else cell.source.partition("\n")[0]
+    said = f"cell {number}, `{place}`: {kind}: {CODES.sub('', what)}".rstrip(": ")
+    if kind == "AssertionError" and CHECK in cell.metadata.get("tags", []):
+        return NotFitToServe(f"The new network does not pass the notebook's own check, {said}.")
+    return NotebookFailed(f"{work.name} failed in {said}. Nothing was registered.")

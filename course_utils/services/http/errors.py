@@ -1,0 +1,104 @@
+"""Errors as messages to a person: ``application/problem+json`` (RFC 9457).
+
+Every 4xx and 5xx of every service has this form, with the list of all faults of the request.
+"""
+
+import json
+import logging
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from course_utils.inference.schema import Fault
+from course_utils.services.http.watch import REQUEST_ID
+
+CONTENT_TYPE = "application/problem+json"
+ABOUT_BLANK = "about:blank"  # RFC 9457: the status says it all
+
+#: What the answers of `problem` look like, for the OpenAPI document.
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "errors", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail", "received", "allowed"],
+                "properties": {
+                    name: {"type": "string"}
+                    for name in ("pointer", "detail", "received", "allowed")
+                },
+                "additionalProperties": False,
+            },
+        },
+    },
+    "additionalProperties": False,
+}
+
+log = logging.getLogger(__name__)
+
+
+class Problem(HTTPException):
+    """Raise it anywhere in a request: the answer is problem+json with these faults."""
+
+    def __init__(
+        self,
+        code: int,
+        detail: str,
+        faults: list[Fault] | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+    ):
+        super().__init__(detail)
+        self.code = code
+        self.faults = faults or []
+        self.headers = headers or {}
+
+
+def request_id() -> str:
+    """The id of the request being answered."""
+    return request.environ[REQUEST_ID]
+
+
+def install(app: Flask) -> None:
+    """Make every error of ``app`` a problem+json answer."""
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer_unexpected)
+
+
+def _answer_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    # Werkzeug's own headers stay (Allow of a 405), its HTML goes.
+    headers = {
+        name: value
+        for name, value in error.get_headers()
+        if name.lower() not in ("content-type", "content-length")
+    }
+    headers.update(getattr(error, "headers", {}))
+    faults = getattr(error, "faults", [])
+    body = {
+        "type": ABOUT_BLANK,
+        "title": error.name,
+        "status": status,
+        "detail": error.description or error.name,
+        "errors": [fault.as_dict() for fault in faults],
+        "request_id": request_id(),
+    }
+    return Response(json.dumps(body), status, headers, content_type=CONTENT_TYPE)
+
+
+def _answer_unexpected(error: Exception) -> Response:
+    log.exception("unexpected error in request %s", request_id(), exc_info=error)
+    return _answer_http(
+        InternalServerError(
+            "Something went wrong on our side. Nothing of your request is to blame; the log has "
+            "the details under this request_id."
+        )
+    )

@@ -1,0 +1,84 @@
+"""What every service needs around its own routes.
+
+``operate(app, ...)`` adds
+
+- ``/healthz``: the process is alive; ``/readyz``: a known sample is really predicted;
+- ``/metrics`` and the request log (see `watch`);
+- ``/version``, where a service has several (see `versions`);
+- ``/openapi.json`` and ``/docs`` (see `openapi`);
+- problem+json for every error (see `errors`).
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, jsonify
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from course_utils.services.http import errors, openapi
+from course_utils.services.http.errors import Problem
+from course_utils.services.http.watch import ALONE, Host, Watch
+
+log = logging.getLogger(__name__)
+STATUS = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"type": "string"}},
+    "additionalProperties": False,
+}
+TEXT = {"type": "string"}
+NOT_READY = {"503": "Not ready: shutting down, or a known sample cannot be predicted"}
+PATHS = {
+    "/healthz": {"get": openapi.operation("Is the process alive?", STATUS)},
+    "/readyz": {"get": openapi.operation("Can it predict?", STATUS, others=NOT_READY)},
+    "/metrics": {"get": openapi.operation("Prometheus metrics", TEXT, ok_type="text/plain")},
+    "/openapi.json": {"get": openapi.operation("This document", {"type": "object"})},
+    "/docs": {"get": openapi.operation("This document for people", TEXT, ok_type="text/html")},
+}
+VERSION = {"/version": {"get": openapi.operation("Which versions serve?", {"type": "object"})}}
+
+
+def operate(
+    app: Flask,
+    *,
+    title: str,
+    paths: dict[str, Any],
+    check: Callable[[], None],
+    host: Host = ALONE,
+) -> None:
+    """Add the operations to ``app``.
+
+    Args:
+        title: the service's name for people.
+        paths: OpenAPI paths of the service's own routes.
+        check: predicts a known sample and raises if that fails; run by ``/readyz``.
+        host: what the server around the app offers it.
+    """
+    errors.install(app)
+    release = host.release
+    openapi.install(app, title, paths | PATHS | (VERSION if release else {}))
+    watch = Watch(app, host)
+    app.wsgi_app = watch  # type: ignore[method-assign]  # Flask's documented way
+
+    def healthz() -> Response:
+        return jsonify(status="alive")
+
+    def readyz() -> Response:
+        if host.draining():
+            raise Problem(503, "The service is shutting down.", headers={"Retry-After": "5"})
+        try:
+            check()
+        except Exception as error:
+            log.exception("a known sample could not be predicted")
+            raise Problem(503, "A known sample could not be predicted; see the log.") from error
+        return jsonify(status="ready")
+
+    def metrics() -> Response:
+        return Response(watch.metrics.text(), content_type=CONTENT_TYPE_LATEST)
+
+    app.add_url_rule("/healthz", view_func=healthz)
+    app.add_url_rule("/readyz", view_func=readyz)
+    app.add_url_rule("/metrics", view_func=metrics)
+    if release:
+        app.add_url_rule("/version", "version", lambda: jsonify(release.state()))

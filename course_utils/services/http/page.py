@@ -1,0 +1,59 @@
+"""A single-page app in front of a service: ``/`` and ``/assets/``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flask import Flask, Response, send_from_directory
+
+from course_utils.services.http.errors import Problem
+
+STYLE = Path(__file__).with_name("base.css")  # what plain pages share
+# The page runs its own scripts and asks its own host, nothing else; pictures may also come from
+# the visitor's own computer.
+POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        "img-src 'self' blob: data:",
+        "style-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+)
+NOT_BUILT = (
+    "This service runs without its page, which was not built when the course was installed. "
+    "Install the course again with a network (in a checkout `make demo` does), or use the API: "
+    "see /docs."
+)
+
+
+def install(app: Flask, folder: Path, *, built: bool = True, services: Sequence[str] = ()) -> None:
+    """Serve the app in ``folder``: ``index.html`` and ``assets/``.
+
+    The page's links are relative, so it also works behind a proxy that adds a path prefix.
+    Without the file, ``/`` says so.
+
+    Args:
+        app: the service.
+        folder: of the page.
+        built: a build has put a digest of its content into each asset's name, so that browsers
+            may keep it for a year. A page that is not built may also use ``assets/base.css``.
+        services: origins of other services that the page may ask.
+    """
+    policy = f"{POLICY}; connect-src 'self' {' '.join(services)}" if services else POLICY
+
+    def page() -> Response:
+        if not (folder / "index.html").is_file():
+            raise Problem(404, NOT_BUILT)
+        answer = send_from_directory(folder, "index.html", max_age=0)
+        answer.headers["Content-Security-Policy"] = policy
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+    def asset(name: str) -> Response:
+        if built:
+            return send_from_directory(folder / "assets", name, max_age=31_536_000)
+        place = STYLE.parent if name == STYLE.name else folder / "assets"
+        return send_from_directory(place, name, max_age=0)
+
+    app.add_url_rule("/", view_func=page)
+    app.add_url_rule("/assets/<path:name>", view_func=asset)

@@ -1,0 +1,323 @@
+"""``course drift``: what a live service was asked, against what its model was trained on."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from click.testing import CliRunner, Result
+
+from course_utils import drift
+from course_utils.cli import main
+from course_utils.datasets import load_auto_mpg
+from course_utils.inference.request_log import Recorder, read_examples
+from course_utils.drift.monitor import moment, training_data
+from tests.support.serving import COURSE, MODEL, Served, running, wait_until
+
+FEATURES = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin"]
+TRAINING = load_auto_mpg()[FEATURES].dropna()
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def course(monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *args: CliRunner().invoke(main, ["drift", "mpg", *map(str, args)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "asked"
+
+
+@contextlib.contextmanager
+def recording(folder: Path) -> Iterator[Served]:
+    command = [str(COURSE), "serve", "mpg", "--model", str(MODEL), "--record", str(folder)]
+    with running(command, workers=2) as served:
+        yield served
+
+
+def drive(served: Served, folder: Path, cars: pd.DataFrame) -> None:
+    """Ask the service all of them, and wait until they are on the disk."""
+    before = len(read_examples(folder))
+    with requests.Session() as session:
+        for car in cars.to_dict("records"):
+            answer = session.post(f"{served.url}/api/mpg", json=car, timeout=10)
+            assert answer.status_code == 200, answer.text
+    assert wait_until(lambda: len(read_examples(folder)) == before + len(cars))
+
+
+def record(folder: Path, cars: pd.DataFrame) -> None:
+    """What the service would leave, without the service."""
+    recorder = Recorder(folder, list(cars.columns))
+    for row in cars.itertuples(index=False):
+        recorder([value.item() for value in map(np.asarray, row)], 20.0)
+    recorder.write()
+
+
+def usual(number: int, seed: int = 0) -> pd.DataFrame:
+    return TRAINING.sample(number, random_state=seed)
+
+
+def strong(number: int) -> pd.DataFrame:
+    return TRAINING[TRAINING["horsepower"] > 120].sample(number, replace=True, random_state=0)
+
+
+def in_kilograms(number: int) -> pd.DataFrame:
+    """A client that mistakes the unit, where the range does not give it away."""
+    heavy = TRAINING[TRAINING["weight"] * 0.45359 >= TRAINING["weight"].min()]
+    mistaken = heavy.sample(number, replace=True, random_state=0)
+    return mistaken.assign(weight=(mistaken["weight"] * 0.45359).round())
+
+
+LATER = TRAINING[TRAINING["year"] >= 80]
+
+
+@pytest.mark.parametrize(
+    ("drifted", "culprit"),
+    [(strong(80), "horsepower"), (LATER, "year"), (in_kilograms(80), "weight")],
+    ids=["only strong cars", "years 80 to 82", "kilograms"],
+)
+def test_the_verdict_on_a_live_service_turns(
+    course: Command, folder: Path, drifted: pd.DataFrame, culprit: str
+) -> None:
+    """All through real requests, none of which the service has a reason to refuse."""
+    with recording(folder) as served:
+        drive(served, folder, usual(200))
+        before = course("--requests", folder, "--json")
+        turn = datetime.now(UTC)
+        drive(served, folder, drifted)
+        after = course("--requests", folder, "--json", "--since", turn.isoformat())
+    assert before.exit_code == 0, before.output
+    found = json.loads(before.stdout)
+    assert (found["verdict"], found["requests"]) == ("keep", 200)
+    assert after.exit_code == 4, after.output
+    found = json.loads(after.stdout)
+    assert (found["verdict"], found["requests"]) == ("retrain", len(drifted))
+    culprits = [c["column"] for c in found["report"]["columns"] if c["verdict"] == "retrain"]
+    assert culprit in culprits
+    assert any(reason.startswith(f"{culprit}: ") for reason in found["reasons"])
+
+
+def test_a_change_that_is_not_large_is_to_be_watched(course: Command, folder: Path) -> None:
+    record(folder, pd.concat([usual(150), strong(110)]))
+    result = course("--requests", folder)
+    assert result.exit_code == 3, result.output
+    assert result.output.startswith("WATCH\n")
+
+
+def test_the_notebooks_way_is_one_line(folder: Path) -> None:
+    record(folder, usual(150))
+    training = load_auto_mpg().drop(columns=["mpg", "name"]).dropna()
+    assert drift.compare(training, read_examples(folder)).decision == "keep"
+    record(folder, strong(150))
+    assert drift.compare(training, read_examples(folder, newest=150)).decision == "retrain"
+
+
+def test_the_reference_is_what_the_model_was_trained_on() -> None:
+    pd.testing.assert_frame_equal(training_data(), TRAINING)
+    assert len(TRAINING) == 392
+
+
+def test_for_people(course: Command, folder: Path) -> None:
+    record(folder, strong(100))
+    output = course("--requests", folder).output
+    assert output.startswith("RETRAIN\n")
+    assert "100 requests were compared with 392 training rows." in output
+    assert "horsepower: " in output  # a reason
+    assert "│ horsepower" in output  # the table
+    assert "prediction" not in output
+
+
+def test_too_few_requests_have_a_message_and_a_code_of_their_own(
+    course: Command, folder: Path
+) -> None:
+    folder.mkdir()
+    result = course("--requests", folder)
+    assert result.exit_code == 5
+    assert "0 requests are too few for a verdict, which takes 50" in result.output
+    record(folder, strong(49))
+    assert course("--requests", folder).exit_code == 5
+    found = course("--requests", folder, "--json")
+    assert found.exit_code == 5
+    answer = json.loads(found.stdout)
+    assert (answer["verdict"], answer["requests"], answer["report"]) == ("too few", 49, None)
+    assert course("--requests", folder, "--least", 49).exit_code == 4
+    record(folder, strong(1))
+    assert course("--requests", folder).exit_code == 4
+
+
+def test_since_leaves_older_requests_out(course: Command, folder: Path) -> None:
+    folder.mkdir()
+    now = datetime.now(UTC).timestamp()
+    for hours, cars in ((30, strong(100)), (1, usual(100))):
+        lines = [
+            json.dumps({"time": now - hours * 3600, **car, "prediction": 1})
+            for car in cars.to_dict("records")
+        ]
+        (folder / f"examples-{hours}.jsonl").write_text("\n".join(lines) + "\n")
+    assert course("--requests", folder).exit_code != 0
+    assert course("--requests", folder, "--since", "24h").exit_code == 0
+    assert course("--requests", folder, "--since", "30m").exit_code == 5
+    day = (datetime.now() - timedelta(hours=25)).isoformat()  # this machine's time
+    assert course("--requests", folder, "--since", day).exit_code == 0
+    assert course("--requests", folder, "--since", "9999-12-30").exit_code == 5
+    assert course("--requests", folder, "--since", "0002-01-01T00:00+00:00").exit_code != 5
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "24", "-3h", "999999d", "2026-13-01"])
+def test_a_wrong_since_says_what_is_right(course: Command, folder: Path, text: str) -> None:
+    record(folder, usual(60))
+    for options in ([], ["--every", "1"]):
+        result = course("--requests", folder, "--since", text, *options)
+        assert result.exit_code == 1
+        assert "neither an age (90m, 24h, 7d) nor a time" in result.output
+
+
+def test_what_since_means() -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert moment("90m", now) == datetime(2026, 3, 1, 10, 30, tzinfo=UTC)
+    assert moment("7d", now) == datetime(2026, 2, 22, 12, tzinfo=UTC)
+    assert moment("2026-01-31T12:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
+    assert moment("2026-01-31").astimezone() == datetime(2026, 1, 31).astimezone()
+
+
+def test_another_reference_from_a_file(course: Command, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "trained on.csv"
+    strong(200).assign(mpg=1, owner="x").to_csv(file, index=False)
+    record(folder, strong(100))
+    assert course("--requests", folder).exit_code == 4
+    assert course("--requests", folder, "--reference", file).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not a CSV file"),
+        (b"\x00\xff\xfe\x80", "is not a CSV file"),
+        (b"weight,year\n3000,70\n", "has no acceleration, cylinders, displacement"),
+        (",".join(FEATURES).encode() + b"\n1,2,3,4,5,6,7\n", "The reference table has 1 row"),
+    ],
+)
+def test_a_reference_that_is_none(
+    course: Command, folder: Path, tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "x.csv").write_bytes(content)
+    record(folder, usual(60))
+    result = course("--requests", folder, "--reference", tmp_path / "x.csv")
+    assert result.exit_code == 1, result.output
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_wrong_arguments_are_a_matter_of_exit_code_2(course: Command, folder: Path) -> None:
+    assert course().exit_code == 2
+    assert course("--requests", folder).exit_code == 2  # no such folder
+    folder.mkdir()
+    assert course("--requests", folder, "--every", "0").exit_code == 2
+    assert course("--requests", folder, "--least", "10").exit_code == 2
+
+
+def test_a_torn_line_is_a_note_and_no_error(course: Command, folder: Path) -> None:
+    record(folder, usual(60))
+    (file,) = folder.iterdir()
+    file.write_bytes(file.read_bytes()[:-5])
+    result = course("--requests", folder)
+    assert result.exit_code == 0
+    said = " ".join(result.output.split())  # wherever its lines were broken
+    assert "Note: Unfinished or damaged lines are left out (1 in examples-" in said
+    assert json.loads(course("--requests", folder, "--json").stdout)["notes"]
+
+
+def test_the_report_as_a_page(course: Command, folder: Path, tmp_path: Path) -> None:
+    record(folder, strong(100))
+    page = tmp_path / "report.html"
+    assert course("--requests", folder, "--html", page).exit_code == 4
+    text = page.read_text("utf-8")
+    assert "<html" in text
+    assert "horsepower" in text
+    nowhere = course("--requests", folder, "--html", tmp_path / "no" / "x.html")
+    assert nowhere.exit_code == 1
+    assert "Traceback" not in nowhere.output
+
+
+@contextlib.contextmanager
+def scheduled(*options: Any) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """``course drift mpg --every`` in a process of its own."""
+    command = [str(COURSE), "drift", "mpg", "--every", "0.005", *map(str, options)]
+    environment = os.environ | {"COLUMNS": "80", "PYTHONUNBUFFERED": "1"}
+    output = Path(options[1]).with_name("output")
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, text=True, env=environment
+        )
+    try:
+        yield process, output
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+def test_every_few_minutes_a_line_until_ctrl_c(folder: Path, as_json: bool) -> None:
+    folder.mkdir()
+    options = ["--requests", folder, *(["--json"] if as_json else [])]
+    with scheduled(*options) as (process, output):
+        for cars, verdict in ((None, "too few"), (usual(100), "keep"), (strong(1000), "retrain")):
+            if cars is not None:
+                record(folder, cars)
+            assert wait_until(lambda verdict=verdict: verdict in output.read_text(), 30), verdict
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=15) == 4  # the last verdict's
+    lines = output.read_text().splitlines()
+    if as_json:
+        found = [json.loads(line) for line in lines]
+        assert all(datetime.fromisoformat(one["time"]).tzinfo for one in found)
+        verdicts = [one["verdict"] for one in found]
+    else:
+        assert all(line[:2] == "20" for line in lines)  # a line each, however narrow the window
+        verdicts = [line.split("  ")[1] for line in lines]
+    turns = [v for n, v in enumerate(verdicts) if n == 0 or v != verdicts[n - 1]]
+    assert turns[0] == "too few"
+    assert turns[-1] == "retrain"
+    assert "keep" in turns
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")
+def test_a_schedule_survives_what_can_be_mended(folder: Path) -> None:
+    record(folder, usual(100))
+    away = folder.with_name("away")
+    with scheduled("--requests", folder) as (process, output):
+        assert wait_until(lambda: "keep" in output.read_text(), 30)
+        folder.rename(away)
+        assert wait_until(lambda: "error: There is no folder" in output.read_text(), 30)
+        away.rename(folder)
+        assert wait_until(lambda: "keep" in output.read_text().splitlines()[-1], 30)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=15) == 0
+    assert "Traceback" not in output.read_text()
+
+
+def test_hello_records_nothing_and_a_file_is_no_folder(tmp_path: Path) -> None:
+    def serve(*args: Any) -> Result:
+        return CliRunner().invoke(main, ["serve", *map(str, args)])
+
+    result = serve("hello", "--record", tmp_path)
+    assert result.exit_code == 2
+    assert "only mpg does" in result.output
+    (tmp_path / "file").touch()
+    assert serve("mpg", "--record", tmp_path / "file").exit_code == 2
+    below = serve("mpg", "--record", tmp_path / "file" / "folder")
+    assert below.exit_code == 1
+    assert "Cannot record in" in below.output
+    assert "Traceback" not in below.output

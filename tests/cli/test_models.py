@@ -1,0 +1,144 @@
+"""``course models``, as it is typed."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from course_utils import registry
+from course_utils.cli import main
+from course_utils.registry.promotions import LOG
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def course(store: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def course(*arguments: object, fails: bool = False) -> Result:
+        told = ["models", *map(str, arguments), "--store", str(store)]
+        result = CliRunner().invoke(main, told)
+        assert result.exit_code == fails, result.output
+        return result
+
+    return course
+
+
+def test_list_shows_every_version_and_its_state(course: Command, store: Path):
+    registry.promote("mpg", 1, store=store)
+    registry.try_canary("mpg", 2, 0.1, store=store)
+    text = course("list").stdout
+    assert "served" in text
+    assert "canary, 10%" in text
+    found = json.loads(course("list", "mpg", "--json").stdout)
+    assert [(row["name"], row["version"], row["state"]) for row in found] == [
+        ("mpg", 1, "served"),
+        ("mpg", 2, "canary, 10%"),
+    ]
+    document = registry.load("mpg", 1, store=store).document
+    assert found[0]["rmse"] == pytest.approx(document["metrics"]["computed"]["rmse"], abs=1e-4)
+    assert found[0]["notes"] == "For cars of 1970 to 1982."
+
+
+def test_list_names_what_is_damaged_and_shows_the_rest(course: Command, store: Path):
+    (store / "mpg" / "00001" / "record.sha256").unlink()
+    first, second = json.loads(course("list", "--json").stdout)
+    assert "record.sha256, the record's digest, is missing" in first["notes"]
+    assert first["rmse"] is None
+    assert second["rmse"] > 0
+    assert "damaged" in course("list").stdout
+
+
+def test_list_names_a_damaged_log_and_shows_the_other_models(course: Command, store: Path):
+    shutil.copytree(store / "mpg", store / "spare")
+    (store / "spare" / LOG).write_text("{\n", "utf-8")
+    found = json.loads(course("list", "--json").stdout)
+    assert [(row["name"], row["notes"].startswith("damaged: ")) for row in found] == [
+        ("mpg", False),
+        ("mpg", False),
+        ("spare", True),
+        ("spare", True),
+    ]
+    assert "line 1, is damaged" in found[-1]["notes"]
+
+
+def test_list_of_nothing_says_what_to_do(course: Command, store: Path):
+    shutil.rmtree(store)
+    assert "No model has been registered" in course("list").stdout
+    assert json.loads(course("list", "--json").stdout) == []
+
+
+def test_show_is_of_what_is_served(course: Command, store: Path):
+    assert "mpg, version 2" in course("show", "mpg").stdout
+    registry.promote("mpg", 1, store=store)
+    text = course("show", "mpg").stdout
+    assert "mpg, version 1" in text
+    assert "epochs" in text
+    shown = json.loads(course("show", "mpg", "2", "--json").stdout)
+    assert shown == registry.load("mpg", 2, store=store).document
+
+
+def test_verify_says_what_it_looked_at(course: Command, store: Path):
+    text = course("verify", "mpg", 1).stdout
+    assert "mpg 1 is as it was registered: 8 files, 20 golden rows" in text
+    registry.load("mpg", 1, store=store).model.unlink()
+    assert "mpg.tflite is missing" in course("verify", "mpg", 1, fails=True).stderr
+
+
+def test_the_way_of_a_version_into_service_and_back(course: Command, store: Path):
+    assert course("promote", "mpg", 1, "--reason", "first").stdout == "Version 1 is served.\n"
+    text = course("canary", "mpg", 2, "--share", 0.25).stdout
+    assert text == "Version 1 is served, version 2 to 25% of the requests.\n"
+    assert course("end-canary", "mpg").stdout == "Version 1 is served.\n"
+    course("promote", "mpg", 2)
+    assert course("roll-back", "mpg", "--reason", "worse").stdout == "Version 1 is served.\n"
+    said = [(state.action, state.reason) for state in registry.history("mpg", store=store)]
+    assert said == [
+        ("promote", "first"),
+        ("try canary", ""),
+        ("end canary", ""),
+        ("promote", ""),
+        ("roll back", "worse"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "trucks"], "No version 1 of trucks"),
+        (["show", "../mpg"], "cannot be a model's name"),
+        (["promote", "mpg", "9"], "there are 1, 2"),
+        (["end-canary", "mpg"], "mpg has no canary"),
+        (["roll-back", "mpg"], "nothing to go back to"),
+        (["card", "mpg", "3"], "No version 3"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(course: Command, arguments: list[str], message: str):
+    result = course(*arguments, fails=True)
+    assert result.stderr.startswith("Error: ")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_share_has_to_be_one(course: Command, store: Path):
+    told = ["models", "canary", "mpg", "1", "--share", "1", "--store", str(store)]
+    assert CliRunner().invoke(main, told).exit_code == 2
+
+
+def test_page_card_and_export_write_what_they_are_asked_for(course: Command, tmp_path: Path):
+    course("page", "--html", tmp_path / "models.html")
+    assert "Versions of mpg" in (tmp_path / "models.html").read_text("utf-8")
+    assert course("card", "mpg", 1).stdout.startswith("# Model card: mpg, version 1\n")
+    text = course("export", "mpg", 1, "--mlflow", tmp_path / "runs").stdout
+    assert (Path(text.removeprefix("The run is ").strip()) / "meta.yaml").is_file()
+
+
+def test_without_a_store_it_is_the_learners(tmp_path: Path, kept: Path):
+    (tmp_path / "home").mkdir()
+    shutil.copytree(kept, tmp_path / "home" / "records")
+    result = CliRunner().invoke(main, ["models", "list", "--json"])
+    assert [row["version"] for row in json.loads(result.stdout)] == [1, 2]

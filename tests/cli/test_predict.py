@@ -1,0 +1,115 @@
+"""``course predict``."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from course_utils.cli import main
+from tests.support.batch_files import one_by_one, read_csv, read_parquet, some, write_csv
+from tests.support.serving import MODEL
+
+CARS = some(30)
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def course(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
+    return lambda *args: CliRunner().invoke(main, ["predict", "mpg", *map(str, args)])
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    rows = [dict(car) for car in CARS]
+    rows[3]["weight"] = "heavy"
+    return write_csv(tmp_path / "in.csv", rows)
+
+
+def test_it_predicts_and_reports(course: Command, source: Path) -> None:
+    target = source.with_name("out.csv")
+    result = course("--input", source, "--output", target, "--chunk", 7)
+    assert result.exit_code == 0, result.output
+    assert str(MODEL) in result.output  # the shipped one: this learner has saved none
+    assert f"{target}: 30 rows in " in result.output
+    assert "1 row has no prediction" in result.output
+    assert "predicting" in result.output
+    answers = [row["mpg"] for row in read_csv(target)]
+    assert answers.pop(3) == ""
+    expected = one_by_one(CARS[:3] + CARS[4:])
+    assert [float(answer) for answer in answers] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_learners_own_model_comes_first(course: Command, source: Path, tmp_path: Path) -> None:
+    for name in ("mpg.tflite", "mpg.schema.json"):
+        home = tmp_path / "home"
+        home.mkdir(exist_ok=True)
+        (home / name).write_bytes(MODEL.with_name(name).read_bytes())
+    result = course("--input", source, "--output", tmp_path / "out.parquet")
+    assert str(tmp_path / "home" / "mpg.tflite") in result.output
+    assert len(read_parquet(tmp_path / "out.parquet")) == 30
+
+
+def test_from_a_store_it_takes_what_is_served_and_checks_it(
+    course: Command, source: Path, tmp_path: Path
+) -> None:
+    from course_utils import registry
+    from course_utils.datasets import load_auto_mpg
+
+    cars = load_auto_mpg().drop(columns="name").dropna()
+    files = [MODEL, MODEL.with_name("mpg.schema.json")]
+    for _ in range(2):
+        record = registry.register(
+            "mpg", files, training=cars, target="mpg", store=tmp_path / "records"
+        )
+    options = ("--input", source, "--store", tmp_path / "records", "--output")
+    result = course(*options, tmp_path / "out.csv")
+    assert result.exit_code == 1
+    assert "`course models promote mpg VERSION --store" in result.output
+    registry.promote("mpg", 1, store=tmp_path / "records")
+    result = course(*options, tmp_path / "out.csv")
+    assert result.exit_code == 0, result.output
+    assert str(Path("mpg", "00001", "files", "mpg.tflite")) in result.output
+    served = registry.load("mpg", store=tmp_path / "records")
+    served.model.write_bytes(MODEL.read_bytes() + b"\0")
+    result = course(*options, tmp_path / "again.csv")
+    assert result.exit_code == 1
+    assert "is not as it was registered" in result.output
+    assert not (tmp_path / "again.csv").exists()
+    assert record.version == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--on-error", "stop"], 'in.csv, row 4: weight: "heavy" is not a number'),
+        (["--model", "in.csv"], "schema.json"),
+        (["--model", "MODEL", "--store", "."], "not from both"),
+        (["--store", "."], "No version"),
+        (["--chunk", "0"], "Invalid value"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(
+    options: list[str], said: str, course: Command, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source.parent)
+    options = [str(MODEL) if option == "MODEL" else option for option in options]
+    result = course("--input", source, "--output", "out.csv", *options)
+    assert result.exit_code in (1, 2)
+    assert said in result.output
+    assert "Traceback" not in result.output
+    assert not Path("out.csv").exists()
+
+
+def test_a_hostile_model_is_refused(course: Command, source: Path, tmp_path: Path) -> None:
+    import pickle
+
+    model = tmp_path / "mpg.tflite"
+    model.write_bytes(pickle.dumps([1.5]))
+    (tmp_path / "mpg.schema.json").write_bytes(MODEL.with_name("mpg.schema.json").read_bytes())
+    result = course("--input", source, "--output", tmp_path / "out.csv", "--model", model)
+    assert result.exit_code == 1
+    assert "is a pickle" in result.output
+    assert "Nothing was loaded" in result.output

@@ -1,0 +1,181 @@
+"""The data is the original, and a changed file is noticed."""
+
+import hashlib
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from course_utils import datasets
+from course_utils.environment import data_folder
+from course_utils.datasets.weights import cache_folder
+
+
+def test_auto_mpg_is_the_original():
+    cars = datasets.load_auto_mpg()
+    assert cars.shape == (398, 9)
+    assert list(cars.columns) == [
+        "mpg", "cylinders", "displacement", "horsepower", "weight",
+        "acceleration", "year", "origin", "name",
+    ]  # fmt: skip
+    # The six rows without horsepower, as the data set's description and its users name them.
+    assert cars.index[cars["horsepower"].isna()].tolist() == [32, 126, 330, 336, 354, 374]
+    assert cars.isna().sum().sum() == 6
+    first, last = cars.iloc[0], cars.iloc[-1]
+    assert (first["name"], first["mpg"], first["weight"]) == ("chevrolet chevelle malibu", 18, 3504)
+    assert (last["name"], last["mpg"], last["weight"]) == ("chevy s-10", 31, 2720)
+    # Published summary figures of the data set.
+    assert cars["mpg"].mean().round(4) == 23.5146
+    assert cars["horsepower"].mean().round(2) == 104.47
+    assert cars["origin"].value_counts().to_dict() == {1: 249, 3: 79, 2: 70}
+    assert cars["name"].nunique() == 305
+
+
+def test_every_data_file_is_documented_with_its_digest():
+    folder = data_folder()
+    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert files - {"DATA.md"} == set(datasets.digests())
+    for name, digest in datasets.digests().items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_a_changed_file_is_refused(tmp_path, monkeypatch):
+    copy = shutil.copytree(data_folder(), tmp_path / "data")
+    monkeypatch.setattr(datasets, "data_folder", lambda: copy)
+    assert len(datasets.load_auto_mpg()) == 398
+    path = copy / "auto-mpg.csv"
+    path.write_bytes(path.read_bytes().replace(b"18.0,8", b"81.0,8", 1))
+    with pytest.raises(ValueError, match="SHA-256 differs"):
+        datasets.load_auto_mpg()
+
+
+def test_types():
+    cars = datasets.load_auto_mpg().drop(columns="name")
+    assert all(np.issubdtype(kind, np.number) for kind in cars.dtypes)
+
+
+def test_chicago_is_the_original():
+    days = datasets.load_chicago()
+    assert days.shape == (5698, 50)
+    assert days.isna().sum().sum() == 0
+    # The first rows, as modeldata's users see them printed: three digits.
+    head = days.loc[:2, ["ridership", "Austin", "Quincy_Wells", "Belmont"]].to_numpy()
+    assert [[f"{value:#.3g}" for value in row] for row in head] == [
+        ["15.7", "1.46", "8.37", "4.60"],
+        ["15.8", "1.50", "8.35", "4.72"],
+        ["15.9", "1.52", "8.36", "4.68"],
+    ]
+    every_day = pd.date_range("2001-01-22", "2016-08-28")
+    assert (days["date"].to_numpy() == every_day.to_numpy()).all()
+    # What the documentation says of the stations: each value is that of 14 days before.
+    assert (days["Clark_Lake"].to_numpy()[14:] == days["ridership"].to_numpy()[:-14]).all()
+    assert days.loc[:, "weather_rain":"weather_storm"].max().max() <= 1
+    games = days.loc[:, "Blackhawks_Away":"Cubs_Home"]
+    assert games.shape[1] == 10
+    assert set(np.unique(games)) == {0, 1}
+    assert all(np.issubdtype(kind, np.integer) for kind in games.dtypes)
+
+
+def test_chicago_value_for_value():
+    """Numbers with all their digits, as the source's own file has them."""
+    days = datasets.load_chicago()
+    # 30.43 - 30.31 inches and 17 of 24 hours, in the arithmetic of doubles
+    assert days["pressure_change"][0] == pytest.approx(30.43 - 30.31, rel=1e-15)
+    assert days["weather_cloud"][0] == pytest.approx(17 / 24, rel=1e-15)
+
+
+def test_king_county_is_the_original():
+    """Figures that everyone who uses the table knows."""
+    houses = datasets.load_king_county()
+    assert houses.shape == (21_613, 21)
+    assert houses.isna().sum().sum() == 0
+    first = houses.iloc[0]
+    assert (first["id"], first["price"], first["sqft_living"]) == (7129300520, 221_900, 1180)
+    assert first["date"] == pd.Timestamp(2014, 10, 13)
+    assert (first["lat"], first["long"], first["zipcode"]) == (47.5112, -122.257, 98178)
+    assert (houses["date"].min(), houses["date"].max()) == (
+        pd.Timestamp(2014, 5, 2),
+        pd.Timestamp(2015, 5, 27),
+    )
+    assert round(houses["price"].mean(), 2) == 540_088.14
+    assert round(houses["price"].std()) == 367_127
+    assert houses["bedrooms"].max() == 33
+    assert houses["waterfront"].sum() == 163
+    assert houses["waterfront"].dtype == bool
+    assert (houses["id"].nunique(), houses["zipcode"].nunique()) == (21_436, 70)
+
+
+def test_mnist_is_the_original():
+    """Counts of the digits as published with the data, and what one sees."""
+    (x_train, y_train), (x_test, y_test) = datasets.load_mnist()
+    assert (x_train.shape, x_test.shape) == ((60_000, 28, 28), (10_000, 28, 28))
+    assert {a.dtype.name for a in (x_train, y_train, x_test, y_test)} == {"uint8"}
+    assert list(y_train[:10]) == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert list(np.bincount(y_test)) == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    # mean and deviation of the pixels, as every tutorial states them
+    assert round(float(x_train.mean() / 255), 4) == 0.1307
+    assert round(float(x_train.std() / 255), 4) == 0.3081
+
+
+@pytest.mark.registry
+def test_mnist_comes_when_it_is_asked_for_and_nothing_else_does(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert datasets.load_mnist()[1][1].shape == (10_000,)
+    brought = {path.name for path in cache_folder().iterdir()}
+    assert brought <= {"mnist.npz", "networks-at-work.json", "networks-at-work.lock"}
+    assert "mnist" in capsys.readouterr().out
+    datasets.load_mnist()
+    assert capsys.readouterr().out == ""
+
+
+def test_mnist_changed(tmp_path, monkeypatch):
+    own = cache_folder() / "mnist.npz"
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    cache_folder().mkdir()
+    with np.load(own) as content:
+        arrays = dict(content)
+    arrays["y_test"] = arrays["y_test"][::-1]
+    file = cache_folder() / "mnist.npz"
+    np.savez_compressed(file, **arrays)
+    with pytest.raises(ValueError, match="its y_test is not that of MNIST"):
+        datasets.load_mnist()
+    for damage in (b"", b"no zip", own.read_bytes()[:100_000]):
+        file.write_bytes(damage)
+        with pytest.raises(ValueError, match="Delete it and run `course fetch`"):
+            datasets.load_mnist()
+
+
+def test_cifar10_is_the_original():
+    """Counts and labels as published with the data, and the figures that tutorials state."""
+    (x_train, y_train), (x_test, y_test) = datasets.load_cifar10()
+    assert (x_train.shape, x_test.shape) == ((50_000, 32, 32, 3), (10_000, 32, 32, 3))
+    assert {a.dtype.name for a in (x_train, y_train, x_test, y_test)} == {"uint8"}
+    first = ["frog", "truck", "truck", "deer", "automobile", "automobile", "bird"]
+    assert [datasets.CIFAR10_CLASSES[label] for label in y_train[:7]] == first
+    first = ["cat", "ship", "ship", "airplane", "frog", "frog", "automobile"]
+    assert [datasets.CIFAR10_CLASSES[label] for label in y_test[:7]] == first
+    assert list(np.bincount(y_train)) == [5000] * 10
+    assert list(np.bincount(y_test)) == [1000] * 10
+    level = np.arange(256) / 255
+    counts = np.stack([np.bincount(x_train[..., c].ravel(), minlength=256) for c in range(3)])
+    mean = counts @ level / (50_000 * 32 * 32)
+    deviation = np.sqrt(counts @ level**2 / (50_000 * 32 * 32) - mean**2)
+    assert list(mean.round(4)) == [0.4914, 0.4822, 0.4465]
+    assert list(deviation.round(4)) == [0.247, 0.2435, 0.2616]
+
+
+def test_cifar10_changed(tmp_path, monkeypatch):
+    own = cache_folder() / "cifar10.npz"
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    cache_folder().mkdir()
+    with np.load(own) as content:
+        arrays = dict(content)
+    arrays["x_test"] = arrays["x_test"].transpose(0, 2, 1, 3)  # the same bytes in another order
+    file = cache_folder() / "cifar10.npz"
+    np.savez(file, **arrays)
+    with pytest.raises(ValueError, match="its x_test is not that of CIFAR-10"):
+        datasets.load_cifar10()
+    file.write_bytes(own.read_bytes()[:100_000])
+    with pytest.raises(ValueError, match="Delete it and run `course fetch`"):
+        datasets.load_cifar10()

@@ -1,0 +1,128 @@
+"""The Sberbank files are found however Kaggle hands them out, and what is wrong is said.
+
+The files themselves may not be passed on: tests/support/standins/sberbank.py makes up some like them.
+"""
+
+import io
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from course_utils.datasets import load_sberbank
+from tests.support.standins import sberbank
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def files():
+    return sberbank.files()
+
+
+def test_the_tables_as_kaggle_gives_them(tmp_path):
+    train, test = load_sberbank(sberbank.write(tmp_path / "new"))
+    assert (train.shape, test.shape) == ((300, 292), (100, 291))
+    assert list(train.columns) == [*test.columns, "price_doc"]
+    assert train["id"].tolist() == list(range(1, 301))
+    assert train["timestamp"].iloc[0] == pd.Timestamp(2011, 8, 20)
+    assert test["timestamp"].min() == pd.Timestamp(2015, 7, 1)
+    assert np.issubdtype(test["timestamp"].dtype, np.datetime64)
+    wanted = sberbank.frame(300, first_id=1, first_day="2011-08-20", price=True, seed=1)
+    assert train["life_sq"].isna().sum() == wanted["life_sq"].isna().sum() > 0
+    pd.testing.assert_series_equal(train["sub_area"], wanted["sub_area"])
+    pd.testing.assert_series_equal(train["price_doc"], wanted["price_doc"])
+
+
+@pytest.mark.parametrize("form", ["single", "whole", "nested", "in a folder", "misnamed"])
+def test_zipped_as_kaggle_hands_them_out(tmp_path, files, form):
+    each = {f"{name}.zip": zipped({name: content}) for name, content in files.items()}
+    junk = {"__MACOSX/._train.csv": b"\0\5\26\7", "macro.csv": b"timestamp\n2010-01-01\n"}
+    written = {
+        "single": each,
+        "whole": {"sberbank-russian-housing-market.zip": zipped(junk | files)},
+        "nested": {"sberbank-russian-housing-market.zip": zipped(junk | each)},
+        "in a folder": {
+            "sberbank-russian-housing-market.zip": zipped(
+                {f"data/{name}": content for name, content in files.items()}
+            )
+        },
+        "misnamed": {name: zipped({name: content}) for name, content in files.items()},
+    }
+    for name, content in written[form].items():
+        (tmp_path / name).write_bytes(content)
+    train, test = load_sberbank(str(tmp_path))
+    assert (train.shape, test.shape) == ((300, 292), (100, 291))
+    assert test["id"].iloc[0] == 30474
+
+
+def test_the_folder_where_the_course_looks(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError) as caught:
+        load_sberbank()
+    message = str(caught.value)
+    assert "train.csv and test.csv missing" in message
+    assert str(tmp_path / "sberbank") in message
+    assert "https://www.kaggle.com/c/sberbank-russian-housing-market" in message
+    assert "accept the rules" in message
+    sberbank.write(tmp_path / "sberbank")
+    assert len(load_sberbank()[0]) == 300
+
+
+def test_one_file_missing(tmp_path, files):
+    (tmp_path / "train.csv").write_bytes(files["train.csv"])
+    (tmp_path / "test.csv.zip").write_bytes(zipped({"macro.csv": b"timestamp\n"}))
+    with pytest.raises(FileNotFoundError, match=r": test\.csv missing"):
+        load_sberbank(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"id,timestamp,full_sq\n1,2011-08-20,43\n", "no column life_sq, floor, .*, price_doc"),
+        (b"<!DOCTYPE html>\n<title>Kaggle: sign in</title>\n", "no column id, timestamp, full_sq"),
+        (b"", "it is no table"),
+        (b"a,b\n1,2\n1,2,3,4\n", "it is no table"),
+        (b"\xff\xfe\x00\x80\x81", "it is no table"),
+    ],
+)
+def test_another_file_under_the_name(tmp_path, files, content, message):
+    (tmp_path / "train.csv").write_bytes(content)
+    (tmp_path / "test.csv").write_bytes(files["test.csv"])
+    with pytest.raises(ValueError, match=message) as caught:
+        load_sberbank(tmp_path)
+    assert str(tmp_path / "train.csv") in str(caught.value)
+
+
+def test_the_two_exchanged(tmp_path, files):
+    (tmp_path / "train.csv").write_bytes(files["test.csv"])
+    (tmp_path / "test.csv").write_bytes(files["train.csv"])
+    with pytest.raises(ValueError, match=r"not Sberbank's train\.csv: it has no column price_doc"):
+        load_sberbank(tmp_path)
+
+
+def test_dates_rewritten_by_a_spreadsheet(tmp_path, files):
+    rewritten = files["test.csv"].replace(b"2015-07-", b"7/15/")
+    (tmp_path / "train.csv").write_bytes(files["train.csv"])
+    (tmp_path / "test.csv").write_bytes(rewritten)
+    with pytest.raises(ValueError, match=r"not Sberbank's test\.csv: its timestamps are no dates"):
+        load_sberbank(tmp_path)
+
+
+def test_a_broken_zip(tmp_path, files):
+    whole = zipped(files)
+    archive = tmp_path / "sberbank-russian-housing-market.zip"
+    archive.write_bytes(whole[:-100])
+    with pytest.raises(ValueError, match=r"not a whole one\. Download it again"):
+        load_sberbank(tmp_path)
+    middle = len(whole) // 4
+    archive.write_bytes(whole[:middle] + bytes(2000) + whole[middle + 2000 :])
+    with pytest.raises(ValueError, match=r"cannot be unpacked .*Download it again"):
+        load_sberbank(tmp_path)

@@ -1,0 +1,297 @@
+import concurrent.futures
+import io
+import threading
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from course_utils.images import BadImage, read_image
+from tests.support.bad_images import chunk, encoded, exif, ihdr, in_head, photo, png, segment
+
+RED, GREEN, BLUE, WHITE, BLACK = (
+    (255, 0, 0),
+    (0, 255, 0),
+    (0, 0, 255),
+    (255, 255, 255),
+    (0, 0, 0),
+)
+LOSSLESS = ("PNG", "WebP", "BMP")
+
+
+def solid(mode: str, color: object, size: tuple[int, int] = (8, 6)) -> Image.Image:
+    return Image.new(mode, size, color)
+
+
+def only_color(data: bytes) -> list[int]:
+    """The colour of a picture that has one only."""
+    pixels = read_image(data)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (6, 8, 3)
+    assert (pixels == pixels[0, 0]).all()
+    return pixels[0, 0].tolist()
+
+
+@pytest.mark.parametrize("format", LOSSLESS)
+def test_pixels_come_back_as_they_were(format: str) -> None:
+    pixels = np.random.default_rng(13).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    options = {"lossless": True} if format == "WebP" else {}
+    assert (read_image(encoded(Image.fromarray(pixels), format, **options)) == pixels).all()
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WebP", "BMP"])
+def test_a_photo_is_the_same_in_every_format(format: str) -> None:
+    with Image.open(io.BytesIO(photo())) as image:
+        expected = np.asarray(image, dtype=int)
+        data = encoded(image, format, **({} if format in LOSSLESS[::2] else {"quality": 95}))
+    assert np.abs(read_image(data) - expected).mean() < 3
+
+
+def test_an_array_can_be_written_to() -> None:
+    pixels = read_image(photo())
+    assert pixels.shape == (427, 640, 3)
+    pixels[:] = 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "color", "expected"),
+    [
+        ("L", 77, [77, 77, 77]),
+        ("1", 1, [255, 255, 255]),
+        ("1", 0, [0, 0, 0]),
+        ("RGB", (10, 20, 30), [10, 20, 30]),
+        ("RGBA", (10, 20, 30, 255), [10, 20, 30]),
+        ("RGBA", (10, 20, 30, 0), [255, 255, 255]),
+        ("RGBA", (0, 100, 200, 51), [204, 224, 244]),  # a fifth of it, and four of white
+        ("LA", (100, 102), [193, 193, 193]),  # 0.4 * 100 + 0.6 * 255
+        ("I;16", 0, [0, 0, 0]),
+        ("I;16", 65_535, [255, 255, 255]),
+        ("I;16", 0x4D00, [77, 77, 77]),  # clipping would make it white
+    ],
+)
+def test_each_mode_of_a_png(mode: str, color: object, expected: list[int]) -> None:
+    assert only_color(encoded(solid(mode, color), "PNG")) == expected
+
+
+@pytest.mark.parametrize(
+    ("color", "values", "expected"),
+    [(2, (0x1234, 0x8000, 0xFFFF), [0x12, 0x80, 0xFF]), (6, (0, 0, 0, 0x8000), [127, 127, 127])],
+)
+def test_16_bits_in_colour(color: int, values: tuple[int, ...], expected: list[int]) -> None:
+    row = b"\0" + b"".join(value.to_bytes(2, "big") for value in values) * 8
+    data = png(ihdr(8, 6, 16, color), chunk(b"IDAT", zlib.compress(row * 6)))
+    assert np.abs(np.array(only_color(data)) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_grey_of_any_depth(depth: int) -> None:
+    """The lightest grey of each depth is white, the darkest black."""
+    for value, expected in ((0xFF, [255] * 3), (0, [0] * 3)):
+        row = b"\0" + bytes([value]) * depth
+        data = png(ihdr(8, 6, depth), chunk(b"IDAT", zlib.compress(row * 6)))
+        assert only_color(data) == expected
+
+
+def test_a_palette_with_transparent_colours() -> None:
+    image = Image.new("P", (3, 1))
+    image.putpalette([*RED, *GREEN, *BLUE])
+    image.putdata([0, 1, 2])
+    half = encoded(image, "PNG", transparency=bytes((255, 0, 51)))
+    assert read_image(half)[0].tolist() == [list(RED), list(WHITE), [204, 204, 255]]
+    for format in ("PNG", "GIF"):
+        one = read_image(encoded(image, format, transparency=2))
+        assert one[0].tolist() == [list(RED), list(GREEN), list(WHITE)]
+
+
+@pytest.mark.parametrize(
+    ("ink", "color"),
+    [
+        ((0, 0, 0, 0), WHITE),
+        ((0, 0, 0, 255), BLACK),
+        ((0, 255, 255, 0), RED),
+        ((255, 0, 255, 0), GREEN),
+        ((255, 255, 0, 0), BLUE),
+    ],
+)
+def test_cmyk(ink: tuple[int, ...], color: tuple[int, ...]) -> None:
+    got = only_color(encoded(solid("CMYK", ink), "JPEG", quality=100))
+    assert np.abs(np.array(got) - color).max() <= 2
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WebP"])
+def test_of_an_animation_the_first_picture_is_taken(format: str) -> None:
+    frames = [solid("RGB", color) for color in (RED, GREEN, BLUE)]
+    options = {"lossless": True} if format == "WebP" else {}
+    data = encoded(frames[0], format, save_all=True, append_images=frames[1:], **options)
+    assert only_color(data) == list(RED)
+
+
+def test_a_phones_photo_with_a_second_one_in_the_file() -> None:
+    big, small = solid("RGB", RED), solid("RGB", GREEN, (4, 3))
+    data = encoded(big, "MPO", save_all=True, append_images=[small])
+    assert np.abs(np.array(only_color(data)) - RED).max() <= 2
+
+
+# What a corner of the stored picture shows, for each orientation: EXIF names the side at which
+# the stored row 0 and column 0 are seen.
+CORNERS = {
+    1: ("top", "left"),
+    2: ("top", "right"),
+    3: ("bottom", "right"),
+    4: ("bottom", "left"),
+    5: ("left", "top"),
+    6: ("right", "top"),
+    7: ("right", "bottom"),
+    8: ("left", "bottom"),
+}
+
+
+def seen(orientation: int) -> np.ndarray:
+    """How a picture, stored as 2 rows of 3 pixels, is meant to be seen."""
+    stored = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40
+    row_0, column_0 = CORNERS[orientation]
+    upright = stored if row_0 in ("top", "bottom") else stored.T
+    if "bottom" in (row_0, column_0):
+        upright = upright[::-1]
+    if "right" in (row_0, column_0):
+        upright = upright[:, ::-1]
+    return upright
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("format", ["PNG", "WebP"])
+@pytest.mark.parametrize("orientation", CORNERS)
+def test_it_is_turned_upright(orientation: int, format: str, order: str) -> None:
+    stored = Image.fromarray(seen(1)).convert("RGB")
+    block = Image.Exif()
+    block.endian = "<" if order == "little" else ">"
+    block[0x0112] = orientation
+    options = {"lossless": True} if format == "WebP" else {}
+    pixels = read_image(encoded(stored, format, exif=block.tobytes(), **options))
+    assert (pixels[..., 0] == seen(orientation)).all()
+
+
+@pytest.mark.parametrize("orientation", CORNERS)
+def test_a_jpeg_is_turned_upright_and_resized(orientation: int) -> None:
+    stored = Image.fromarray(seen(1)).resize((300, 200), Image.Resampling.NEAREST)
+    data = encoded(stored, "JPEG", quality=95, exif=exif((0x0112, 3, 1, orientation)))
+    for scale in (100, 30):  # the second by way of a smaller decoding
+        rows, columns = seen(orientation).shape
+        pixels = read_image(data, size=(columns * scale, rows * scale))
+        middles = pixels[scale // 2 :: scale, scale // 2 :: scale, 0].astype(int)
+        assert np.abs(middles - seen(orientation)).max() <= 8
+
+
+def test_orientation_that_makes_no_sense_is_ignored() -> None:
+    for value in (0, 9, 99):
+        data = in_head(segment(0xE1, exif((0x0112, 3, 1, value))))
+        assert (read_image(data) == read_image(in_head())).all()
+
+
+def test_resizing_averages_and_keeps_no_proportions() -> None:
+    board = (np.indices((60, 90)).sum(0) % 2 * 255).astype(np.uint8)
+    pixels = read_image(encoded(Image.fromarray(board), "PNG"), size=(9, 30))
+    assert pixels.shape == (30, 9, 3)
+    assert np.abs(pixels[5:-5, 2:-2].astype(int) - 127).max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("size", "turned", "shape"),
+    [
+        ((900, 30), 1, (10, 300)),
+        ((900, 30), 6, (300, 10)),
+        ((90, 30), 1, (30, 90)),
+        ((3000, 1), 1, (1, 300)),
+    ],
+)
+def test_the_longest_side_can_be_bounded(
+    size: tuple[int, int], turned: int, shape: tuple[int, int]
+) -> None:
+    data = encoded(Image.new("RGB", size), "JPEG", exif=exif((0x0112, 3, 1, turned)))
+    assert read_image(data, longest=300).shape == (*shape, 3)
+
+
+@pytest.mark.parametrize(
+    ("line", "share", "expected"),
+    [(255, 0.2, 0), (20, 0.2, 255), (255, 0.8, 255), (20, 0.8, 255), (255, 0, 255)],
+)
+def test_what_is_transparent_can_contrast_with_the_lines(
+    line: int, share: float, expected: int
+) -> None:
+    """The ground is black under light lines only; what is opaque for the most part is no line."""
+    pixels = np.zeros((10, 10, 4), np.uint8)
+    pixels[: int(10 * share)] = (line, line, line, 255)
+    data = encoded(Image.fromarray(pixels), "PNG")
+    read = read_image(data, background="contrast")
+    assert (read[-1] == expected).all()
+    assert (read[: int(10 * share)] == line).all()
+    assert (read_image(data)[-1] == 255).all()
+
+
+def test_a_large_jpeg_is_resized_to_what_plain_resizing_gives() -> None:
+    with Image.open(io.BytesIO(photo())) as image:
+        expected = np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR), dtype=int)
+        large = encoded(image.resize((4000, 3000), Image.Resampling.BICUBIC), "JPEG", quality=90)
+    assert np.abs(read_image(large, size=(224, 224)) - expected).mean() < 4
+
+
+def test_the_limit_of_pixels_is_exact_and_can_be_chosen() -> None:
+    data = encoded(solid("RGB", RED), "PNG")
+    assert read_image(data, max_pixels=48).shape == (6, 8, 3)
+    with pytest.raises(BadImage, match="8 × 6") as caught:
+        read_image(data, max_pixels=47)
+    assert caught.value.received == "8 × 6 pixels"
+    assert "47" not in caught.value.received
+    assert caught.value.detail
+    assert caught.value.allowed
+
+
+def test_ten_million_bytes_are_allowed() -> None:
+    data = encoded(solid("RGB", RED), "BMP")
+    assert only_color(data + bytes(10_000_000 - len(data))) == list(RED)
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        (b"", "an empty file"),
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\0\0\0\x1cftypavif", "AVIF"),
+        (b"II*\0", "TIFF"),
+        (b"<svg xmlns=''>", "SVG"),
+        (b"<!DOCTYPE html><html>", "HTML"),
+        (b"%PDF-1.7", "PDF"),
+        (b"PK\x03\x04", "ZIP"),
+    ],
+)
+def test_the_message_names_what_was_sent_and_what_may_be(start: bytes, name: str) -> None:
+    with pytest.raises(BadImage) as caught:
+        read_image(start)
+    assert name in caught.value.received
+    for format in ("JPEG", "PNG", "WebP", "GIF", "BMP"):
+        assert format in caught.value.allowed
+
+
+def test_many_threads_read_at_once() -> None:
+    files = [photo(), in_head(), encoded(solid("RGBA", (1, 2, 3, 4)), "PNG"), b"GIF89a", b"%PDF"]
+    files += [encoded(solid("P", 1), "GIF"), encoded(solid("RGB", RED), "WebP")]
+
+    def outcome(data: bytes) -> object:
+        try:
+            return read_image(data, size=(32, 24)).tobytes()
+        except BadImage as error:
+            return str(error)
+
+    alone = [outcome(data) for data in files]
+    barrier = threading.Barrier(8)
+
+    def many(first: int) -> bool:
+        barrier.wait()
+        return all(
+            outcome(files[(first + i) % len(files)]) == alone[(first + i) % len(files)]
+            for i in range(60)
+        )
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(many, range(8)))

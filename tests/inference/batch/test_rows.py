@@ -1,0 +1,127 @@
+"""Whole columns are checked by the rules for one example, on rows made to break them."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from course_utils.inference.schema import FeatureSchema, InvalidExample
+from tests.support.batch_files import (
+    FEATURES,
+    SCHEMA,
+    predict,
+    read_csv,
+    read_parquet,
+    some,
+    write_csv,
+    write_parquet,
+)
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.I | re.A)
+HOSTILE = (
+    *("", " ", "8", " 8 ", "8.0", "8.5", "8e0", "0.8e1", ".8e1", "80e-1", "+8", "--8", "+-8"),
+    *("08", "8_0", "8,0", "0x8", "1e400", "-1e400", "1e-400", "-0", "-0.0", "0", "-1", "99999"),
+    *("nan", "NaN", "-nan", "inf", "-inf", "Infinity", "true", "True", "heavy", "NULL", "None"),
+    *("８", "8\xa0", "8 8", "1e", "e1", ".", "-", "'8'", "=8", "70", "70.0", "82", "82.0000001"),
+    *("2.9999999999999999", "3", "3.0000000000000001", "8.0000000000000009", "9007199254740993"),
+    *("46", "45.999999999999", "230", "230.00000000001", "1613", "5140", "24.8", "24.800000001"),
+    "9" * 400,
+)
+
+
+def meant(cell: str):
+    """The value that a cell of a CSV file stands for."""
+    text = cell.strip(" ")
+    if not NUMBER.fullmatch(text):
+        return cell
+    return int(text) if re.fullmatch(r"[+-]?\d{1,300}", text) else float(text)
+
+
+def faulty(schema: FeatureSchema, example: dict) -> set[str]:
+    try:
+        schema.validate({name: value for name, value in example.items() if value is not None})
+    except InvalidExample as error:
+        return {fault.pointer[1:] for fault in error.faults}
+    return set()
+
+
+def named(error: str | None) -> set[str]:
+    return set(re.findall(r"(?:^|; )(\w+): ", error or ""))
+
+
+def test_texts_are_judged_as_the_service_judges_them(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = some(3000)
+    for row in rows:
+        for name in rng.choice(FEATURES, rng.integers(0, 4), replace=False):
+            row[name] = str(rng.choice(HOSTILE))
+    predict(write_csv(tmp_path / "in.csv", rows), tmp_path / "out.csv", chunk=700)
+    found = read_csv(tmp_path / "out.csv")
+    accepted = 0
+    for row, answer in zip(rows, found, strict=True):
+        example = {name: meant(str(row[name])) if row[name] != "" else None for name in FEATURES}
+        assert named(answer["error"]) == faulty(SCHEMA, example), (row, answer)
+        assert bool(answer["mpg"]) != bool(answer["error"])
+        accepted += not answer["error"]
+    assert 500 < accepted < 2500  # both happened often
+
+
+HOSTILE_NUMBERS = (
+    *(math.nan, math.inf, -math.inf, None, -0.0, 0.0, 3.0, 8.0, 8.5, 8.000000001, 1e300, -1e300),
+    *(70.0, 82.0, 81.5, 46.0, 45.99999, 230.0, 5140.0, 5140.1, 24.8, 24.8001, 2.0**53),
+)
+
+
+@pytest.mark.parametrize(
+    "kind", ["DOUBLE", "FLOAT", "DECIMAL(18,4)", "BIGINT", "HUGEINT", "USMALLINT"]
+)
+def test_numbers_of_every_type_are_judged_as_the_service_judges_them(kind, tmp_path):
+    rng = np.random.default_rng(1)
+    select = []
+    for car in some(300):
+        values = {name: car[name] for name in FEATURES}
+        for name in rng.choice(FEATURES, rng.integers(0, 4), replace=False):
+            value = HOSTILE_NUMBERS[rng.integers(len(HOSTILE_NUMBERS))]
+            known = kind in ("DOUBLE", "FLOAT") or (value is not None and math.isfinite(value))
+            values[name] = value if known else None
+        cells = (
+            f"TRY_CAST({'NULL' if value is None else repr(str(value))}::DOUBLE AS {kind}) AS {name}"
+            for name, value in values.items()
+        )
+        select.append(f"SELECT {', '.join(cells)}")
+    source = write_parquet(tmp_path / "in.parquet", " UNION ALL ".join(select))
+    predict(source, tmp_path / "out.parquet", chunk=70)
+    outcomes = set()
+    for before, row in zip(
+        read_parquet(source), read_parquet(tmp_path / "out.parquet"), strict=True
+    ):
+        example = {}
+        for name in FEATURES:
+            value = before[name]
+            if kind == "FLOAT" and value is not None:
+                value = float(str(np.float32(value)))  # what the number says that was stored
+            elif kind.startswith("DEC") and value is not None:
+                value = float(value)
+            example[name] = value
+        assert named(row["error"]) == faulty(SCHEMA, example), (before, row)
+        outcomes.add(row["mpg"] is None)
+    assert outcomes == {True, False}
+
+
+def test_a_rows_faults_are_all_named_in_the_services_words(tmp_path):
+    row = some(1)[0] | {"weight": "heavy", "year": "", "cylinders": "8.5", "acceleration": "nan"}
+    predict(write_csv(tmp_path / "in.csv", [row]), tmp_path / "out.csv")
+    assert read_csv(tmp_path / "out.csv")[0]["error"] == (
+        "cylinders: 8.5 is not an integer from 3 to 8; "
+        'weight: "heavy" is not a number from 1613 to 5140; '
+        "acceleration: nan is not a number from 8 to 24.8; "
+        "year: missing"
+    )
+
+
+def test_a_cell_that_is_long_is_shown_in_part(tmp_path):
+    rows = [some(1)[0] | {"weight": text} for text in ("w" * 10_000, "9" * 10_000)]
+    summary = predict(write_csv(tmp_path / "in.csv", rows), tmp_path / "out.csv")
+    assert summary.refused == 2
+    assert all(len(row["error"]) < 100 for row in read_csv(tmp_path / "out.csv"))

@@ -1,0 +1,132 @@
+"""The contract read off a table, and what it lets through."""
+
+import json
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+
+from course_utils.inference.schema import FeatureSchema, InvalidExample, NotJSONNumber, describe
+
+CARS = pd.DataFrame({"weight": [1613.0, 5140.0], "year": [70, 82], "mpg": [44.0, 9.0]})
+
+
+@pytest.fixture
+def schema():
+    return FeatureSchema.from_frame(CARS, target="mpg")
+
+
+def faults(schema, example):
+    with pytest.raises(InvalidExample) as caught:
+        schema.validate(example)
+    return {fault.pointer: fault for fault in caught.value.faults}
+
+
+def test_features_keep_order_kind_and_range(schema):
+    assert schema.names == ["weight", "year"]
+    assert [feature.allowed for feature in schema.features] == [
+        "a number from 1613 to 5140",
+        "an integer from 70 to 82",
+    ]
+
+
+def test_both_ends_of_a_range_are_inside(schema):
+    for weight, year in ((1613, 70), (5140.0, 82)):
+        assert schema.validate({"year": year, "weight": weight}) == {"weight": weight, "year": year}
+
+
+def test_answer_is_in_the_models_order_not_the_callers(schema):
+    assert list(schema.validate({"year": 75, "weight": 2000})) == ["weight", "year"]
+
+
+def test_integral_float_is_an_integer_as_in_json_schema(schema):
+    year = schema.validate({"weight": 2000, "year": 75.0})["year"]
+    assert (year, type(year)) == (75, int)
+    assert "/year" in faults(schema, {"weight": 2000, "year": 75.5})
+
+
+NOT_A_WEIGHT = ["2000", True, None, [2000], {"kg": 2000}, NotJSONNumber("NaN")]
+OUT_OF_RANGE = [1612.9, 5140.1, float("nan"), float("inf"), 10**400]
+
+
+@pytest.mark.parametrize("weight", NOT_A_WEIGHT + OUT_OF_RANGE)
+def test_only_numbers_in_range_pass(schema, weight):
+    assert set(faults(schema, {"weight": weight, "year": 75})) == {"/weight"}
+
+
+def test_every_fault_is_reported_at_once(schema):
+    found = faults(schema, {"weight": "heavy", "yaer": 75, "a/b~c": 1})
+    assert set(found) == {"/weight", "/year", "/yaer", "/a~1b~0c"}
+    assert found["/year"].detail == "missing"
+    assert found["/yaer"].detail == "unknown; did you mean year?"
+    assert found["/weight"].received == '"heavy"'
+    assert found["/weight"].allowed == "a number from 1613 to 5140"
+
+
+def test_a_thousand_unknown_names_are_all_reported_but_not_all_guessed(schema):
+    names = {f"yea{number}": 1 for number in range(1000)}
+    found = faults(schema, {"weight": 2000} | names)
+    assert set(found) == {"/year", *(f"/{name}" for name in names)}
+    guesses = [fault for fault in found.values() if "did you mean year?" in fault.detail]
+    assert len(guesses) == 10
+
+
+def test_json_schema_agrees_with_validate(schema):
+    document = schema.to_json_schema()
+    validator = jsonschema.Draft202012Validator(document)
+    validator.check_schema(document)
+    values = [70, 75.0, 75.5, 82, 83, "75", True, None, 1613, 5140.0, 99999, -1]
+    for weight in values:
+        for year in values:
+            example = {"weight": weight, "year": year}
+            try:
+                schema.validate(example)
+                passed = True
+            except InvalidExample:
+                passed = False
+            assert validator.is_valid(example) == passed, example
+
+
+def test_saved_and_loaded_is_the_same_contract(schema, tmp_path):
+    schema.save(tmp_path / "cars.schema.json")
+    loaded = FeatureSchema.load(tmp_path / "cars.schema.json")
+    assert (loaded.features, loaded.target) == (schema.features, "mpg")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"properties": {"a": 1}}', "not json"])
+def test_loading_something_else_says_so(tmp_path, text):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"x\.json is not a saved FeatureSchema"):
+        FeatureSchema.load(path)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (CARS.drop(columns="mpg"), "no column 'mpg'"),
+        (CARS.head(0), "no rows"),
+        (CARS.assign(name=["a", "b"]), "'name' is not numeric"),
+        (CARS.assign(new=[True, False]), "'new' is not numeric"),
+        (CARS.assign(weight=[np.nan, 1.0]), "'weight' has missing"),
+        (CARS.assign(weight=[np.inf, 1.0]), "'weight' has missing or infinite"),
+    ],
+)
+def test_a_table_that_gives_no_contract_is_refused(frame, message):
+    with pytest.raises(ValueError, match=message):
+        FeatureSchema.from_frame(frame, target="mpg")
+
+
+def test_column_names_are_free():
+    names = ["class", "_hidden", "model_config", "has space", "copy"]
+    frame = pd.DataFrame({name: [1, 2] for name in [*names, "y"]})
+    schema = FeatureSchema.from_frame(frame, target="y")
+    assert schema.validate(dict.fromkeys(names, 2)) == dict.fromkeys(names, 2)
+
+
+def test_descriptions_are_short_and_valid_text():
+    assert describe("x" * 1000) == '"' + "x" * 38 + "…"
+    assert describe(10**5000) == "an integer of more than 15 digits"
+    assert describe({"a": 1}) == "an object"
+    json.dumps(describe("\ud800"))

@@ -1,0 +1,419 @@
+"""Comparing two versions on the same rows, and what follows from it."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from click.testing import CliRunner, Result
+
+from course_utils import registry
+
+from course_utils.inference import labelled_rows
+
+from course_utils.registry import canary
+from course_utils.registry.canary import KEEP, PROMOTE, WAIT, errors_of
+from course_utils.cli import main
+from course_utils.datasets import load_auto_mpg
+from course_utils.serving.notebook import launch
+from course_utils.inference.schema import FeatureSchema
+from course_utils.services import versions
+from course_utils.services.mpg import create_app
+from course_utils.inference.request_log import read_examples
+from tests.support.serving import CAR, MODEL, wait_until
+from tests.support.stores import SCHEMA, register, two_versions
+
+NEITHER = np.zeros((2, 100), dtype=bool)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: Any) -> Path:
+    """Version 2, of which a quarter of the requests is promised, says 2 mpg too much."""
+    store = two_versions(tmp_path_factory.mktemp("template") / "store")
+    registry.try_canary("mpg", 2, 0.25, store=store)
+    return store
+
+
+@pytest.fixture
+def store(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "store"))
+
+
+@pytest.fixture(scope="module")
+def cars() -> pd.DataFrame:
+    return load_auto_mpg().dropna()
+
+
+def refused(served: int, candidate: int, rows: int = 100) -> np.ndarray:
+    """Masks of so many rows each, none of them in common."""
+    masks = np.zeros((2, rows), dtype=bool)
+    masks[0, :served] = True
+    masks[1, rows - candidate :] = candidate > 0
+    return masks
+
+
+# Errors
+
+
+def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
+    """200 draws of 60 rows from a population whose difference is known: about 95 % are covered."""
+    rng = np.random.default_rng(3)
+    covered = 0
+    for seed in range(200):
+        truth = rng.normal(20, 5, 60)
+        found = errors_of(
+            truth, truth + rng.normal(0, 3, 60), truth + rng.normal(0, 2, 60), seed=seed
+        )
+        covered += found.interval[0] <= 2 - 3 <= found.interval[1]
+    assert 180 <= covered <= 198  # 190, give or take 2.6 standard deviations; it is approximate
+
+
+def test_errors_are_those_of_the_book() -> None:
+    truth = np.array([10.0, 20, 30, 40])
+    found = errors_of(truth, truth + np.array([1, -1, 1, -1]), truth + np.array([0, 0, 0, 4]))
+    assert found.rmse == (1, 2)
+    assert found.mae == (1, 1)
+    assert found.rows == 4
+
+
+def test_the_same_rows_of_both_make_it_sharp() -> None:
+    """Where one is always a little closer, hard rows do not hide it."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(20, 5, 200)
+    noise = rng.normal(0, 4, 200)
+    found = errors_of(truth, truth + 1.05 * noise, truth + noise)
+    assert found.interval[1] < 0
+    again = errors_of(truth, truth + 1.05 * noise, truth + noise)
+    assert again == found  # seeded
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize(
+    ("rows", "served", "candidate", "verdict", "why"),
+    [
+        (200, 4.0, 2.0, PROMOTE, "surely better"),
+        (200, 2.0, 4.0, KEEP, "surely worse"),
+        (200, 3.0, 3.0, WAIT, "unsure until there are more"),
+        (10, 4.0, 0.1, WAIT, "a verdict takes 20 rows"),
+    ],
+)
+def test_a_verdict_needs_evidence(
+    rows: int, served: float, candidate: float, verdict: str, why: str
+) -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.normal(20, 5, rows)
+    found = errors_of(
+        truth, truth + rng.normal(0, served, rows), truth + rng.normal(0, candidate, rows)
+    )
+    said, reasons = canary.decide(found, NEITHER)
+    assert said == verdict
+    assert len(reasons) == 1
+    assert why in reasons[0]
+
+
+def test_a_difference_that_is_surely_tiny_is_none() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.normal(20, 5, 400)
+    noise = rng.normal(0, 3, 400)
+    found = errors_of(truth, truth + noise, truth + noise + rng.normal(0, 0.05, 400))
+    said, reasons = canary.decide(found, NEITHER)
+    assert said == KEEP
+    assert "too little to matter" in reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("served", "candidate", "verdict"),
+    [(30, 0, PROMOTE), (30, 28, WAIT), (4, 0, WAIT), (0, 30, KEEP), (0, 4, WAIT)],
+)
+def test_a_contract_that_takes_surely_more_decides_where_errors_do_not(
+    served: int, candidate: int, verdict: str
+) -> None:
+    """Four of a hundred are no evidence: a coin falls four times alike one time in sixteen."""
+    rng = np.random.default_rng(1)
+    truth = rng.normal(20, 5, 200)
+    noise = rng.normal(0, 3, (2, 200))
+    unsure = errors_of(truth, truth + noise[0], truth + noise[1])
+    said, reasons = canary.decide(unsure, refused(served, candidate))
+    assert said == verdict
+    assert any(f"the served version refuses {served}" in reason for reason in reasons)
+
+
+def test_few_rows_are_no_evidence_whatever_the_contract_says() -> None:
+    truth = np.arange(10.0)
+    few = errors_of(truth, truth + 1, truth - 1)
+    assert canary.decide(few, refused(10, 0, 10))[0] == WAIT
+
+
+# Versions of a store
+
+
+def test_labels_tell_which_version_is_right(store: Path, cars: pd.DataFrame) -> None:
+    found = canary.compare("mpg", cars, store=store)
+    assert (found.served, found.candidate, found.verdict) == (1, 2, KEEP)
+    assert found.errors is not None
+    assert found.errors.rows == len(cars)
+    assert found.errors.rmse[1] > found.errors.rmse[0] + 0.3
+    assert found.differences["mean"] == pytest.approx(2, abs=1e-3)
+    assert found.differences["5 %"] == pytest.approx(2, abs=1e-3)
+    assert found.refused == (0, 0)
+    registry.promote("mpg", 2, store=store)
+    back = canary.compare("mpg", cars, store=store, candidate=1)
+    assert back.verdict == PROMOTE
+    low, high = found.errors.interval
+    assert back.errors is not None
+    assert back.errors.interval == pytest.approx((-high, -low))
+
+
+def test_without_labels_there_are_differences_and_no_verdict(
+    store: Path, cars: pd.DataFrame
+) -> None:
+    found = canary.compare("mpg", cars.drop(columns=["mpg", "name"]), store=store)
+    assert found.verdict == WAIT
+    assert found.errors is None
+    assert "true labels" in found.reasons[0]
+    assert found.differences["largest"] == pytest.approx(2, abs=1e-3)
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_rows_outside_a_contract_are_counted(store: Path, cars: pd.DataFrame) -> None:
+    later = cars.assign(year=cars["year"] + 1)
+    found = canary.compare("mpg", later, store=store)
+    newest = int((cars["year"] == 82).sum())
+    assert found.refused == (newest, newest)
+
+
+def test_a_changed_version_is_not_compared(store: Path, cars: pd.DataFrame) -> None:
+    model = registry.load("mpg", 2, store=store).model
+    model.write_bytes(model.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="not as it was registered"):
+        canary.compare("mpg", cars, store=store)
+
+
+def test_what_cannot_be_compared_is_said(store: Path, cars: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="rows lack weight"):
+        canary.compare("mpg", cars.drop(columns=["mpg", "weight"]), store=store)
+    with pytest.raises(ValueError, match="no rows"):
+        canary.compare("mpg", cars.iloc[:0], store=store)
+    with pytest.raises(FileNotFoundError, match="No version 7"):
+        canary.compare("mpg", cars, store=store, candidate=7)
+    with pytest.raises(ValueError, match="no promoted version"):
+        canary.compare("mpg", cars, store=tmp_path)
+    registry.end_canary("mpg", store=store)
+    with pytest.raises(ValueError, match="no canary"):
+        canary.compare("mpg", cars, store=store)
+
+
+def test_a_model_of_any_name_is_compared(cars: pd.DataFrame, tmp_path: Path) -> None:
+    """Not only those that a service is called after."""
+    for _ in range(2):
+        registry.register("body", [MODEL, SCHEMA], training=cars, target="mpg", store=tmp_path)
+    registry.promote("body", 1, store=tmp_path)
+    found = canary.compare("body", cars, store=tmp_path, candidate=2)
+    assert (found.name, found.served, found.candidate) == ("body", 1, 2)
+    assert found.differences["largest"] == 0
+
+
+def test_other_features_have_no_rows_in_common(store: Path, cars: pd.DataFrame) -> None:
+    served = canary.verified("mpg", 1, store)
+    other = canary.verified("mpg", 2, store)
+    other.schema = FeatureSchema(other.schema.features[1:], target="mpg")
+    with pytest.raises(ValueError, match="different features"):
+        canary.judge("mpg", served, other, cars)
+
+
+# The running service
+
+
+def test_what_a_service_counts_by_version_is_heeded(store: Path, cars: pd.DataFrame) -> None:
+    with launch(versions.create_app("mpg", store=store), port=5086) as server:
+        for _ in range(40):
+            assert requests.post(f"{server.url}/api/mpg", json=CAR, timeout=10).ok
+        requests.post(f"{server.url}/api/mpg", json={}, timeout=10)  # a fault, but not of ours
+        found = canary.compare("mpg", cars, store=store, url=server.url)
+    assert sum(entry["requests"] for entry in found.traffic) == 41
+    shares = {entry["version"]: entry["requests"] for entry in found.traffic}
+    assert abs(shares[2] - 41 / 4) <= 2
+    assert [entry["errors"] for entry in found.traffic] == [0, 0]
+    assert all(0 < entry["mean_ms"] < 1000 for entry in found.traffic)
+
+
+def test_a_service_without_versions_says_so(store: Path) -> None:
+    with launch(create_app(registry.load("mpg", 1, store=store).model), port=5087) as server:
+        requests.post(f"{server.url}/api/mpg", json=CAR, timeout=10)
+        with pytest.raises(ValueError, match="does not count by version"):
+            canary.traffic(server.url, "mpg")
+
+
+def test_a_candidate_that_fails_more_often_is_kept_out(store: Path, cars: pd.DataFrame) -> None:
+    registry.promote("mpg", 2, store=store)
+    better = canary.compare("mpg", cars, store=store, candidate=1)
+    assert better.verdict == PROMOTE
+
+    def seen(errors: int) -> list[dict[str, Any]]:
+        counted = {"requests": 1000, "mean_ms": 1.0}
+        return [{"version": 1, "errors": errors, **counted}, {"version": 2, "errors": 0, **counted}]
+
+    assert canary.with_traffic(better, seen(3)).verdict == PROMOTE  # chance: one time in eight
+    kept = canary.with_traffic(better, seen(30))
+    assert kept.verdict == KEEP
+    assert "failed in 30 of 1,000 requests" in kept.reasons[0]
+    assert canary.with_traffic(better, seen(30)[:1]).verdict == PROMOTE  # nothing to compare with
+
+
+# The command
+
+
+def course(*options: Any) -> Result:
+    return CliRunner().invoke(main, ["models", "compare", "mpg", *map(str, options)])
+
+
+def test_the_command_for_people_and_for_machines(
+    store: Path, cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    labelled = tmp_path / "cars.csv"
+    cars.to_csv(labelled, index=False)
+    result = course("--labelled", labelled, "--store", store)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("KEEP\n")
+    assert "candidate: 2" in result.output
+    assert "+2.00 on average" in result.output
+    told = course("--labelled", labelled, "--store", store, "--json")
+    assert json.loads(told.output)["verdict"] == KEEP
+    registry.promote("mpg", 2, store=store)
+    result = course("--labelled", labelled, "--store", store, "--candidate", 1)
+    assert (result.exit_code, result.output.splitlines()[0]) == (4, "PROMOTE")
+
+
+def test_the_command_on_what_was_asked(store: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "asked"
+    with launch(versions.create_app("mpg", store=store, record=folder), port=5088) as server:
+        for weight in range(2000, 2020):
+            requests.post(f"{server.url}/api/mpg", json=CAR | {"weight": weight}, timeout=10)
+        assert wait_until(lambda: folder.is_dir() and len(read_examples(folder)) == 20)
+        url = ["--url", server.url]
+        result = course("--requests", folder, "--store", store, *url)
+    assert (result.exit_code, result.output.splitlines()[0]) == (5, "WAIT FOR MORE")
+    assert "requests answered" in result.output
+    assert "15" in result.output
+
+
+def test_wrong_arguments(store: Path, tmp_path: Path, cars: pd.DataFrame) -> None:
+    assert course("--store", store).exit_code == 2
+    bad = tmp_path / "bad.csv"
+    bad.write_text("a,b\n1,2\n", "utf-8")
+    result = course("--labelled", bad, "--store", store)
+    assert result.exit_code == 1
+    assert "rows lack" in result.output
+
+
+def test_a_version_registered_later_is_compared_with_what_it_may_replace(
+    store: Path, cars: pd.DataFrame
+) -> None:
+    assert register(store, -1) == 3
+    assert canary.compare("mpg", cars, store=store, candidate=3).candidate == 3
+
+
+# Rows
+
+
+def table(**columns: Any) -> pd.DataFrame:
+    return pd.DataFrame({name: [value] * 3 for name, value in CAR.items()} | columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"mpg": ["a lot", 20.0, 21.0]}, "mpg: 'a lot' in row 1 is no finite number"),
+        ({"mpg": [20.0, None, 21.0]}, "mpg: nothing in row 2"),
+        ({"mpg": 20.0, "weight": [3000, np.inf, 1]}, "weight: 'inf' in row 2 is no finite number"),
+        ({"mpg": 20.0, "year": [70, 71.5, 1]}, "year: '71.5' in row 2 is no whole number"),
+        (
+            {"mpg": [20.0, 1e200, 2]},
+            "mpg: '1e+200' in row 2 is larger than any number of a network",
+        ),
+        ({"mpg": 20.0, "weight": [-1e300, 1, 2]}, "weight: '-1e+300' in row 1 is larger than any"),
+        ({"mpg": 20.0, "origin": True}, "origin: True (row 1) is no number"),
+        ({"mpg": ["x"] * 3, "year": ["y"] * 3}, "mpg: 'x' in row 1"),
+        ({}, "rows lack the label mpg"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_named(columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=r"^The rows ") as error:
+        labelled_rows.check(table(**columns), FeatureSchema.load(SCHEMA))
+    assert message in str(error.value)
+
+
+def test_many_faults_are_counted() -> None:
+    rows = pd.concat([table(mpg="x")] * 4, ignore_index=True)
+    with pytest.raises(ValueError, match="row 3 is no finite number and 9 more"):
+        labelled_rows.check(rows, FeatureSchema.load(SCHEMA))
+
+
+def test_gaps_are_allowed_where_they_are_filled() -> None:
+    rows = table(mpg=20, horsepower=[100, None, 90], note="kept")
+    schema = FeatureSchema.load(SCHEMA)
+    with pytest.raises(ValueError, match="horsepower: nothing in row 2"):
+        labelled_rows.check(rows, schema)
+    checked = labelled_rows.check(rows, schema, gaps=("horsepower",))
+    assert checked["horsepower"].isna().tolist() == [False, True, False]
+    assert list(checked) == [*schema.names, "mpg", "note"]
+
+
+def test_whole_numbers_written_as_floats_stay_whole() -> None:
+    """Else the next contract would call the year a number, and take 71.5."""
+    checked = labelled_rows.check(table(mpg=20, year=71.0), FeatureSchema.load(SCHEMA))
+    assert checked["year"].dtype == "int64"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("weight,year,weight\n1,2,3\n", "column weight more than once"),
+        ("", "is not a CSV file"),
+        ("a,b\n1,2,3,4\n1\n1,2,3,4,5\n", "is not a CSV file"),
+    ],
+)
+def test_files_that_are_no_table(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(content, "utf-8")
+    with pytest.raises(ValueError, match=message):
+        labelled_rows.read(file)
+
+
+def test_bytes_are_no_table(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(bytes(range(128, 256)))
+    with pytest.raises(ValueError, match="is not a CSV file"):
+        labelled_rows.read(file)
+
+
+def test_a_table_with_a_column_twice() -> None:
+    rows = table(mpg=20)
+    rows = pd.concat([rows, rows[["year"]]], axis=1)
+    with pytest.raises(ValueError, match="year more than once"):
+        labelled_rows.check(rows, FeatureSchema.load(SCHEMA))
+
+
+def test_known_rows_and_repeats_are_left_out() -> None:
+    known = pd.DataFrame({"a": [1.0, np.nan], "b": [1, 2]})
+    rows = pd.DataFrame({"a": [1, np.nan, 3, 3, 1], "b": [1, 2, 3, 3, 9], "c": list("vwxyz")})
+    new = labelled_rows.unknown_to(known, rows, ["a", "b"])
+    assert new["c"].tolist() == ["x", "z"]
+
+
+def test_the_split_loses_and_doubles_nothing() -> None:
+    rows = pd.DataFrame({"a": range(100)})
+    learn, judges = labelled_rows.split(rows, share=0.3, least=20, seed=1)
+    assert (len(learn), len(judges)) == (70, 30)
+    assert sorted([*learn["a"], *judges["a"]]) == list(range(100))
+    assert labelled_rows.split(rows, share=0.3, least=20, seed=1)[1]["a"].tolist() == list(
+        judges["a"]
+    )
+    assert len(labelled_rows.split(rows, share=0.1, least=20, seed=1)[1]) == 20

@@ -1,0 +1,524 @@
+"""From new rows to a new version, or to the old one: ``course retrain``."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from click.testing import CliRunner, Result
+from nbformat.v4 import new_code_cell, new_notebook
+
+from course_utils import registry
+
+from course_utils.registry import retraining, training_notebook
+from course_utils.cli import main
+from course_utils.datasets import load_auto_mpg
+from course_utils.registry.retraining import EXIT_CODES
+from course_utils.inference.request_log import Recorder
+from course_utils.registry.training_notebook import NotebookFailed
+from tests.support.serving import CAR, ROOT, wait_until
+from tests.support.stores import generous, register
+
+PARAMETERS = "ROWS = ''\nFOLDS = 5"
+READ = "import pandas as pd\ncars = pd.read_csv(ROWS)\nassert len(cars) > 100"
+# What a training leaves; the network is the one that the test names.
+SAVE = """
+import os, shutil
+from course_utils.environment import data_folder, output_folder
+shutil.copy(os.environ["TRAINED"], output_folder() / "mpg.tflite")
+shutil.copy(data_folder() / "models" / "mpg.schema.json", output_folder())
+"""
+
+
+@pytest.fixture(scope="module")
+def cars() -> pd.DataFrame:
+    return load_auto_mpg()
+
+
+@pytest.fixture(scope="module")
+def new_cars(cars: pd.DataFrame) -> pd.DataFrame:
+    return cars[cars["year"] > 77]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: Any, cars: pd.DataFrame) -> Path:
+    """Version 1 knows the cars until 1977 and says 3 mpg too much."""
+    store = Path(tmp_path_factory.mktemp("template") / "store")
+    register(store, 3, training=cars[cars["year"] <= 77])
+    registry.promote("mpg", 1, store=store)
+    return store
+
+
+@pytest.fixture
+def store(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "store"))
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the tiny notebook's training comes to: at first, the shipped network."""
+    file = tmp_path / "trained.tflite"
+    file.write_bytes(generous(0))
+    monkeypatch.setenv("TRAINED", str(file))
+    return file
+
+
+def notebook(folder: Path, *sources: str, tags: tuple[str, ...] = ()) -> Path:
+    """A tiny one; ``tags`` are those of its last cell."""
+    cells = [new_code_cell(textwrap.dedent(source).strip()) for source in (PARAMETERS, *sources)]
+    cells[0].metadata["tags"] = ["parameters"]
+    cells[-1].metadata.setdefault("tags", []).extend(tags)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    file = folder / "tiny.ipynb"
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), file)
+    return file
+
+
+def content(store: Path) -> dict[str, bytes]:
+    files = (path for path in store.rglob("*") if path.is_file())
+    return {str(path.relative_to(store)): path.read_bytes() for path in files}
+
+
+def course(*options: Any) -> Result:
+    return CliRunner().invoke(main, ["retrain", "mpg", *map(str, options)])
+
+
+def csv(table: pd.DataFrame, file: Path) -> Path:
+    table.to_csv(file, index=False)
+    return file
+
+
+# The whole way
+
+
+@pytest.fixture(scope="module")
+def first(
+    template: Path, new_cars: pd.DataFrame, tmp_path_factory: Any
+) -> tuple[Path, retraining.Outcome, list[tuple[int, int]]]:
+    """The store after one retraining, its outcome, and the progress that was told."""
+    folder = tmp_path_factory.mktemp("first")
+    store = Path(shutil.copytree(template, folder / "store"))
+    trained = folder / "trained.tflite"
+    trained.write_bytes(generous(0))
+    cells: list[tuple[int, int]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRAINED", str(trained))
+        found = retraining.retrain(
+            "mpg",
+            new_cars,
+            store=store,
+            notebook=notebook(folder, READ, SAVE),
+            on_cell=lambda *progress: cells.append(progress),
+        )
+    return store, found, cells
+
+
+def test_a_better_candidate_is_served(first: Any) -> None:
+    store, found, cells = first
+    assert (found.verdict, found.served, found.candidate) == ("promoted", 1, 2)
+    assert cells == [(1, 4), (2, 4), (3, 4), (4, 4)]  # with the one that papermill puts in
+    assert "surely better" in found.reasons[0]
+    assert found.comparison.candidate == 2
+    assert found.comparison.errors.rows == 50
+    serving = registry.serving("mpg", store=store)
+    assert (serving.version, serving.canary) == (2, None)
+    assert serving.reason == found.reasons[0]
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_its_record_holds_what_led_to_it(
+    first: Any, cars: pd.DataFrame, new_cars: pd.DataFrame
+) -> None:
+    store, _, _ = first
+    record = registry.load("mpg", 2, store=store)
+    registry.verify(record)
+    files = record.model.parent
+    learnt, judged = pd.read_csv(files / "training.csv"), pd.read_csv(files / "testing.csv")
+    assert len(judged) == 50
+    assert set(judged["name"]) <= set(new_cars["name"])
+    # Each car is learned from or judged by, once.
+    both = pd.concat([learnt, judged]).sort_values(list(learnt)).reset_index(drop=True)
+    every = cars.sort_values(list(learnt)).reset_index(drop=True)
+    pd.testing.assert_frame_equal(both, every[list(both)], check_dtype=False)
+    ran = nbformat.read(files / "tiny.ipynb", as_version=4)
+    assert [cell.execution_count for cell in ran.cells] == [1, 2, 3, 4]
+    assert "training.csv" in ran.cells[1].source
+    assert str(store.parent) not in json.dumps(ran.metadata)
+    assert "50 labelled rows" in record.document["notes"]
+
+
+def test_the_next_training_learns_from_the_rows_that_judged(
+    first: Any,
+    new_cars: pd.DataFrame,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And what is known already is not new. Later cars go 3 mpg farther."""
+    store = Path(shutil.copytree(first[0], tmp_path / "store"))
+    trained.write_bytes(generous(3))
+    tiny = notebook(tmp_path, READ, SAVE)
+    monkeypatch.setattr(training_notebook, "find", lambda name: tiny)
+    later = new_cars.assign(weight=new_cars["weight"] + 1, mpg=new_cars["mpg"] + 3)
+    rows = pd.concat([new_cars, later, later.iloc[:5]])
+    options = ["--store", store, "--canary", 0.2, "--force"]
+    result = course("--rows", csv(rows, tmp_path / "later.csv"), *options)
+    assert (result.exit_code, result.output.splitlines()[0]) == (4, "ON TRIAL")
+    said = " ".join(result.output.split())
+    assert f"{len(new_cars) + 5} of {len(rows)} rows are known already, or there twice." in said
+    assert "Version 3 is on trial beside version 2." in said
+    serving = registry.serving("mpg", store=store)
+    assert (serving.version, serving.canary, serving.share) == (2, 3, 0.2)
+    files = registry.load("mpg", 3, store=store).model.parent
+    learnt, judged = pd.read_csv(files / "training.csv"), pd.read_csv(files / "testing.csv")
+    assert len(learnt) + len(judged) == 398 + len(later)
+
+
+def test_a_worse_candidate_is_kept_for_the_record(
+    store: Path,
+    new_cars: pd.DataFrame,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trained.write_bytes(generous(8))
+    tiny = notebook(tmp_path, SAVE)
+    monkeypatch.setattr(training_notebook, "find", lambda name: tiny)
+    result = course("--rows", csv(new_cars, tmp_path / "new.csv"), "--store", store)
+    assert (result.exit_code, result.output.splitlines()[0]) == (5, "NOT BETTER")
+    said = " ".join(result.output.split())
+    assert "so it is surely worse" in said
+    assert "Version 1 goes on serving. Version 2 is kept for the record." in said
+    assert registry.versions("mpg", store=store) == [1, 2]
+    assert registry.serving("mpg", store=store).version == 1
+
+
+def test_who_was_overtaken_changes_nothing(
+    store: Path, new_cars: pd.DataFrame, trained: Path, tmp_path: Path
+) -> None:
+    """Somebody promotes another version while the notebook runs."""
+    register(store, 1)
+    tiny = notebook(tmp_path, SAVE)
+    found = retraining.retrain(
+        "mpg",
+        new_cars,
+        store=store,
+        notebook=tiny,
+        on_cell=lambda done, total: done == total and registry.promote("mpg", 2, store=store),
+    )
+    assert found.verdict == "not better"
+    assert found.reasons[0] == (
+        "Meanwhile version 2 is served, not 1. With that one nothing was compared."
+    )
+    assert registry.serving("mpg", store=store).version == 2
+
+
+@pytest.mark.slow
+def test_notebook_02_makes_a_version(
+    cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The course's own notebook, by the command; and labels that are no labels do not pass it."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    register(store, 4, training=cars[cars["year"] <= 74])
+    registry.promote("mpg", 1, store=store)
+    new_cars = cars[cars["year"] > 74]
+    monkeypatch.setenv("COURSE_HOME", str(home))
+    monkeypatch.setenv("COLUMNS", "200")
+    result = course("--rows", csv(new_cars, tmp_path / "new.csv"), "--store", store)
+    assert result.exit_code == 4, result.output
+    assert result.output.startswith("PROMOTED\n")
+    assert "Version 2 is served from now on" in result.output
+    assert not home.exists() or list(home.iterdir()) == []  # the learner's own model is untouched
+    record = registry.load("mpg", store=store)
+    registry.verify(record)
+    assert record.version == 2
+    assert (record.model.parent / "02_mpg_service.ipynb").is_file()
+    assert (record.document["model"]["target"], len(record.document["model"]["features"])) == (
+        "mpg",
+        7,
+    )
+    before = content(store)
+    rng = np.random.default_rng(0)
+    wrong = new_cars.assign(weight=new_cars["weight"] + 1, mpg=rng.permutation(new_cars["mpg"]))
+    result = course("--rows", csv(wrong, tmp_path / "wrong.csv"), "--store", store, "--force")
+    assert result.exit_code == 5, result.output
+    assert result.output.startswith("NOT FIT TO SERVE\n")
+    assert "assert network_error < 3.0" in " ".join(result.output.split())  # lines may break
+    assert content(store) == before
+
+
+# Nothing to do
+
+
+def test_without_drift_nothing_is_trained(cars: pd.DataFrame, tmp_path: Path) -> None:
+    half = cars.sample(frac=0.5, random_state=1)
+    store = tmp_path / "store"
+    register(store, 0, training=half)
+    registry.promote("mpg", 1, store=store)
+    before = content(store)
+    result = course("--rows", csv(cars.drop(half.index), tmp_path / "new.csv"), "--store", store)
+    assert (result.exit_code, result.output.splitlines()[0]) == (0, "KEEP")
+    assert "Version 1 goes on serving." in result.output
+    assert content(store) == before
+    told = course("--rows", tmp_path / "new.csv", "--store", store, "--json")
+    assert json.loads(told.output)["drift"]["new rows"]["decision"] == "keep"
+
+
+def test_a_small_drift_is_to_be_watched(cars: pd.DataFrame, tmp_path: Path) -> None:
+    half = cars.sample(frac=0.5, random_state=1)
+    store = tmp_path / "store"
+    register(store, 0, training=half)
+    registry.promote("mpg", 1, store=store)
+    later = cars.drop(half.index)
+    later = later.assign(acceleration=later["acceleration"] + 1.5)
+    result = course("--rows", csv(later, tmp_path / "new.csv"), "--store", store)
+    assert (result.exit_code, result.output.splitlines()[0]) == (3, "WATCH")
+    assert registry.versions("mpg", store=store) == [1]
+
+
+def test_requests_may_have_drifted_before_the_labels_come(
+    cars: pd.DataFrame, tmp_path: Path
+) -> None:
+    half = cars.sample(frac=0.5, random_state=1)
+    store, folder = tmp_path / "store", tmp_path / "asked"
+    register(store, 3, training=half)
+    registry.promote("mpg", 1, store=store)
+    rows = cars.drop(half.index)
+    recorder = Recorder(folder, list(CAR))
+    for _ in range(10):
+        recorder(list(CAR.values()), 16.4)
+    recorder.write()
+    found = retraining.retrain("mpg", rows, store=store, requests=folder)
+    assert found.verdict == "keep"
+    assert "10 requests are too few" in found.notes[0]
+    for _ in range(90):
+        recorder(list(CAR.values()), 16.4)
+    recorder.write()
+    before = content(store)
+    tiny = notebook(tmp_path, "assert False, 'too bad'", tags=("check-yourself",))
+    found = retraining.retrain("mpg", rows, store=store, requests=folder, notebook=tiny)
+    assert {what: report.decision for what, report in found.drift.items()} == {
+        "new rows": "keep",
+        "requests": "retrain",
+    }
+    # So it was trained, and this notebook does not pass its own check.
+    assert (found.verdict, found.candidate) == ("not fit to serve", None)
+    assert "too bad" in found.reasons[0]
+    assert content(store) == before
+
+
+# The first version
+
+
+def test_an_empty_store_begins_with_the_shipped_model(tmp_path: Path, cars: pd.DataFrame) -> None:
+    store = tmp_path / "store"
+    result = course("--rows", csv(cars, tmp_path / "cars.csv"), "--store", store)
+    assert result.exit_code == 1
+    text = " ".join(result.output.split())
+    assert "0 new rows without a gap are too few" in text
+    assert "398 of 398 rows are known already" in text
+    assert registry.versions("mpg", store=store) == []  # refused, so nothing has begun
+    alike = cars.assign(weight=cars["weight"] + 1)
+    result = course("--rows", csv(alike, tmp_path / "alike.csv"), "--store", store)
+    assert (result.exit_code, result.output.splitlines()[0]) == (0, "KEEP")
+    record = registry.load("mpg", store=store)
+    assert registry.serving("mpg", store=store).version == record.version == 1
+    assert record.model.read_bytes() == generous(0)
+    with pytest.raises(ValueError, match="a served version already"):
+        retraining.start("mpg", store=store)
+
+
+def test_what_was_registered_and_not_promoted_is_left_to_its_owner(
+    tmp_path: Path, new_cars: pd.DataFrame
+) -> None:
+    register(tmp_path / "store", 1)
+    with pytest.raises(ValueError, match=r"models promote mpg VERSION --store .*store"):
+        retraining.retrain("mpg", new_cars, store=tmp_path / "store")
+    assert registry.versions("mpg", store=tmp_path / "store") == [1]
+    assert registry.history("mpg", store=tmp_path / "store") == []
+
+
+def test_the_first_version_may_be_trained(
+    cars: pd.DataFrame, trained: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    old = cars[cars["year"] <= 77].drop(columns="name")
+    record = retraining.start("mpg", old, store=store, notebook=notebook(tmp_path, READ, SAVE))
+    assert registry.serving("mpg", store=store).version == 1
+    table = pd.read_csv(record.model.parent / "training.csv")
+    assert len(table) == len(old)
+    assert list(table) == list(cars)  # the name, too, which the notebook shows: it is empty
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns="mpg"), "The rows lack the label mpg."),
+        (lambda t: t.drop(columns=["year", "origin"]), "The rows lack the column year, origin."),
+        (lambda t: t.assign(weight="heavy"), "weight: 'heavy' in row 1 is no finite number"),
+        (lambda t: t.assign(weight=np.nan), "weight: nothing in row 1"),
+        (lambda t: t.iloc[:19], "19 new rows without a gap are too few: 20 to learn from and 20"),
+        (lambda t: t.assign(horsepower=np.nan), "0 new rows without a gap"),
+        (lambda t: t.iloc[:0], "0 new rows without a gap"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_refused_before_anything_is_trained(
+    store: Path, new_cars: pd.DataFrame, tmp_path: Path, change: Any, message: str
+) -> None:
+    before = content(store)
+    new_cars = new_cars.dropna()
+    result = course("--rows", csv(change(new_cars), tmp_path / "new.csv"), "--store", store)
+    assert result.exit_code == 1
+    assert message in " ".join(result.output.split())
+    assert content(store) == before
+
+
+def test_a_column_twice(store: Path, new_cars: pd.DataFrame, tmp_path: Path) -> None:
+    rows = tmp_path / "new.csv"
+    csv(pd.concat([new_cars, new_cars[["year"]]], axis=1), rows)
+    result = course("--rows", rows, "--store", store)
+    assert result.exit_code == 1
+    assert "has the column year more than once" in " ".join(result.output.split())
+
+
+def test_a_served_version_that_was_changed_is_no_yardstick(
+    store: Path, new_cars: pd.DataFrame
+) -> None:
+    file = registry.load("mpg", 1, store=store).model.with_name("training.csv")
+    file.write_bytes(file.read_bytes().replace(b"70", b"71"))
+    with pytest.raises(ValueError, match=r"training\.csv is not as it was registered"):
+        retraining.retrain("mpg", new_cars, store=store)
+
+
+def test_a_served_version_without_its_rows(new_cars: pd.DataFrame, tmp_path: Path) -> None:
+    from tests.support.serving import MODEL
+    from tests.support.stores import SCHEMA
+
+    store = tmp_path / "store"
+    registry.register("mpg", [MODEL, SCHEMA], training=new_cars, target="mpg", store=store)
+    registry.promote("mpg", 1, store=store)
+    with pytest.raises(ValueError, match=r"register it again with training\.csv among its files"):
+        retraining.retrain("mpg", new_cars, store=store)
+
+
+def test_a_share_that_is_none(store: Path, new_cars: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="more than 0"):
+        retraining.retrain("mpg", new_cars, store=store, share=1)
+
+
+def test_no_notebook_makes_an_unknown_model() -> None:
+    with pytest.raises(ValueError, match="No notebook makes cats"):
+        training_notebook.find("cats")
+
+
+def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_notebook, "PACKAGE_FOLDER", tmp_path / "package")
+    with pytest.raises(FileNotFoundError, match="install the course again"):
+        training_notebook.find("mpg")
+
+
+def test_without_papermill_it_says_what_to_install(
+    new_cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    with pytest.raises(ImportError, match=r"pip install 'networks-at-work\[production\]'"):
+        training_notebook.train("mpg", new_cars, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("last", "tags", "error", "message"),
+    [
+        (
+            "rmse = 4.2\nassert rmse < 3.0, rmse",
+            ("check-yourself",),
+            training_notebook.NotFitToServe,
+            "check, cell 4, `assert rmse < 3.0, rmse`: AssertionError: 4.2",
+        ),
+        (
+            "values = [1]\nvalues[3]",
+            (),
+            NotebookFailed,
+            "tiny.ipynb failed in cell 4, `values[3]`: IndexError: list index out of range",
+        ),
+        ("print('forgot')", (), FileNotFoundError, "has not saved mpg.tflite"),
+        (
+            "import os, signal\nos.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))",
+            (),
+            NotebookFailed,
+            "did not come to its end",
+        ),
+    ],
+)
+def test_a_failing_notebook_says_where_and_why(
+    new_cars: pd.DataFrame, tmp_path: Path, last: str, tags: Any, error: Any, message: str
+) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    tiny = notebook(tmp_path, "x = 1", last, tags=tags)
+    with pytest.raises(error) as raised:
+        training_notebook.train("mpg", new_cars, folder, notebook=tiny)
+    assert type(raised.value) is error
+    assert message in str(raised.value)
+
+
+RUN = """
+import sys
+from pathlib import Path
+from course_utils.inference import labelled_rows
+from course_utils.registry import retraining
+rows, store, notebook = map(Path, sys.argv[1:])
+retraining.retrain("mpg", rows, store=store, notebook=notebook)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends a process no such signals")
+@pytest.mark.parametrize("number", ["SIGINT", "SIGKILL"])
+def test_it_can_be_stopped_at_any_moment(
+    store: Path, new_cars: pd.DataFrame, tmp_path: Path, number: str
+) -> None:
+    before = content(store)
+    sign, temporary = tmp_path / "running", tmp_path / "temporary"
+    temporary.mkdir()
+    tiny = notebook(
+        tmp_path, f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(120)"
+    )
+    rows = csv(new_cars, tmp_path / "new.csv")
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN, str(rows), str(store), str(tiny)],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert wait_until(sign.exists, seconds=180)
+            (kernel,) = psutil.Process(process.pid).children()
+            process.send_signal(getattr(signal, number))
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode != 0
+    if number != "SIGKILL":
+        assert "did not come to its end: it was stopped" in said
+        assert list(temporary.glob("course-retrain-*")) == []
+    assert wait_until(lambda: not kernel.is_running(), seconds=15)
+    assert content(store) == before
+
+
+def test_the_exit_codes_are_told_in_the_help() -> None:
+    text = " ".join(course("--help").output.split())
+    assert "0 where nothing had to be done, 3 for" in text
+    assert set(EXIT_CODES.values()) == {0, 3, 4, 5}

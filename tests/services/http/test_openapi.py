@@ -1,0 +1,108 @@
+import re
+from typing import Any
+
+import jsonschema
+import pytest
+import requests
+from jsonschema import Draft202012Validator
+from schemathesis import openapi
+
+from course_utils.inference.schema import FeatureSchema
+from tests.support.serving import CAR, MODEL, Served
+
+ANSWERS = [
+    ("get", "/healthz", None, 200),
+    ("get", "/readyz", None, 200),
+    ("get", "/openapi.json", None, 200),
+    ("delete", "/healthz", None, 405),
+    ("post", "/api/mpg", CAR, 200),
+    ("post", "/api/mpg", {}, 400),
+    ("post", "/api/mpg", [1], 400),
+    ("post", "/api/mpg", ["x" * 70_000], 413),
+]
+
+
+@pytest.fixture(scope="session")
+def document(mpg: Served) -> dict[str, Any]:
+    return requests.get(f"{mpg.url}/openapi.json", timeout=5).json()
+
+
+@pytest.fixture(scope="session")
+def hello_document(hello: Served) -> dict[str, Any]:
+    return requests.get(f"{hello.url}/openapi.json", timeout=5).json()
+
+
+@pytest.mark.parametrize("name", ["document", "hello_document"])
+def test_the_document_is_openapi(name: str, request: pytest.FixtureRequest) -> None:
+    document = request.getfixturevalue(name)
+    assert document["openapi"] == "3.1.0"
+    openapi.from_dict(document).validate()  # against the OpenAPI Initiative's own schema
+
+
+def test_every_schema_in_it_is_json_schema(document: dict[str, Any]) -> None:
+    found = list(schemas(document))
+    assert len(found) > 10
+    for schema in found:
+        Draft202012Validator.check_schema(schema)
+
+
+def schemas(node: Any) -> Any:
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if key == "schema":
+            yield value
+        elif isinstance(value, dict | list):
+            yield from schemas(value)
+
+
+def test_what_it_takes_is_what_the_model_takes(document: dict[str, Any]) -> None:
+    body = document["paths"]["/api/mpg"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert schema == FeatureSchema.load(MODEL.with_name("mpg.schema.json")).to_json_schema()
+    jsonschema.validate(CAR, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(CAR | {"year": 99}, schema)
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), ANSWERS)
+def test_answers_are_what_it_says(
+    mpg: Served, document: dict[str, Any], method: str, path: str, body: Any, status: int
+) -> None:
+    answer = requests.request(method, mpg.url + path, json=body, timeout=5)
+    assert answer.status_code == status
+    operation = document["paths"][path].get(method) or document["paths"][path]["get"]
+    content = operation["responses"][str(status)]["content"][answer.headers["Content-Type"]]
+    jsonschema.validate(answer.json(), content["schema"] | {"components": document["components"]})
+
+
+def test_every_route_is_in_it_and_works(mpg: Served, document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        for method in operations:
+            body = CAR if method == "post" else None
+            assert requests.request(method, mpg.url + path, json=body, timeout=5).ok, path
+
+
+@pytest.mark.parametrize("service", ["mpg", "hello"])
+def test_the_docs_come_from_the_service_alone(service: str, request: pytest.FixtureRequest) -> None:
+    served = request.getfixturevalue(service)
+    page = requests.get(f"{served.url}/docs", timeout=5)
+    assert page.headers["Content-Type"].startswith("text/html")
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(links) >= 3
+    assert not re.search(r"(?:https?:)?//\w", page.text), "an address on another host"
+    for link in links:
+        assert not link.startswith("/"), "it would miss a proxy's prefix"
+        if not link.startswith("data:"):
+            asset = requests.get(f"{served.url}/{link}", timeout=5)
+            assert asset.ok, link
+            assert len(asset.content) > 1000, link
+
+
+def test_the_stylesheet_loads_nothing_from_elsewhere(mpg: Served) -> None:
+    style = requests.get(f"{mpg.url}/docs/css/swagger-ui.css", timeout=5).text
+    assert not re.search(r"""(?:@import\s+|url\(\s*)["']?(?:https?:)?//""", style)
+
+
+def test_an_unknown_asset_is_a_problem(mpg: Served) -> None:
+    answer = requests.get(f"{mpg.url}/docs/js/none.js", timeout=5)
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"

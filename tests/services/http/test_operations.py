@@ -1,0 +1,213 @@
+import json
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from flask import Flask
+from prometheus_client.parser import text_string_to_metric_families
+
+from course_utils.inference.predictor import Predictor
+from course_utils.services.mpg import create_app
+from course_utils.services.http.watch import Host
+from tests.support.serving import CAR, MODEL, Served, serving, wait_until
+from tests.support.wire import JSON_TYPE, exchange, post
+
+COUNT = "http_request_duration_seconds_count"
+LINE_KEYS = ["time", "service", "request_id", "method", "path", "status", "ms"]
+
+
+class BrokenPredictor(Predictor):
+    """Fails, or answers what is no number, as a damaged model does."""
+
+    def __init__(self, answer: float | None):
+        super().__init__(MODEL.read_bytes())
+        self._answer = answer
+
+    def predict(self, batch: Any) -> np.ndarray:
+        if self._answer is None:
+            raise RuntimeError("the interpreter is out of order")
+        return np.full((len(batch), 1), self._answer, np.float32)
+
+
+def broken_app(answer: float | None, **options: Any) -> Flask:
+    return create_app(MODEL, predictor=BrokenPredictor(answer), **options)
+
+
+def counts(text: str) -> Counter[tuple[str, str, str]]:
+    """Requests by method, route and status, from a page of metrics."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == COUNT:
+                labels = sample.labels
+                found[labels["method"], labels["route"], labels["status"]] += int(sample.value)
+    return found
+
+
+@pytest.fixture
+def logged() -> tuple[Callable[[], list[dict[str, Any]]], Host]:
+    """What a host's log has taken, and the host."""
+    lines: list[str] = []
+    return (lambda: [json.loads(line) for line in lines]), Host(log_line=lines.append)
+
+
+def test_one_id_ties_answer_header_and_log_line_together(mpg: Served) -> None:
+    answer = requests.post(f"{mpg.url}/api/mpg", json=CAR, timeout=5)
+    request_id = answer.headers["X-Request-ID"]
+    assert answer.json()["id"] == request_id
+    line = mpg.wait_for_log(request_id)
+    assert list(line) == LINE_KEYS
+    assert (line["method"], line["path"], line["status"]) == ("POST", "/api/mpg", 200)
+
+
+def test_one_id_ties_problem_header_and_log_line_together(mpg: Served) -> None:
+    answer = requests.post(f"{mpg.url}/api/mpg", json={}, timeout=5)
+    request_id = answer.headers["X-Request-ID"]
+    assert answer.json()["request_id"] == request_id
+    assert mpg.wait_for_log(request_id)["status"] == 400
+
+
+def test_ids_are_ours_and_never_the_same(mpg: Served) -> None:
+    own = {"X-Request-ID": "mine"}
+    answers = [requests.get(f"{mpg.url}/healthz", headers=own, timeout=5) for _ in range(20)]
+    ids = {answer.headers["X-Request-ID"] for answer in answers}
+    assert len(ids) == 20
+    assert "mine" not in ids
+
+
+def test_two_workers_lose_no_log_line_and_no_count() -> None:
+    def client(number: int) -> list[str]:
+        with requests.Session() as session:
+            ids = []
+            for turn in range(50):
+                body = CAR if turn % 5 else CAR | {"year": 99}
+                answer = session.post(f"{served.url}/api/mpg", json=body, timeout=10)
+                assert answer.status_code == (200 if turn % 5 else 400)
+                ids.append(answer.headers["X-Request-ID"])
+                session.get(f"{served.url}/unknown/{number}/{turn}", timeout=10)
+            return ids
+
+    with serving("mpg", workers=2) as served:
+        with ThreadPoolExecutor(8) as pool:
+            ids = {one for ids in pool.map(client, range(8)) for one in ids}
+        assert len(ids) == 400
+        wait_until(lambda: ids <= {line["request_id"] for line in served.log()})
+        log = served.log()
+        seen = counts(requests.get(f"{served.url}/metrics", timeout=5).text)
+    of_load = [line["request_id"] for line in log if line["path"] == "/api/mpg"]
+    assert sorted(of_load) == sorted(ids)
+    assert all(list(line) == LINE_KEYS for line in log)
+    assert seen["POST", "/api/mpg", "200"] == 320
+    assert seen["POST", "/api/mpg", "400"] == 80
+    assert seen["GET", "unknown", "404"] == 400
+    assert {route for _, route, _ in seen} == {"/api/mpg", "/readyz", "unknown"}
+
+
+def test_the_metrics_parse_and_the_buckets_add_up(mpg: Served) -> None:
+    requests.post(f"{mpg.url}/api/mpg", json=CAR, timeout=5)
+    answer = requests.get(f"{mpg.url}/metrics", timeout=5)
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    (family,) = (
+        f
+        for f in text_string_to_metric_families(answer.text)
+        if f.name == "http_request_duration_seconds"
+    )
+    ok = [
+        s for s in family.samples if s.labels["route"] == "/api/mpg" and s.labels["status"] == "200"
+    ]
+    (everything,) = (s.value for s in ok if s.labels.get("le") == "+Inf")
+    (total,) = (s.value for s in ok if s.name == COUNT)
+    (seconds,) = (s.value for s in ok if s.name.endswith("_sum"))
+    assert everything == total >= 1
+    assert 0 < seconds < total * 5
+
+
+def test_made_up_methods_and_paths_share_their_labels() -> None:
+    client = create_app(MODEL).test_client()
+    for number in range(30):
+        client.open("/api/mpg", method=f"BREW{number}")
+        client.get(f"/nowhere/{number}")
+    page = client.get("/metrics").text
+    assert counts(page) == {("other", "unknown", "405"): 30, ("GET", "unknown", "404"): 30}
+
+
+def test_without_a_log_there_are_metrics_all_the_same() -> None:
+    client = create_app(MODEL).test_client()
+    client.get("/healthz")
+    assert counts(client.get("/metrics").text)["GET", "/healthz", "200"] == 1
+
+
+@pytest.mark.parametrize(
+    "path", ['/"quoted"\\', "/line\nbreak", "/\u00fc\u4e2d", "/" + "long" * 1000]
+)
+def test_no_path_breaks_the_log(logged: Any, path: str) -> None:
+    lines, host = logged
+    create_app(MODEL, host=host).test_client().get(path)
+    (line,) = lines()
+    assert line["status"] == 404
+    assert len(line["path"]) <= 200
+
+
+@pytest.mark.parametrize("answer", [None, float("nan"), float("inf")])
+def test_a_broken_network_is_not_ready_but_alive(answer: float | None) -> None:
+    client = broken_app(answer).test_client()
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert ready.content_type == "application/problem+json"
+    assert client.get("/healthz").status_code == 200
+
+
+def test_an_error_of_ours_is_a_problem_that_tells_nothing_away() -> None:
+    answer = broken_app(None).test_client().post("/api/mpg", json=CAR)
+    assert answer.status_code == 500
+    assert answer.content_type == "application/problem+json"
+    assert "out of order" not in answer.text
+    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+
+
+def test_a_prediction_that_is_no_number_is_not_sent() -> None:
+    answer = broken_app(float("nan")).test_client().post("/api/mpg", json=CAR)
+    assert answer.status_code == 500
+    assert "NaN" not in answer.text
+
+
+def test_draining_shows_at_readyz_and_closes_connections() -> None:
+    draining = False
+    client = create_app(MODEL, host=Host(draining=lambda: draining)).test_client()
+    before = client.post("/api/mpg", json=CAR)
+    assert "Connection" not in before.headers
+    draining = True
+    during = client.post("/api/mpg", json=CAR)
+    assert during.status_code == 200
+    assert during.headers["Connection"] == "close"
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert "Retry-After" in ready.headers
+    assert client.get("/healthz").status_code == 200
+
+
+def test_an_unknown_path_is_a_problem(mpg: Served) -> None:
+    answer = exchange(mpg.address, post(b"{}", path="/api/mpgs"))
+    assert answer.status == 404
+    assert answer.problem["errors"] == []
+
+
+@pytest.mark.parametrize("path", ["/api/mpg", "/healthz", "/metrics", "/docs", "/openapi.json"])
+def test_a_wrong_method_is_a_problem_and_names_the_right_ones(mpg: Served, path: str) -> None:
+    answer = requests.delete(mpg.url + path, timeout=5)
+    assert answer.status_code == 405
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    allowed = set(answer.headers["Allow"].split(", "))
+    assert ("POST" if path == "/api/mpg" else "GET") in allowed
+    assert "DELETE" not in allowed
+
+
+def test_a_hostile_path_is_unknown(mpg: Served) -> None:
+    for path in ("/%00", "/%ff%fe", "/docs/../../etc/passwd", "/docs/%2e%2e/%2e%2e/x", "*"):
+        answer = exchange(mpg.address, post(b"{}", JSON_TYPE, path))
+        assert answer.status in (404, 405), path
+        assert answer.problem

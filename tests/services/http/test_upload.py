@@ -1,0 +1,104 @@
+"""Forms, well and badly made; the expected faults follow from RFC 7578, not from the parser."""
+
+import pytest
+from flask import Flask
+
+from course_utils.services.http import errors, upload
+from course_utils.services.http.body import read_body
+from course_utils.services.http.watch import ALONE, Watch
+
+FORM = "multipart/form-data; boundary=xyz"
+
+
+def part(name: str | None, content: bytes, filename: str | None = None) -> bytes:
+    disposition = "form-data"
+    disposition += "" if name is None else f'; name="{name}"'
+    disposition += "" if filename is None else f'; filename="{filename}"'
+    return b"--xyz\r\nContent-Disposition: %s\r\n\r\n%s\r\n" % (disposition.encode(), content)
+
+
+def form(*parts: bytes) -> bytes:
+    return b"".join(parts) + b"--xyz--\r\n"
+
+
+@pytest.fixture
+def client():
+    app = Flask("upload")
+    errors.install(app)
+    app.wsgi_app = Watch(app, ALONE)
+
+    @app.post("/")
+    def take() -> bytes:
+        _, body = read_body({upload.MEDIA_TYPE: 1_000_000})
+        return upload.uploaded_file(body, "image")
+
+    return app.test_client()
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\r\n--xy", b"\0\xff" * 400_000, b"--xy z"])
+def test_the_file_arrives_as_it_was_sent(client, content):
+    answer = client.post("/", data=form(part("image", content, "a.png")), content_type=FORM)
+    assert (answer.status_code, answer.data) == (200, content)
+
+
+@pytest.mark.parametrize("name", ["", "a.PNG", "../../etc/passwd", "é\u202egnp.exe", "a" * 5000])
+def test_its_name_does_not_matter(client, name):
+    answer = client.post("/", data=form(part("image", b"x", name)), content_type=FORM)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("parts", "faults"),
+    [
+        ([], {"/image": "missing"}),
+        ([part("photo", b"x", "a.png")], {"/photo": "unknown field", "/image": "missing"}),
+        ([part("image", b"text")], {"/image": "not a file but a text"}),
+        ([part("image", b"x", "a"), part("image", b"y", "b")], {"/image": "more than one file"}),
+        (
+            [part("image", b"x", "a"), part("note", b"y")],
+            {"/note": "not a file but a text"},
+        ),
+        ([part(None, b"x", "a")], {"/": "unknown field", "/image": "missing"}),
+        (
+            [b"--xyz\r\nContent-Disposition: ?\r\n\r\nx\r\n"],
+            {"/": "not a file but a text", "/image": "missing"},
+        ),
+        ([part("a/b~c", b"x", "a")], {"/a~1b~0c": "unknown field", "/image": "missing"}),
+    ],
+)
+def test_every_fault_of_the_form_is_named(client, parts, faults):
+    answer = client.post("/", data=form(*parts), content_type=FORM)
+    assert answer.status_code == 400
+    assert {f["pointer"]: f["detail"] for f in answer.get_json(force=True)["errors"]} == faults
+
+
+GOOD = form(part("image", b"x", "a.png"))
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"", FORM),
+        (b"no form at all", FORM),
+        (GOOD[:-4], FORM),
+        (GOOD[:30], FORM),
+        (GOOD, "multipart/form-data"),
+        (GOOD, "multipart/form-data; boundary="),
+        (GOOD, "multipart/form-data; boundary=other"),
+        (GOOD, "multipart/form-data; boundary=\u00e9"),
+        (form(*[part(str(n), b"") for n in range(50)]), FORM),
+        (b"--xyz\r\n" + b"A" * 90_000, FORM),
+    ],
+)
+def test_what_is_no_form_is_a_bad_request(client, body, content_type):
+    environ = {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body))}
+    answer = client.post("/", data=body, environ_overrides=environ)
+    assert answer.status_code == 400
+    assert answer.content_type == "application/problem+json"
+    assert len(answer.get_json(force=True)["errors"]) == 1
+
+
+def test_another_type_and_a_body_too_large_are_refused(client):
+    assert client.post("/", data=GOOD, content_type="image/png").status_code == 415
+    large = form(part("image", b"x" * 1_000_000, "a"))
+    assert client.post("/", data=large, content_type=FORM).status_code == 413

@@ -1,0 +1,48 @@
+"""The Postman collections are real ones: Postman's own runner executes them."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from course_utils.environment import data_folder
+from course_utils.serving.notebook import launch
+from course_utils.services import image, mpg
+from course_utils.datasets.weights import image_classifier
+
+COLLECTIONS = sorted((data_folder() / "postman").glob("*.json"))
+APPS = {
+    "image": lambda: image.create_app(image_classifier()),
+    "mpg": lambda: mpg.create_app(mpg.shipped_model()),
+}
+NEWMAN = "newman@6.2.1"
+
+each_collection = pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda path: path.stem)
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="newman, Postman's runner, needs Node")
+@each_collection
+def test_newman_runs_the_collection(collection, tmp_path):
+    report = tmp_path / "report.json"
+    app = APPS[collection.name.partition(".")[0]]()
+    with launch(app, port=5060) as server:
+        command = [shutil.which("npm"), "exec", "--yes", f"--package={NEWMAN}", "--", "newman"]
+        command += ["run", str(collection), "--env-var", f"baseUrl={server.url}"]
+        command += ["--working-dir", str(data_folder())]
+        command += ["--reporters", "json", "--reporter-json-export", str(report)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = json.loads(report.read_text())["run"]
+    items = len(json.loads(collection.read_text(encoding="utf-8"))["item"])
+    assert run["stats"]["requests"] == {"total": items, "pending": 0, "failed": 0}
+    assert run["stats"]["assertions"]["total"] == collection.read_text().count("pm.test(")
+    assert run["failures"] == []
+
+
+@each_collection
+def test_it_is_version_2_1_with_a_test_for_each_request(collection):
+    content = json.loads(collection.read_text(encoding="utf-8"))
+    assert content["info"]["schema"].endswith("/v2.1.0/collection.json")
+    for item in content["item"]:
+        assert any("pm.test(" in line for line in item["event"][0]["script"]["exec"]), item["name"]

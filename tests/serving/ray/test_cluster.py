@@ -1,0 +1,235 @@
+"""Several raylets on this machine: the services and the drift test are those of one process."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+import requests
+from flask.testing import FlaskClient
+
+from benchmarks.image_service import cat
+from course_utils import drift
+from course_utils.serving import ray as on_ray
+from course_utils.environment import data_folder
+from course_utils.inference.predictor import Predictor
+from course_utils.serving.ray.drift import compare_files
+from course_utils.services import image, mpg
+from course_utils.datasets.weights import image_classifier
+from tests.support.cars import cars
+from tests.drift.test_files import same
+from tests.support.raylets import client, kill_raylet, raylets, serves, shoot
+from tests.support.serving import CAR, MODEL, free_port, wait_until
+from tests.support.wire import Answer
+
+pytestmark = [
+    # Ray leaves the pipes and log files of its processes to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+JSON = {"Content-Type": "application/json"}
+MANY = 60  # requests at a time; the image service takes 16 and lets 16 wait in the proxy
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with raylets(2, quick=True) as several:
+        yield several
+
+
+@pytest.fixture(scope="module")
+def cars_service(cluster: Any) -> Iterator[on_ray.Deployment]:
+    with on_ray.serve("mpg", model=MODEL, replicas=2, address=cluster.address) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def photos_service(cluster: Any) -> Iterator[on_ray.Deployment]:
+    options = {"max_replicas": 2, "target": 2, "queue": 16, "prefix": "/photos"}
+    model = image_classifier()
+    with on_ray.serve("image", model=model, address=cluster.address, **options) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def plain() -> FlaskClient:
+    return mpg.create_app(MODEL).test_client()
+
+
+def at_once(number: int, ask: Callable[[Any], Any], what: Any) -> list[Any]:
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(ask, what))
+
+
+def answer_of(response: requests.Response) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, headers, response.content)
+
+
+def metric(deployment: on_ray.Deployment, name: str) -> float:
+    lines = requests.get(f"{deployment.url}/metrics", timeout=10).text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
+def test_a_thousand_cars_are_judged_as_by_the_plain_service(
+    cars_service: on_ray.Deployment, plain: FlaskClient
+) -> None:
+    asked = cars(1000, seed=8)
+    with client(retries=0) as session:
+        session.get_adapter("http://").init_poolmanager(8, 8)
+        url = f"{cars_service.url}/api/mpg"
+        found = at_once(8, lambda car: session.post(url, json=car, timeout=30).json(), asked)
+    expected = [plain.post("/api/mpg", json=car).get_json()["mpg"] for car in asked]
+    np.testing.assert_allclose([answer["mpg"] for answer in found], expected, rtol=1e-5)
+    assert len({answer["id"] for answer in found}) == 1000
+    # Whichever of the two replicas is asked, it tells of both.
+    assert metric(cars_service, "http_request_duration_seconds_count") >= 1000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers"),
+    [
+        ("POST", "/api/mpg", b"", JSON),
+        ("POST", "/api/mpg", b'{"cylinders": "8", "weight": -1, "wheels": 4, "wheels": 4}', JSON),
+        ("POST", "/api/mpg", b"[" * 60_000, JSON),
+        ("POST", "/api/mpg", b"{" + b" " * 70_000, JSON),
+        ("POST", "/api/mpg", b"cylinders=8", {"Content-Type": "text/plain"}),
+        ("GET", "/api/mpg", None, {}),
+        ("GET", "/api/nothing", None, {}),
+    ],
+    ids=["empty", "faults", "nested", "too large", "wrong type", "wrong method", "no path"],
+)
+def test_what_is_wrong_is_said_as_by_the_plain_service(
+    cars_service: on_ray.Deployment,
+    plain: FlaskClient,
+    method: str,
+    path: str,
+    body: bytes | None,
+    headers: dict[str, str],
+) -> None:
+    url = cars_service.url + path
+    found = answer_of(requests.request(method, url, data=body, headers=headers, timeout=30))
+    other = plain.open(path, method=method, data=body, headers=headers)
+    expected = Answer(other.status_code, {k.lower(): v for k, v in other.headers}, other.data)
+    assert found.status == expected.status
+    assert found.pointers == expected.pointers
+    assert found.problem | {"request_id": ""} == expected.problem | {"request_id": ""}
+
+
+def test_a_body_in_chunks_arrives_whole(cars_service: on_ray.Deployment) -> None:
+    text = json.dumps(CAR).encode()
+    pieces = iter([text[:40], text[40:]])
+    url = f"{cars_service.url}/api/mpg"
+    answer = requests.post(url, data=pieces, headers=JSON, timeout=30)
+    assert answer.json()["mpg"] == requests.post(url, json=CAR, timeout=30).json()["mpg"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"])
+def test_the_operations_are_there(cars_service: on_ray.Deployment, path: str) -> None:
+    answer = requests.get(cars_service.url + path, timeout=30)
+    assert answer.ok
+    assert answer.content
+
+
+def test_who_is_part_of_one_cluster_joins_no_other(cars_service: on_ray.Deployment) -> None:
+    with pytest.raises(ValueError, match="part of the cluster at"):
+        on_ray.serve("mpg", model=MODEL, address=f"127.0.0.1:{free_port()}")
+
+
+def test_a_request_has_one_id(cars_service: on_ray.Deployment) -> None:
+    answer = requests.post(f"{cars_service.url}/api/mpg", json=CAR, timeout=30)
+    assert answer.headers["X-Request-ID"] == answer.json()["id"]
+
+
+def test_the_drift_report_is_that_of_one_process(cluster: Any, tmp_path: Path) -> None:
+    """Chicago before and after 2012, a file a year; each column looked at somewhere."""
+    table = data_folder() / "chicago-ridership.csv.gz"
+    few = "date, ridership, Clinton, Clark_Lake, temp, weather_rain"
+    with duckdb.connect() as sql:
+        for year in range(2001, 2017):
+            side = "old" if year < 2012 else "new"
+            sql.execute(
+                f"COPY (SELECT {few} FROM '{table}' WHERE year(date) = {year}) "
+                f"TO '{tmp_path}/{side}-{year}.parquet'"
+            )
+    paths = tmp_path / "old-*.parquet", tmp_path / "new-*.parquet"
+    found = compare_files(*paths, memory=128, address=cluster.address)
+    same(found, drift.compare_files(*paths))
+    assert found.decision == "retrain"
+    with pytest.raises(MemoryError, match=r"largest machine of the cluster has .* Ask for less"):
+        compare_files(*paths, memory="4TB", address=cluster.address)
+
+
+def test_photos_are_judged_as_by_the_plain_service(photos_service: on_ray.Deployment) -> None:
+    jpeg = cat()
+    plain = image.create_app(image_classifier()).test_client()
+    form = {"image": (io.BytesIO(jpeg), "cat.jpg")}
+    expected = plain.post("/api/image", data=form).get_json()["pred"]
+    url = f"{photos_service.url}/api/image"
+    ask = partial(requests.post, url, files={"image": ("cat.jpg", jpeg)}, timeout=60)
+    for answer in at_once(8, lambda _: ask(), range(16)):
+        found = answer.json()["pred"]
+        assert [one["name"] for one in found] == [one["name"] for one in expected]
+        probabilities = [[one["prob"] for one in pred] for pred in (found, expected)]
+        np.testing.assert_allclose(*probabilities, rtol=1e-5, atol=2e-6)  # rounded to six digits
+
+
+def test_the_network_takes_what_is_waiting_in_one_go(photos_service: on_ray.Deployment) -> None:
+    from ray import serve
+
+    network = serve.get_deployment_handle("network", app_name=photos_service.app)
+    photos = np.random.default_rng(5).integers(0, 256, (24, 224, 224, 3), dtype=np.uint8)
+    before = metric(photos_service, "network_batch_size_count")
+    waiting = [network.predict.remote(photo) for photo in photos]
+    found = np.stack([answer.result(timeout_s=60) for answer in waiting])
+    network.shutdown()
+    runs = metric(photos_service, "network_batch_size_count") - before
+    assert 3 <= runs <= 20  # of eight at most; most of them came while it was busy
+    alone = Predictor.load(image_classifier())
+    expected = np.concatenate([alone.predict(photo[None]) for photo in photos])
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_too_many_photos_are_told_to_come_back_and_call_for_a_second_replica(
+    photos_service: on_ray.Deployment,
+) -> None:
+    url, form = f"{photos_service.url}/api/image", {"image": ("cat.jpg", cat())}
+    answers: list[requests.Response] = []
+
+    def second_has_come() -> bool:
+        answers.extend(
+            at_once(MANY, lambda _: requests.post(url, files=form, timeout=60), range(MANY))
+        )
+        return photos_service.replicas()["network"] == 2
+
+    assert photos_service.replicas()["network"] == 1
+    assert wait_until(second_has_come, 90)
+    refused = [answer_of(answer) for answer in answers if answer.status_code != 200]
+    assert 0 < len(refused) < len(answers)
+    for answer in refused:
+        assert answer.status == 503
+        assert answer.problem["errors"] == []
+        assert answer.headers["retry-after"] == "1"
+
+
+def test_a_raylet_is_killed_and_nobody_notices(
+    cluster: Any, cars_service: on_ray.Deployment
+) -> None:
+    """Its replica dies with it; each client asks once more at most."""
+    node = next(node for node in cluster.list_all_nodes() if not node.head and serves(node, "mpg"))
+    shot = shoot(
+        cars_service,
+        lambda session: session.post(f"{cars_service.url}/api/mpg", json=CAR, timeout=30),
+        lambda: kill_raylet(node),
+        clients=4,
+        patience=90,
+    )
+    assert shot.failed == []
+    assert shot.lost >= 1
+    assert shot.seconds_to_full is not None

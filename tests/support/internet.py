@@ -1,0 +1,349 @@
+"""A stand-in for the internet: public and private hosts, names and their answers (Linux).
+
+The machine that runs the tests has no public address. This process takes a network of its own, in
+which loopback carries some public and some private addresses. Real servers listen there: for
+names (UDP), for http and for https. On every private address wait canaries: listeners that only
+count who calls. Then it does what standard input asks for, a line of JSON each, and answers the
+same way::
+
+    {"url": "http://photos.test/photo.png"}  ->  {"size": [8, 8], "canaries": 0, ...}
+"""
+
+import collections
+import contextlib
+import ctypes
+import faulthandler
+import fcntl
+import io
+import json
+import os
+import socket
+import socketserver
+import ssl
+import struct
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
+SIOCSIFADDR = 0x8916
+PHOTOS, SILENT, DOWN, NAT64 = (
+    "93.184.215.14",
+    "93.184.215.15",
+    "93.184.215.16",
+    "64:ff9b::5db8:d70e",
+)
+PHOTOS6 = "2606:2800:21f::1"
+PRIVATE = ("127.0.0.1", "10.0.0.5", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254")
+PRIVATE6 = ("::1", "fd00:ec2::254", "64:ff9b::7f00:1", "2002:7f00:1::", "fec0::1")
+PORTS = (22, 80, 443, 8000)
+NAMES = {
+    "photos.test": [PHOTOS],
+    "photos6.test": [PHOTOS6],
+    "both.test": [PHOTOS, PHOTOS6],
+    "nat64.test": [PHOTOS, NAT64],
+    "other.test": [PHOTOS],  # the certificate does not name it
+    "silent.test": [SILENT],  # takes the connection and says nothing
+    "down.test": [DOWN],
+    "half-down.test": [DOWN, PHOTOS],
+    "loopback.test": ["127.0.0.1"],
+    "loopback6.test": ["::1"],
+    "mapped.test": ["::ffff:127.0.0.1"],
+    "private.test": ["10.0.0.5"],
+    "alias.test": ["10.0.0.5"],
+    "metadata.test": ["169.254.169.254"],
+    "mixed.test": [PHOTOS, "10.0.0.5"],
+    "mixed6.test": [PHOTOS, "::1"],
+}
+CHANGING = {"rebind.test": [PHOTOS, "127.0.0.1"]}  # first the one, from then on the other
+asked: collections.Counter[str] = collections.Counter()
+canaries: collections.Counter[str] = collections.Counter()
+
+
+def take_a_network(folder: Path) -> None:
+    from tests.support.offline import cut
+
+    cut()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "no mounts of its own")
+    mount(libc, None, "/", MS_REC | MS_PRIVATE)
+    for name, text in {
+        "resolv.conf": "nameserver 127.0.0.1\noptions timeout:20 attempts:1\n",
+        "hosts": "127.0.0.1 localhost\n::1 localhost\n",
+        "nsswitch.conf": "hosts: files dns\n",
+    }.items():
+        (folder / name).write_text(text)
+        if Path("/etc", name).exists():
+            mount(libc, str(folder / name), f"/etc/{name}", MS_BIND)
+    for number, address in enumerate((PHOTOS, SILENT, DOWN, *PRIVATE[1:]), start=1):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as lo:
+            name = f"lo:{number}".encode()
+            packed = struct.pack("16sHH4s8x", name, socket.AF_INET, 0, socket.inet_aton(address))
+            fcntl.ioctl(lo, SIOCSIFADDR, packed)
+    for address in (PHOTOS6, NAT64, *PRIVATE6[1:]):
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as lo:
+            packed = socket.inet_pton(socket.AF_INET6, address)
+            fcntl.ioctl(lo, SIOCSIFADDR, struct.pack("16sIi", packed, 128, 1))
+
+
+def mount(libc: ctypes.CDLL, source: str | None, target: str, flags: int) -> None:
+    if libc.mount(source and source.encode(), target.encode(), None, flags, None):
+        raise OSError(ctypes.get_errno(), f"cannot mount {target}")
+
+
+# --- names
+
+
+def serve_names() -> None:
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 53))
+    while True:
+        query, client = server.recvfrom(2048)
+        name, kind, question = read_question(query)
+        asked[f"{name} {kind}"] += 1
+        if name != "slow.test":  # asked for that one, it never answers
+            server.sendto(answer(query, name, kind, question), client)
+
+
+def read_question(query: bytes) -> tuple[str, int, bytes]:
+    at, labels = 12, []
+    while length := query[at]:
+        labels.append(query[at + 1 : at + 1 + length].decode("latin-1"))
+        at += length + 1
+    return ".".join(labels).lower(), struct.unpack_from(">H", query, at + 1)[0], query[12 : at + 5]
+
+
+def answer(query: bytes, name: str, kind: int, question: bytes) -> bytes:
+    addresses = NAMES.get(name, [])
+    if name in CHANGING:
+        first, later = CHANGING[name]
+        addresses = [first if asked[f"{name} 1"] == 1 else later]
+    family = socket.AF_INET if kind == 1 else socket.AF_INET6
+    packed = [socket.inet_pton(family, a) for a in addresses if (":" in a) == (kind == 28)]
+    records = b"".join(
+        b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 0, len(one)) + one for one in packed
+    )
+    code = 0 if name in NAMES or name in CHANGING else 3  # no such name
+    header = query[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(packed), 0, 0)
+    return header + question + records
+
+
+# --- hosts
+
+
+class Listener(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, address: str, port: int, handler: type) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        super().__init__((address, port), handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """The client hung up, as it should."""
+
+
+class Canary(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        canaries["{}:{}".format(*self.server.server_address[:2])] += 1
+        self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
+
+
+class Silent(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        time.sleep(30)
+
+
+class Photos(socketserver.StreamRequestHandler):
+    """A web server with good and bad manners, by the path asked for."""
+
+    def handle(self) -> None:
+        line = self.rfile.readline().decode("latin-1")
+        headers: dict[str, str] = {}
+        while text := self.rfile.readline().decode("latin-1").strip():
+            name, _, value = text.partition(": ")
+            headers[name.lower()] = value
+        _, _, path = line.split(" ")[1].partition("/")
+        kind, _, rest = path.partition("/")
+        getattr(self, kind.partition("?")[0].replace(".", "_").replace("-", "_"))(rest, headers)
+
+    def send(self, body: bytes, *headers: str, status: str = "200 OK") -> None:
+        head = "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""])
+        with contextlib.suppress(OSError):
+            self.wfile.write(head.encode("latin-1") + body)
+
+    def photo_png(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(PHOTO, "Content-Type: image/png", f"Content-Length: {len(PHOTO)}")
+
+    def octets(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(PHOTO, "Content-Type: application/octet-stream")
+
+    def host(self, rest: str, headers: dict[str, str]) -> None:
+        """The photo only for a request as it should be."""
+        good = headers["host"] in ("photos.test", "[2606:2800:21f::1]")
+        good = good and headers["accept-encoding"] == "identity" and "cookie" not in headers
+        good = good and "authorization" not in headers and "referer" not in headers
+        self.photo_png("", {}) if good else self.missing("", {})
+
+    def redirect(self, rest: str, headers: dict[str, str]) -> None:
+        status, _, target = rest.partition("?")
+        self.send(b"", f"Location: {target}", "Content-Length: 0", status=f"{status} Elsewhere")
+
+    def missing(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(b"", "Content-Length: 0", status="404 Not Found")
+
+    def html(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(b"<p>secret", "Content-Type: text/html", "Content-Length: 9")
+
+    def untyped(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(PHOTO)
+
+    def lie(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(b"secret", "Content-Type: image/png")
+
+    def chunked(self, rest: str, headers: dict[str, str]) -> None:
+        framed = b"%x\r\n%s\r\n0\r\n\r\n" % (len(PHOTO), PHOTO)
+        self.send(framed, "Content-Type: image/png", "Transfer-Encoding: chunked")
+
+    def big_chunks(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(b"", "Content-Type: image/png", "Transfer-Encoding: chunked")
+        for _ in range(1_100):
+            self.wfile.write(b"2710\r\n" + bytes(10_000) + b"\r\n")
+        time.sleep(30)
+
+    def endless(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(b"", "Content-Type: image/png")
+        while True:
+            self.wfile.write(bytes(100_000))
+
+    def announced(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(b"", "Content-Type: image/png", "Content-Length: 10000001")
+        time.sleep(30)
+
+    def too_short(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(PHOTO[:20], "Content-Type: image/png", f"Content-Length: {len(PHOTO)}")
+
+    def too_long(self, rest: str, headers: dict[str, str]) -> None:
+        more = PHOTO + bytes(1_000)
+        self.send(more, "Content-Type: image/png", f"Content-Length: {len(PHOTO)}")
+
+    def gzip(self, rest: str, headers: dict[str, str]) -> None:
+        import gzip
+
+        bomb = gzip.compress(bytes(100_000_000), 1)
+        self.send(bomb, "Content-Type: image/png", "Content-Encoding: gzip")
+
+    def drip(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(b"", "Content-Type: image/png")
+        self.drop()
+
+    def drip_length(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(b"", "Content-Type: image/png", "Content-Length: 9000")
+        self.drop()
+
+    def drip_headers(self, rest: str, headers: dict[str, str]) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        self.drop()
+
+    def drip_continue(self, rest: str, headers: dict[str, str]) -> None:
+        self.drop(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def drop(self, what: bytes = b"a") -> None:
+        while True:
+            self.wfile.write(what)
+            time.sleep(0.05)
+
+    def nothing(self, rest: str, headers: dict[str, str]) -> None:
+        """Hangs up."""
+
+    def garbage(self, rest: str, headers: dict[str, str]) -> None:
+        self.wfile.write(os.urandom(5_000))
+
+    def bad_chunks(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(b"-5\r\nab", "Content-Type: image/png", "Transfer-Encoding: chunked")
+
+    def bad_length(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(PHOTO[:9], "Content-Type: image/png", "Content-Length: " + "9" * 5_000)
+
+    def many_headers(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(PHOTO, *(f"X-{number}: a" for number in range(1_000)))
+
+    def long_header(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(PHOTO, "X-Long: " + "a" * 100_000)
+
+
+def serve_hosts(certificate: str | None) -> None:
+    for address in (PHOTOS, PHOTOS6, NAT64):
+        Listener(address, 80, Photos)
+    for port in PORTS:
+        Listener(SILENT, port, Silent)
+        for address in (*PRIVATE, *PRIVATE6):
+            Listener(address, port, Canary)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        secure = Listener(PHOTOS, 443, Photos)
+        secure.socket = context.wrap_socket(
+            secure.socket, server_side=True, do_handshake_on_connect=False
+        )
+
+
+# --- orders
+
+
+def fetch(order: dict[str, object]) -> dict[str, object]:
+    from course_utils.images import BadImage, BadURL, fetch_image
+
+    try:
+        pixels = fetch_image(str(order["url"]), seconds=float(str(order.get("seconds", 5))))
+        return {"size": pixels.shape[:2]}
+    except (BadURL, BadImage) as error:
+        parts = [str(error), error.detail, error.received, error.allowed]
+        return {"error": type(error).__name__, "said": " ".join(parts)}
+
+
+def fetch_carelessly(order: dict[str, object]) -> dict[str, object]:
+    """What a service does that has not heard of all this."""
+    import requests
+
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            return {"text": session.get(str(order["url"]), timeout=2).text}
+        except Exception as error:  # urllib3's and the resolver's own come through as well
+            return {"error": type(error).__name__}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="internet-") as folder:
+        take_a_network(Path(folder))
+        serve_orders()
+
+
+def serve_orders() -> None:
+    global PHOTO
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "PNG")
+    PHOTO = file.getvalue()
+    threading.Thread(target=serve_names, daemon=True).start()
+    serve_hosts(os.environ.get("CERTIFICATE"))
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        order = json.loads(line)
+        faulthandler.dump_traceback_later(30, exit=True)  # a hang is a failure, too
+        before, names, began = canaries.total(), asked.copy(), time.monotonic()
+        result = (fetch_carelessly if order.get("careless") else fetch)(order)
+        seconds = time.monotonic() - began
+        time.sleep(0.02 if "error" in result else 0)  # for a canary to wake up
+        result |= {"canaries": canaries.total() - before, "seconds": seconds}
+        print(json.dumps(result | {"asked": dict(asked - names)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

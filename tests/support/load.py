@@ -1,0 +1,178 @@
+"""Load from a process of its own, and what became of each request.
+
+Two ways of asking, as queueing theory has them:
+
+- open: requests are sent at a fixed rate, each on a connection of its own, however slowly the
+  service answers;
+- closed: each client asks again as soon as it has its answer; it stops once the port is closed.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tests.support.serving import CAR, ROOT
+
+CLOSED = "port closed"  # the connection was refused: nothing was sent
+LOST = "lost"  # sent, and no complete answer
+
+
+@dataclass
+class Outcome:
+    """What became of one request."""
+
+    tag: str
+    path: str
+    status: int | None = None
+    seconds: float = 0.0
+    request_id: str | None = None
+    retry_after: str | None = None
+    version: str | None = None  # of the model that answered
+    failure: str | None = None  # CLOSED or LOST
+    reused: bool = False  # sent on a connection that had carried another request
+
+
+@contextlib.contextmanager
+def load(url: str, **options: float) -> Iterator["subprocess.Popen[str]"]:
+    """Start the load (see the parser below for ``options``); gather it with `outcomes`."""
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    command = [sys.executable, "-m", "tests.support.load", url, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def outcomes(process: "subprocess.Popen[str]", seconds: float = 60) -> list[Outcome]:
+    """Wait for the end of a load."""
+    text, _ = process.communicate(timeout=seconds)
+    assert process.returncode == 0, "the load generator failed"
+    return [Outcome(**json.loads(line)) for line in text.splitlines()]
+
+
+class Client:
+    def __init__(self, url: str, most: float = math.inf):
+        self._most = most
+        host, _, port = url.removeprefix("http://").partition(":")
+        self._address = host, int(port)
+        self.done: list[Outcome] = []
+
+    async def open_loop(self, path: str, rate: float, seconds: float) -> None:
+        start = time.perf_counter()
+        tasks = []
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(start + number / rate - time.perf_counter())
+            tasks.append(asyncio.create_task(self.one_request(f"open-{number}", path)))
+        await asyncio.gather(*tasks)
+
+    async def one_request(self, tag: str, path: str) -> Outcome:
+        began = time.perf_counter()
+        outcome = Outcome(tag, path)
+        self.done.append(outcome)
+        try:
+            streams = await asyncio.open_connection(*self._address)
+        except OSError:
+            outcome.failure = CLOSED
+            return outcome
+        await self._ask(outcome, streams, began, keep=False)
+        return outcome
+
+    def _goes_on(self, end: float) -> bool:
+        return time.perf_counter() < end and len(self.done) < self._most
+
+    async def closed_loop(self, name: str, path: str, seconds: float) -> None:
+        """Ask on one connection as long as the service keeps it, then on the next."""
+        end = time.perf_counter() + seconds
+        number = 0
+        while self._goes_on(end):
+            try:
+                streams = await asyncio.open_connection(*self._address)
+            except OSError:
+                return
+            keep, reused = True, False
+            while keep and self._goes_on(end) and not streams[0].at_eof():
+                outcome = Outcome(f"{name}-{number}", path, reused=reused)
+                number += 1
+                self.done.append(outcome)
+                keep = await self._ask(outcome, streams, time.perf_counter(), keep=True)
+                reused = True
+            streams[1].close()
+
+    async def fresh_loop(self, name: str, path: str, seconds: float) -> None:
+        """Ask on a new connection each time."""
+        end = time.perf_counter() + seconds
+        number = 0
+        while self._goes_on(end):
+            outcome = await self.one_request(f"{name}-{number}", path)
+            if outcome.failure == CLOSED:
+                return
+            number += 1
+
+    async def _ask(self, outcome: Outcome, streams: Any, began: float, *, keep: bool) -> bool:
+        """Fill in ``outcome``; say whether the connection can be used again."""
+        reader, writer = streams
+        try:
+            writer.write(_request(outcome.path, outcome.tag, keep))
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = {n.lower(): v.strip() for n, _, v in (h.partition(":") for h in head[1:])}
+            await reader.readexactly(int(headers.get("content-length", "0")))
+        except (OSError, asyncio.IncompleteReadError):
+            outcome.failure = LOST
+            keep = False
+        else:
+            outcome.status = int(head[0].split()[1])
+            outcome.request_id = headers.get("x-request-id")
+            outcome.retry_after = headers.get("retry-after")
+            outcome.version = headers.get("x-model-version")
+            keep = keep and headers.get("connection") != "close"
+        outcome.seconds = time.perf_counter() - began
+        if not keep:
+            writer.close()
+        return keep
+
+
+def _request(path: str, tag: str, keep: bool) -> bytes:
+    body = json.dumps(CAR).encode() if path == "/api/mpg" else b""
+    lines = [
+        f"{'POST' if body else 'GET'} {path} HTTP/1.1",
+        "Host: course",
+        f"X-Tag: {tag}",
+        f"Connection: {'keep-alive' if keep else 'close'}",
+    ]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+async def main(options: argparse.Namespace) -> list[Outcome]:
+    client, path, seconds = Client(options.url, options.requests), "/api/mpg", options.seconds
+    work = [client.closed_loop(f"kept-{n}", path, seconds) for n in range(options.clients)]
+    work += [client.fresh_loop(f"fresh-{n}", path, seconds) for n in range(options.fresh)]
+    if options.rate:
+        work.append(client.open_loop(path, options.rate, seconds))
+    if options.health:
+        work.append(client.open_loop("/healthz", options.health, seconds))
+    await asyncio.gather(*work)
+    return client.done
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("--seconds", type=float, default=10, help="at most")
+    parser.add_argument("--requests", type=float, default=math.inf, help="of closed loops, at most")
+    parser.add_argument("--rate", type=float, default=0, help="open loop: requests a second")
+    parser.add_argument("--health", type=float, default=0, help="/healthz besides, a second")
+    parser.add_argument("--clients", type=int, default=0, help="closed loop, connections kept")
+    parser.add_argument("--fresh", type=int, default=0, help="closed loop, a connection each")
+    for outcome in asyncio.run(main(parser.parse_args())):
+        print(json.dumps(asdict(outcome)))

@@ -1,0 +1,146 @@
+"""A real server process for tests and benchmarks: started, watched, always stopped."""
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from course_utils.datasets.weights import image_classifier, pets_classifier
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = ROOT / "data" / "models" / "mpg.tflite"
+DIGIT_MODEL = ROOT / "data" / "models" / "digit.tflite"
+COURSE = Path(sys.executable).with_name("course")
+CAR = {
+    "cylinders": 8,
+    "displacement": 307,
+    "horsepower": 130,
+    "weight": 3504,
+    "acceleration": 12,
+    "year": 70,
+    "origin": 1,
+}
+
+
+class Served:
+    """A running server: its ``url``, its ``process`` and what it has printed."""
+
+    def __init__(self, url: str, process: "subprocess.Popen[bytes]", output: Path, errors: Path):
+        self.url = url
+        self.process = process
+        self._output = output
+        self._errors = errors
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
+
+    def text(self) -> str:
+        """Standard output so far."""
+        return self._output.read_text("utf-8")
+
+    def said(self) -> str:
+        """Standard error so far, where the command talks to people."""
+        return self._errors.read_text("utf-8")
+
+    def log(self) -> list[dict[str, Any]]:
+        """The request log so far: its lines are the ones that start with a brace."""
+        return [json.loads(line) for line in self.text().splitlines() if line.startswith("{")]
+
+    def wait_for_log(self, request_id: str, seconds: float = 5) -> dict[str, Any]:
+        """The log line of one request; an answer may arrive a moment before its line."""
+        for line in wait_until(lambda: [e for e in self.log() if e["request_id"] == request_id]):
+            return line
+        raise AssertionError(f"no log line of {request_id}")
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+
+def shipped(name: str) -> Path | None:
+    """The model that the course brings for a service."""
+    models = {
+        "mpg": lambda: MODEL,
+        "image": image_classifier,
+        "digit": lambda: DIGIT_MODEL,
+        "pets": pets_classifier,
+    }
+    return models.get(name, lambda: None)()
+
+
+@contextlib.contextmanager
+def serving(
+    name: str, *, workers: int = 1, model: Path | None = None, seconds: float = 60
+) -> Iterator[Served]:
+    """``course serve NAME`` on a free port, ready; stopped at the end.
+
+    Without ``model`` it serves the one that the course brings, whatever a learner has saved here.
+    """
+    model = model or shipped(name)
+    options = ["--model", str(model)] if model else []
+    command = [str(COURSE), "serve", name, *options]
+    with running(command, workers=workers, seconds=seconds) as served:
+        yield served
+
+
+@contextlib.contextmanager
+def running(command: list[str], *, workers: int = 1, seconds: float = 60) -> Iterator[Served]:
+    """Any server that takes ``--port`` and ``--workers`` and has ``/readyz``."""
+    port = free_port()
+    options = ["--port", str(port), "--workers", str(workers)]
+    with tempfile.TemporaryDirectory(prefix="served-") as folder:
+        output = Path(folder) / "stdout"
+        errors = Path(folder) / "stderr"
+        with output.open("wb") as out, errors.open("wb") as err:
+            process = subprocess.Popen([*command, *options], stdout=out, stderr=err, cwd=ROOT)
+        served = Served(f"http://127.0.0.1:{port}", process, output, errors)
+        try:
+            wait_until_ready(served, errors, seconds)
+            yield served
+        finally:
+            stop(process)
+
+
+def wait_until_ready(served: Served, errors: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and served.process.poll() is None:
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(f"{served.url}/readyz", timeout=5).ok:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"not ready\n{served.text()}\n{errors.read_text('utf-8')}")
+
+
+def wait_until(condition: Any, seconds: float = 5) -> Any:
+    """What ``condition()`` returns as soon as that is true; at the deadline, what it is then."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return value
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End a process, politely first."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,298 @@
+"""From a CSV of labels to two parts that share nothing, and through the whole path with 77."""
+
+import io
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from course_utils.training import labelled_images, transfer
+from course_utils.datasets import CIFAR10_CLASSES, load_cifar10
+from course_utils.export import litert
+from course_utils.services import image
+from tests.conftest import ROOT
+
+SIZE = 32
+
+
+def picture(random, number):
+    """One of 11 colours in one of 7 patterns, and some noise: classes that can be told apart."""
+    hue, pattern = number % 11, number // 11
+    colour = np.array(Image.new("HSV", (1, 1), (23 * hue, 255, 220)).convert("RGB"), int)
+    y, x = np.mgrid[:24, :30] // (3 if pattern % 2 else 6)
+    dark = [0 * x, x % 2, x % 2, y % 2, y % 2, (x + y) % 2, (x + y) % 2][pattern]
+    noisy = colour * (1 - 0.8 * dark[..., None]) + random.integers(-25, 26, (24, 30, 3))
+    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+
+
+def folder_of(place, sizes, seed=1):
+    """Pictures in a sub-folder a class, and the CSV beside them; returns the CSV."""
+    random, rows = np.random.default_rng(seed), []
+    for number, (label, size) in enumerate(sizes.items()):
+        (place / label).mkdir(parents=True)
+        for k in range(size):
+            name = f"{label}/{k}.png"
+            picture(random, number).save(place / name)
+            rows.append((name, label))
+    table = pd.DataFrame(rows, columns=["file", "label"]).sample(frac=1, random_state=seed)
+    table.to_csv(place / "labels.csv", index=False)
+    return place / "labels.csv"
+
+
+@pytest.fixture
+def csv(tmp_path):
+    return folder_of(tmp_path / "birds", {"robin": 40, "wren": 11, "kite": 2})
+
+
+def pixels(file):
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+def test_the_table_has_what_the_csv_names(csv):
+    table = labelled_images.read_labels(csv)
+    written = pd.read_csv(csv)
+    assert list(table["label"]) == list(written["label"])
+    assert [pixels(file).shape for file in table["file"]] == [(24, 30, 3)] * 53
+    assert table["digest"].nunique() == 53
+
+
+def test_columns_of_other_names_and_a_folder_elsewhere(csv, tmp_path):
+    other = tmp_path / "train.csv"
+    table = pd.read_csv(csv).rename(columns={"file": "filepaths", "label": "species"})
+    table.assign(width=30).to_csv(other, index=False, encoding="utf-8-sig")  # as Excel saves it
+    read = labelled_images.read_labels(
+        other, csv.parent, file_column="filepaths", label_column="species"
+    )
+    assert set(read["label"]) == {"robin", "wren", "kite"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("file,species\na.png,wren\n", "no column 'label'; it has 'file', 'species'"),
+        ("file;label\na.png;wren\n", "no column 'file'; it has 'file;label'"),
+        ("file,label\n", "names no pictures"),
+        ("", "cannot be read as a CSV"),
+        ('file,label\n"a.png,wren\n', "cannot be read as a CSV"),
+        ("file,label\nrobin/0.png,robin\nwren/0.png, \n", "the label of row 2 is empty"),
+        ("file,label\nrobin/0.png,robin\nwren/0.png\n", "the label of row 2 is empty"),
+        ("file,label\nrobin/0.png,robin\nwren/0.png,wren,3\n", "cannot be read as a CSV"),
+        ("file,label\nrobin/0.png,robin\nrobin/1.png,robin\n", "one class only"),
+        ("file,label\nrobin/0.png,robin\nrobin/0.png,wren\n", "two labels: 0.png, 0.png"),
+        (
+            "file,label\nrobin/0.png,robin\nwren/0.png,wren\nwren/0.png,wren\n",
+            "0.png is there twic",
+        ),
+        ("file,label\nrobin/0.png,robin\nlabels.csv,wren\n", "labels.csv: "),
+    ],
+)
+def test_a_bad_csv_is_refused_by_name(csv, content, said):
+    csv.write_text(content)
+    with pytest.raises(ValueError, match=r"^labels\.csv") as raised:
+        labelled_images.read_labels(csv)
+    assert said in str(raised.value)
+
+
+def test_a_csv_of_other_bytes_is_refused(csv):
+    csv.write_bytes("file,label\nö.png,wren\n".encode("utf-16"))
+    with pytest.raises(ValueError, match="UTF-8"):
+        labelled_images.read_labels(csv)
+
+
+def test_pictures_that_are_not_there_are_named_and_counted(csv):
+    for number in range(5):
+        (csv.parent / f"wren/{number}.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"53 pictures, of which .*and 2 more are not in"):
+        labelled_images.read_labels(csv)
+    with pytest.raises(FileNotFoundError, match="give the path of the CSV"):
+        labelled_images.read_labels(csv.with_name("none.csv"))
+
+
+def test_the_same_picture_under_two_names(csv):
+    """As a PNG and as a BMP: other bytes, the same pixels."""
+    with csv.open("a") as file:
+        file.write("wren/again.bmp,wren\n")
+    Image.open(csv.parent / "wren/3.png").save(csv.parent / "wren/again.bmp")
+    with pytest.raises(ValueError, match=r"again.bmp is there twice.*duplicates=\"first\""):
+        labelled_images.read_labels(csv)
+    table = labelled_images.read_labels(csv, duplicates="first")
+    assert len(table) == 53
+    assert not table["file"].str.endswith("again.bmp").any()
+    with pytest.raises(ValueError, match='"refuse" or "first"'):
+        labelled_images.read_labels(csv, duplicates="last")
+
+
+def test_the_split_is_stratified(csv):
+    table = labelled_images.read_labels(csv)
+    parts = labelled_images.split(table, seed=3)
+    assert parts.test["label"].value_counts().to_dict() == {"robin": 8, "wren": 2, "kite": 1}
+    assert sorted([*parts.training["file"], *parts.test["file"]]) == sorted(table["file"])
+    again = labelled_images.split(table, seed=3)
+    assert list(again.test["file"]) == list(parts.test["file"])
+    other = labelled_images.split(table, seed=4)
+    assert list(other.test["file"]) != list(parts.test["file"])
+
+
+def test_a_class_of_one_picture_cannot_be_split(csv):
+    table = labelled_images.read_labels(csv)
+    lonely = table.drop(table.index[table["label"] == "kite"][0])
+    with pytest.raises(ValueError, match="with: kite is there once"):
+        labelled_images.split(lonely)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        labelled_images.split(table, share=20)
+
+
+@pytest.mark.parametrize(("to", "wanted"), [(None, 32), (5, 5), (50, 50)])
+def test_balanced_brings_each_class_to_the_same_number(csv, to, wanted):
+    parts = labelled_images.split(labelled_images.read_labels(csv))
+    even = labelled_images.balanced(parts, to=to)
+    assert set(even.training["label"].value_counts()) == {wanted}
+    assert even.test is parts.test
+    # Each picture as often as the others of its class, give or take one; each at first as it is.
+    for _, rows in even.training.groupby("label"):
+        counts = rows["file"].value_counts()
+        assert counts.max() - counts.min() <= 1
+        for _, copies in rows.groupby("file")["copy"]:
+            assert sorted(copies) == list(range(len(copies)))
+    twice = labelled_images.balanced(even, to=40)
+    assert set(twice.training["label"].value_counts()) == {40}
+    with pytest.raises(ValueError, match="give 1 or more"):
+        labelled_images.balanced(parts, to=0)
+
+
+def test_no_copy_of_a_test_picture_is_learnt_from(tmp_path):
+    """Each picture is of one colour, its own: mirroring, turning, contrast cannot hide that."""
+    levels = itertools.product(range(0, 256, 51), repeat=3)
+    rows = []
+    for number, colour in enumerate(itertools.islice(levels, 150)):
+        label = "a" if number < 120 else "b" if number < 145 else "c"
+        Image.new("RGB", (20, 20), colour).save(tmp_path / f"{number}.png")
+        rows.append((f"{number}.png", label))
+    csv = tmp_path / "labels.csv"
+    pd.DataFrame(rows, columns=["file", "label"]).sample(frac=1, random_state=2).to_csv(csv)
+    parts = labelled_images.split(labelled_images.read_labels(csv))
+    even = labelled_images.balanced(parts, to=100)
+    assert len(even.training) == 300
+
+    def colours(part):
+        """That of each picture, as it is after all changes."""
+        pixels = labelled_images.pictures(part, SIZE).astype(float).reshape(len(part), -1, 3)
+        assert np.ptp(pixels, axis=1).max() <= 2
+        return [tuple(np.round(pixel / 51)) for pixel in pixels.mean(axis=1)]
+
+    learnt, tested = colours(even.training), colours(even.test)
+    assert len(set(tested)) == len(tested) == 30
+    assert len(set(learnt)) == 120  # all others, and the copies are of them
+    assert not set(learnt) & set(tested)
+
+
+def test_copies_are_no_plain_repetitions(csv):
+    even = labelled_images.balanced(labelled_images.split(labelled_images.read_labels(csv)))
+    made = labelled_images.pictures(even.training, SIZE)
+    copied = np.flatnonzero(even.training["copy"])
+    assert len(copied) == 96 - 32 - 9 - 1
+    different = {picture.tobytes() for picture in made}
+    assert len(different) > 0.97 * len(made)
+
+
+def test_parts_with_a_common_picture_are_refused(csv):
+    table = labelled_images.read_labels(csv).assign(copy=0)
+    with pytest.raises(ValueError, match=r"share pictures \(1\)"):
+        labelled_images.Parts(table.iloc[:21], table.iloc[20:])
+    altered = table.iloc[:1].assign(copy=3)
+    with pytest.raises(ValueError, match="share pictures"):
+        labelled_images.Parts(altered, table)
+
+
+def test_pictures_are_as_in_their_files_but_for_copies(csv):
+    parts = labelled_images.split(labelled_images.read_labels(csv))
+    made = labelled_images.pictures(parts.test, SIZE)
+    first = Image.open(parts.test["file"][0]).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    assert (made.shape, made.dtype) == ((11, SIZE, SIZE, 3), np.uint8)
+    assert (made[0] == np.asarray(first)).all()
+    assert labelled_images.numbers(parts.test, parts.classes).max() == 2
+    even = labelled_images.balanced(parts)
+    once, again, other = (labelled_images.pictures(even.training, SIZE, seed=s) for s in (1, 1, 2))
+    assert (once == again).all()
+    differs = (once != other).any(axis=(1, 2, 3))
+    assert not differs[even.training["copy"] == 0].any()
+    assert differs[even.training["copy"] > 0].mean() > 0.95
+
+
+def test_an_altered_copy_still_looks_like_its_picture():
+    """Averages of light and colour stay near; the one is the other mirrored, turned, nearer."""
+    photos = load_cifar10()[0][0][:64].astype(np.float32)
+    altered = np.asarray(labelled_images.augmentation(3)(photos, training=True))
+    assert altered.min() >= 0
+    assert altered.max() <= 255
+    assert np.abs(altered.mean((1, 2)) - photos.mean((1, 2))).mean() < 12
+    assert (np.asarray(labelled_images.augmentation(3)(photos, training=False)) == photos).all()
+
+
+def test_a_damaged_picture_is_named(csv):
+    file = csv.parent / "robin/7.png"
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=r"7\.png: "):
+        labelled_images.read_labels(csv)
+
+
+def test_sizes_fall_evenly():
+    sizes = labelled_images.unbalanced_sizes(["a", "b", "c"], 400, 16)
+    assert sizes == {"a": 400, "b": 100, "c": 25}
+
+
+def test_cifar10_as_files(tmp_path):
+    csv = labelled_images.write_cifar10(tmp_path / "x", {"cat": 5, "ship": 3}, part="test")
+    table = labelled_images.read_labels(csv)
+    images, labels = load_cifar10()[1]
+    assert table["label"].value_counts().to_dict() == {"cat": 5, "ship": 3}
+    for file, label in zip(table["file"], table["label"], strict=True):
+        number = int(file[-9:-4])
+        assert CIFAR10_CLASSES[labels[number]] == label
+        assert (pixels(file) == images[number]).all()
+
+
+def test_77_classes_from_the_csv_to_the_service(tmp_path):
+    """As many as the bird species of the article; classes of 12 down to 4 pictures."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+    names = [f"species {number:02d}" for number in range(77)]
+    sizes = labelled_images.unbalanced_sizes(names, 12, 3)
+    csv = folder_of(tmp_path / "birds", sizes)
+    parts = labelled_images.split(labelled_images.read_labels(csv))
+    even = labelled_images.balanced(parts)
+    assert len(even.training) == 77 * 10
+    base = transfer.frozen_base(size=64)
+    pixels = [labelled_images.pictures(part, 64) for part in (even.training, even.test)]
+    found = transfer.features(base, np.concatenate(pixels))
+    seen, unseen = found[: len(even.training)], found[len(even.training) :]
+    head = transfer.new_head(base.width, 77)
+    head.compile(
+        keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    wanted = labelled_images.numbers(even.test, even.classes)
+    head.fit(seen, labelled_images.numbers(even.training, even.classes), epochs=15, verbose=0)
+    accuracy = head.evaluate(unseen, wanted, verbose=0)[1]
+    assert accuracy > 0.3  # guessing gives 0.013
+    model = tmp_path / "birds.tflite"
+    litert.convert(transfer.joined(base, head), model, labels=even.classes, report=lambda *_: None)
+    client = image.create_app(model).test_client()
+    likely = head.predict(unseen, verbose=0)
+    for row in range(5):
+        photo = (io.BytesIO(Path(even.test["file"][row]).read_bytes()), "bird.png")
+        answer = client.post("/api/image", data={"image": photo}).get_json()["pred"]
+        assert len(answer) == 5
+        assert answer[0]["name"] == even.classes[likely[row].argmax()]
+        assert answer[0]["prob"] == pytest.approx(likely[row].max(), abs=1e-3)
+
+
+def test_the_old_generator_is_not_used():
+    """ImageDataGenerator is deprecated; Keras' layers have taken its place."""
+    for folder in ("course_utils", "notebooks"):
+        for file in (ROOT / folder).glob("*transfer*"):
+            assert "ImageDataGenerator(" not in file.read_text("utf-8")
+    assert "ImageDataGenerator" not in (ROOT / "course_utils/labelled_images.py").read_text("utf-8")

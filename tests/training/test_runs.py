@@ -1,0 +1,246 @@
+"""Run folders are never shared, and the log holds what was printed."""
+
+import io
+import logging
+import re
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from rich.progress import track
+
+from course_utils.training import runs
+
+ASK = (
+    "import sys; from course_utils.training.runs import new_run; print(new_run(*sys.argv[1:]).name)"
+)
+
+
+def ask(folder: Path, description: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, str(folder), description],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_numbers_rise_and_gaps_are_not_filled(tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    assert runs.new_run(folder, "first try").name == "00000-first-try"
+    (folder / "00041-from-elsewhere").mkdir()
+    (folder / "notes").mkdir()
+    (folder / "00099.txt").touch()
+    assert runs.new_run(folder).name == "00100"
+    assert (folder / "00100").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("description", "name"),
+    [
+        ("lr=0.01, Adam", "00000-lr-0.01-Adam"),
+        ("a/b\\c:d*e?f", "00000-a-b-c-d-e-f"),
+        ("../../outside", "00000-outside"),
+        ("ends in a dot. ", "00000-ends-in-a-dot"),  # which Windows would drop
+        ("größer", "00000-größer"),
+        ("  ", "00000"),
+        ("x" * 500, "00000-" + "x" * runs.LONGEST),
+    ],
+)
+def test_any_description_makes_a_name_that_every_system_takes(
+    tmp_path: Path, description: str, name: str
+) -> None:
+    run = runs.new_run(tmp_path, description)
+    assert run.name == name
+    assert run.parent == tmp_path
+
+
+def test_a_hundred_processes_get_a_hundred_folders(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        names = list(pool.map(lambda i: ask(tmp_path, f"d{i % 3}"), range(100)))
+    assert len(set(names)) == 100
+    assert sorted(name[:5] for name in names) == [f"{i:05d}" for i in range(100)]
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == set(names)
+
+
+def test_both_streams_go_to_the_file_and_still_to_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sys.stdout, sys.stderr
+    with runs.tee(tmp_path) as log:
+        print("to output")
+        print("to error: ä", file=sys.stderr)
+        print("no newline", end="")
+    assert (sys.stdout, sys.stderr) == before
+    assert log == tmp_path / "log.txt"
+    assert log.read_text("utf-8") == "to output\nto error: ä\nno newline\n"
+    assert capsys.readouterr() == ("to output\nno newline", "to error: ä\n")
+
+
+def test_what_was_printed_is_in_the_file_before_the_end(tmp_path: Path) -> None:
+    code = (
+        "import os, signal; from course_utils.training.runs import tee\n"
+        f"with tee({str(tmp_path / 'log')!r}): print('so far'); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    assert (tmp_path / "log").read_text() == "so far\n"
+
+
+def test_an_exception_passes_and_its_traceback_is_logged(tmp_path: Path) -> None:
+    before = sys.stdout
+
+    def fails() -> None:
+        print("half a line", end="")
+        _ = 1 / 0
+
+    with pytest.raises(ZeroDivisionError), runs.tee(tmp_path / "log"):
+        fails()
+    assert sys.stdout is before
+    text = (tmp_path / "log").read_text()
+    assert text.startswith("half a line\nTraceback (most recent call last):\n")
+    assert text.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_nested_logs_each_hold_what_was_printed_within(tmp_path: Path) -> None:
+    with runs.tee(tmp_path / "outer"):
+        print("one")
+        with runs.tee(tmp_path / "inner"):
+            print("two")
+        print("three")
+    with runs.tee(tmp_path / "outer"):  # a run that goes on: appended
+        print("four")
+    assert (tmp_path / "outer").read_text() == "one\ntwo\nthree\nfour\n"
+    assert (tmp_path / "inner").read_text() == "two\n"
+
+
+class NotebookStream(io.TextIOBase):
+    """As ipykernel's: no file behind it. A stand-in, as a kernel would be a second process."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
+
+
+def test_streams_of_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = NotebookStream()
+    monkeypatch.setattr(sys, "stdout", stream)
+    with runs.tee(tmp_path / "log"):
+        print("seen")
+        with pytest.raises(io.UnsupportedOperation):
+            sys.stdout.fileno()
+        assert not sys.stdout.isatty()
+    assert sys.stdout is stream
+    assert stream.text == "seen\n"
+
+
+def test_without_any_console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # pythonw on Windows
+    with runs.tee(tmp_path / "log"):
+        print("only in the file", flush=True)
+    assert (tmp_path / "log").read_text() == "only in the file\n"
+
+
+def test_who_kept_the_stream_can_go_on_writing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = logging.getLogger("test_runs")
+    with runs.tee(tmp_path / "log"):
+        handler = logging.StreamHandler(sys.stderr)
+        logger.addHandler(handler)
+        logger.warning("within")
+    logger.warning("after")
+    logger.removeHandler(handler)
+    assert (tmp_path / "log").read_text() == "within\n"
+    assert capsys.readouterr().err == "within\nafter\n"
+
+
+def test_a_stream_that_somebody_else_put_in_place_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # so that it is put back after the test
+    with runs.tee(tmp_path / "log"):
+        sys.stdout = theirs
+    assert sys.stdout is theirs
+
+
+def test_of_a_progress_bar_the_last_state_is_logged(tmp_path: Path) -> None:
+    with runs.tee(tmp_path / "log"):
+        for step in range(1, 4):  # as tqdm writes
+            print(f"\r{step * 33}%|{'█' * step}", end="", file=sys.stderr)
+            print(f"\x1b[1m{step}/3\x1b[0m" + "\b" * 9 + "\r", end="")  # as Keras does
+        print("\r100%|███", file=sys.stderr)
+        print(" \r\x1b[32m3/3\x1b[0m loss: 0.5   ")
+        print("as on Windows\r\n", end="")
+    assert (tmp_path / "log").read_text("utf-8") == "100%|███\n3/3 loss: 0.5\nas on Windows\n"
+
+
+def test_rich_and_keras_find_a_stream_they_can_use(tmp_path: Path) -> None:
+    with runs.tee(tmp_path / "log"):
+        assert sum(track(range(5), "counting")) == 10
+        from keras.utils import Progbar
+
+        bar = Progbar(200)
+        for step in range(201):
+            bar.update(step, [("loss", 0.25)])
+    text = (tmp_path / "log").read_text("utf-8")
+    assert "counting" in text
+    assert len(re.findall(r"^200/200 .*loss: 0.2500$", text, re.MULTILINE)) == 1
+    assert "199/200" not in text
+    assert "\x1b" not in text
+    assert "\b" not in text
+
+
+def test_an_endless_bar_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with runs.tee(tmp_path / "log"):
+        for step in range(10_000):
+            sys.stdout.write(f"\r{step} of many")
+        assert len(sys.stdout._line) < 50
+        for _ in range(1_000):
+            sys.stdout.write("\r")
+        assert len(sys.stdout._line) < 50
+    assert (tmp_path / "log").read_text() == "9999 of many\n"
+
+
+def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
+    def talk(who: int) -> None:
+        for _ in range(100):
+            sys.stdout.write(f"{who} says a whole line\n")
+
+    with runs.tee(tmp_path / "log"):
+        threads = [threading.Thread(target=talk, args=(i,)) for i in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert len(lines) == 800
+    assert all(re.fullmatch(r"\d says a whole line", line) for line in lines)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts handles in Linux' /proc")
+def test_no_handle_is_left(tmp_path: Path) -> None:
+    count = len(list(Path("/proc/self/fd").iterdir()))
+    for number in range(20):
+        with runs.tee(tmp_path / f"log{number}"):
+            print("x")
+        runs.new_run(tmp_path / "runs")
+    assert len(list(Path("/proc/self/fd").iterdir())) == count
+
+
+def test_a_log_that_cannot_be_opened_leaves_the_streams_alone(tmp_path: Path) -> None:
+    before = sys.stdout
+    with pytest.raises(OSError, match="missing"), runs.tee(tmp_path / "missing" / "log"):
+        pass
+    assert sys.stdout is before
