@@ -53,6 +53,7 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 unit: $(PAGE)
 	@$(BIN)/python tools/programs.py chromium curl git --where-possible apache2 apxs systemd-analyze

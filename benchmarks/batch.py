@@ -108,7 +108,7 @@ def batch(source: Path) -> dict[str, float]:
 
 
 def child(source: Path) -> None:
-    from course_utils.inference.batch import predict_file
+    from course_utils.inference import predict_file
 
     target = source.with_name(f"out{source.suffix}")
     found = predict_file(source, target, model=MODEL)

@@ -24,8 +24,7 @@ from rich.table import Table
 from sklearn.datasets import load_digits
 
 from course_utils.datasets import load_mnist
-from course_utils.inference.predictor import Predictor
-from course_utils.services.digit import shipped_model
+from course_utils.inference import Predictor, shipped_model
 from tests.support.serving import serving
 
 Form = Callable[[Image.Image, np.random.Generator], Image.Image]
@@ -100,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--model", type=Path, default=shipped_model())
+    parser.add_argument("--model", type=Path, default=shipped_model("digit"))
     options = parser.parse_args()
     pictures, labels = load_mnist()[1]
     chosen = np.random.default_rng(options.seed).permutation(len(labels))[: options.count]

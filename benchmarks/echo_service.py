@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Flask, jsonify, request
 
-from course_utils.serving.production import run
 from course_utils.services.http.watch import Host
+from course_utils.serving.production import run
 
 
 def create(host: Host) -> Callable[..., Any]:

@@ -22,7 +22,7 @@ from PIL import Image
 from benchmarks.compare import Found, in_turns, main
 from benchmarks.wrk import Measured, measure
 from course_utils.environment import data_folder
-from course_utils.datasets.weights import image_classifier
+from course_utils.inference import shipped_model
 from tests.support.serving import ROOT, running, serving
 
 WORKERS = 2
@@ -41,7 +41,7 @@ def cat() -> bytes:
 
 def floor(photo: Path, seconds: int) -> Measured:
     """Photos a second, all processes together."""
-    options = [str(photo), str(image_classifier()), "--seconds", str(seconds)]
+    options = [str(photo), str(shipped_model("image")), "--seconds", str(seconds)]
     command = [sys.executable, "-m", "benchmarks.image_floor", *options]
     loops = [
         subprocess.Popen(

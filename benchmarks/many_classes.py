@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from course_utils.training import labelled_images, transfer
 from course_utils.datasets import CIFAR10_CLASSES
 from course_utils.environment import quiet_native_stderr, set_seeds
+from course_utils.training import labelled_images, transfer
 
 STEPS, BATCH, EXAM = 1000, 128, 100
 WAYS = ("as they are", "as they are, fewer steps", "repeated", "altered copies")

@@ -23,10 +23,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from course_utils.datasets import weights
 from course_utils.datasets import CIFAR10_CLASSES, load_cifar10
 from course_utils.images import read_image
-from course_utils.inference.predictor import Predictor
+from course_utils.inference import Predictor, shipped_model
 from course_utils.training.transfer import labelled_folder
 from tests.support.serving import serving
 
@@ -51,7 +50,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 def served(photos: Sequence[bytes]) -> Iterator[bool]:
     """For each photo, whether the service takes it for a dog."""
-    with serving("pets", model=weights.pets_classifier()) as server, requests.Session() as session:
+    with serving("pets", model=shipped_model("pets")) as server, requests.Session() as session:
         for photo in track(photos, "asking the service", transient=True):
             body = json.dumps({"image": base64.b64encode(photo).decode()})
             answer = session.post(f"{server.url}/", data=body, timeout=20)
@@ -60,7 +59,7 @@ def served(photos: Sequence[bytes]) -> Iterator[bool]:
 
 
 def by_imagenet(photos: Sequence[bytes]) -> Iterator[bool]:
-    network = Predictor.load(weights.image_classifier())
+    network = Predictor.load(shipped_model("image"))
     for photo in track(photos, "asking ImageNet", transient=True):
         shares = network.predict(read_image(photo, size=(224, 224))[None])[0]
         yield shares[DOGS].sum() > shares[CATS].sum()

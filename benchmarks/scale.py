@@ -33,13 +33,13 @@ from benchmarks.compare import Found, in_turns, ratio, show
 from benchmarks.image_service import cat
 from benchmarks.servers import machine
 from benchmarks.wrk import Measured, measure, need_wrk
+from course_utils.inference import shipped_model
 from course_utils.serving import ray as on_ray
-from course_utils.datasets.weights import image_classifier
 from tests.support.raylets import Shot, children, kill_raylet, raylets, serves, shoot
 from tests.support.serving import CAR, MODEL, ROOT, serving
 
 STORED = ROOT / "data" / "scale.json"
-MODELS = {"mpg": MODEL, "image": image_classifier()}
+MODELS = {"mpg": MODEL, "image": shipped_model("image")}
 CLIENTS = 8
 NOTE = (
     "One machine, with wrk on the same cores. What is compared was loaded in turns, in several "

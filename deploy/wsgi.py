@@ -16,9 +16,10 @@ metrics = Path(tempfile.gettempdir()) / f"course-metrics-{os.getppid()}"
 metrics.mkdir(exist_ok=True)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
 
-from course_utils.services.mpg import create_app, shipped_model  # noqa: E402
+from course_utils.inference import shipped_model  # noqa: E402
+from course_utils.services.mpg import create_app  # noqa: E402
 
-application = create_app(os.environ.get("COURSE_MODEL") or shipped_model())
+application = create_app(os.environ.get("COURSE_MODEL") or shipped_model("mpg"))
 # Loaded to stay: collections of garbage need not look through it, which would stop all requests.
 gc.collect()
 gc.freeze()

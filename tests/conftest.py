@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.support import ROOT
 from tools.install import EXE, uv_environment
 from tools.programs import find
 
-ROOT = Path(__file__).resolve().parents[1]
 # Chromium as root, in a container, without a screen.
 BROWSER_FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 Resolver = Callable[..., "subprocess.CompletedProcess[str]"]

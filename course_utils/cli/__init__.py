@@ -1,6 +1,7 @@
 """The command ``course``: open, run and serve the course (``course --help``).
 
-A module for each group of commands; what they do is in the library, here it meets the terminal.
+A module for each group of commands parses, calls the library and prints; nothing else in the
+library prints to a terminal. This room computes nothing. No other room imports from it.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Open a service's page in the browser as soon as it answers.
 
-``python -m course_utils.browse URL`` waits for the service in a process of its own, beside the
+``python -m course_utils.cli.browse URL`` waits for the service in a process of its own, beside the
 one that serves.
 """
 
@@ -19,7 +19,7 @@ PATIENCE = 60.0  # seconds that a service may take to start
 def open_when_ready(url: str) -> None:
     """Start waiting, and return at once."""
     # In a group of its own: Ctrl-C is meant for the server. It ends when its input does: with us.
-    command = [sys.executable, "-m", "course_utils.browse", url]
+    command = [sys.executable, "-m", "course_utils.cli.browse", url]
     if sys.platform == "win32":
         group = subprocess.CREATE_NEW_PROCESS_GROUP
         subprocess.Popen(command, stdin=subprocess.PIPE, creationflags=group)

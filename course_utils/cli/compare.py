@@ -8,12 +8,12 @@ import click
 from rich.table import Table
 
 from course_utils.cli.console import console
+from course_utils.cli.exit_codes import EXIT_CODES
 
 if TYPE_CHECKING:
-    from course_utils.registry.canary import Comparison
+    from course_utils.registry import Comparison
 
 COLOURS = {"promote": "green", "keep": "red", "wait for more": "yellow"}
-EXIT_CODES = {"keep": 0, "promote": 4, "wait for more": 5}  # as of `course drift`: act, too little
 TRAFFIC = (
     ("requests", "requests answered", ",d"),
     ("errors", "errors of ours", ",d"),
@@ -54,9 +54,8 @@ def compare(
 
     Exits with 0 for "keep", 4 for "promote" and 5 for "wait for more"; 1 and 2 are errors.
     """
-    from course_utils.inference import labelled_rows
+    from course_utils.inference import labelled_rows, read_examples
     from course_utils.registry import canary
-    from course_utils.inference.request_log import read_examples
 
     if (requests is None) == (labelled is None):
         raise click.UsageError("Give --requests FOLDER or --labelled FILE.csv, one of them.")

@@ -1,11 +1,24 @@
 """``course drift``."""
 
+import json
+import time
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from rich.markup import escape
+from rich.table import Table
 
 from course_utils.cli.console import console
+from course_utils.cli.exit_codes import EXIT_CODES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from course_utils.drift.monitor import Look, Task
+
+COLOURS = {"keep": "green", "watch": "yellow", "retrain": "red", "too few": "blue"}
 
 
 @click.command()
@@ -55,6 +68,72 @@ def drift(name: str, as_json: bool, every: float | None, **options: Any) -> None
     from course_utils.drift import monitor
 
     try:
-        raise SystemExit(monitor.watch(monitor.Task(**options), every, console, as_json))
+        raise SystemExit(_watch(monitor.Task(**options), every, as_json))
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _watch(task: "Task", every: float | None, as_json: bool) -> int:
+    """Look once, or every so many minutes until Ctrl-C; the exit code is that of the last look.
+
+    Raises:
+        OSError, ValueError: as `monitor.look`; with ``every`` only where the task itself is wrong.
+    """
+    from course_utils.drift import monitor
+
+    training = monitor.training_data(task.reference)
+    if task.since is not None:
+        monitor.moment(task.since)  # wrong the first time, wrong every time
+    if every is None:
+        found = monitor.look(task, training)
+        if as_json:
+            click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+        else:
+            _print(found)
+        return EXIT_CODES[found.verdict]
+    code = EXIT_CODES["too few"]
+    try:
+        while True:
+            code = _look_again(task, training, as_json)
+            time.sleep(every * 60)
+    except KeyboardInterrupt:
+        return code
+
+
+def _look_again(task: "Task", training: "pd.DataFrame", as_json: bool) -> int:
+    from course_utils.drift import monitor
+
+    now = datetime.now().astimezone().isoformat(" ", "seconds")
+    try:
+        found = monitor.look(task, training)
+    except (OSError, ValueError) as error:  # the next look may find it mended
+        text, code = {"error": str(error)}, 1
+        line = f"{now}  error: {error}"
+    else:
+        text, code = found.to_dict(), EXIT_CODES[found.verdict]
+        line = f"{now}  {found.verdict}  {found.requests} requests. {found.reasons[0]}"
+    if as_json:
+        click.echo(json.dumps({"time": now} | text, allow_nan=False))
+    else:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    return code
+
+
+def _print(found: "Look") -> None:
+    """The verdict, why, and a table of what has changed."""
+    console.print(found.verdict.upper(), style=f"bold {COLOURS[found.verdict]}")
+    for line in found.reasons + [f"Note: {note}" for note in found.notes]:
+        console.print(line, markup=False, highlight=False)
+    if found.report is None:
+        return
+    old, new = found.report.rows
+    console.print(f"{new:,} requests were compared with {old:,} training rows.", highlight=False)
+    changed = found.report.columns[found.report.columns["verdict"] != "no change"]
+    if changed.empty:
+        return
+    table = Table("column", "test", "size", "surely", "p, adjusted", "verdict")
+    shown = changed[["column", "test", "effect", "effect_low", "p_adjusted", "verdict"]]
+    for column, test, size, surely, p_value, verdict in shown.itertuples(index=False):
+        numbers = f"{size:.2f}", f"{surely:.2f}", f"{p_value:.1e}"
+        table.add_row(escape(column), test, *numbers, verdict)
+    console.print(table)

@@ -11,17 +11,17 @@ from course_utils.cli.console import console, steps
 @click.command()
 def fetch() -> None:
     """Check all data; bring pretrained weights, MNIST and CIFAR-10 into Keras' cache."""
-    from course_utils.datasets import weights
-    from course_utils.datasets import digests, verified
+    from course_utils.datasets import digests, keras_cache, verified
+    from course_utils.training import pretrained
 
     try:
         files = [verified(name) for name in digests()]
         console.print(f"All {len(files)} data files are here and unchanged.")
         with steps() as report:
-            sources = weights.fetch(report=report)
+            sources = pretrained.fetch(report=report)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
-    console.print(f"What Keras downloads is in {weights.cache_folder()}:", soft_wrap=True)
+    console.print(f"What Keras downloads is in {keras_cache.cache_folder()}:", soft_wrap=True)
     for name, source in sources.items():
         console.print(f"  {name}: {source}", highlight=False)
 

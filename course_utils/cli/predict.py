@@ -102,9 +102,9 @@ def _find(name: str, store: Path | None) -> Path:
         record = registry.load(name, version, store=store)
         registry.verify(record)
         return record.model
-    from course_utils.services.mpg import find_model
+    from course_utils.inference import find_model
 
-    return find_model()
+    return find_model(name)
 
 
 def _report(done: "Summary", target: Path) -> None:

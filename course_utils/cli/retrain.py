@@ -9,9 +9,10 @@ from rich.progress import Progress, TimeElapsedColumn
 
 from course_utils.cli.compare import print_comparison
 from course_utils.cli.console import console
+from course_utils.cli.exit_codes import EXIT_CODES
 
 if TYPE_CHECKING:
-    from course_utils.registry.retraining import Outcome
+    from course_utils.registry import Outcome
 
 COLOURS = {"keep": "green", "watch": "yellow", "promoted": "green", "on trial": "green"}
 
@@ -53,8 +54,7 @@ def retrain(name: str, rows: Path, as_json: bool, **options: Any) -> None:
     or failed the notebook's own checks; 1 and 2 are errors, as in any command. The served version
     stays in all cases but 4.
     """
-    from course_utils.registry.retraining import EXIT_CODES
-    from course_utils.registry.retraining import retrain as run
+    from course_utils.registry import retrain as run
 
     columns = (*Progress.get_default_columns(), TimeElapsedColumn())
     silent = as_json or not console.is_terminal  # a log file has no use for a bar

@@ -1,7 +1,6 @@
 """``course serve``."""
 
 import contextlib
-import importlib
 import socket
 from pathlib import Path
 
@@ -9,11 +8,9 @@ import click
 
 from course_utils.services import SERVICES
 
-WITH_PAGE = ("image", "digit")  # services that have a page
-
 
 @click.command()
-@click.argument("name", type=click.Choice(SERVICES))
+@click.argument("name", type=click.Choice(list(SERVICES)))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
@@ -54,22 +51,22 @@ def serve(
     that is promoted.
     """
     from course_utils.cli.browse import open_when_ready
-    from course_utils.serving.production import serve as run_server
+    from course_utils.serving import production
 
-    if name == "hello" and (model or store):
-        raise click.UsageError("The hello service has no model.")
+    service = SERVICES[name]
+    if service.default_model is None and (model or store):
+        raise click.UsageError(f"The {name} service has no model.")
     if model and store:
         raise click.UsageError("Give --model or --store, not both.")
-    if name not in WITH_PAGE and open_page:
+    if open_page and not service.has_page:
         raise click.UsageError(f"The {name} service has no page to open.")
     if record:
         _prepare_recording(name, record)
     if store:
         _say_version(name, store)
-    elif name != "hello":
-        service = importlib.import_module(f"course_utils.services.{name}")
+    elif service.default_model is not None:
         try:
-            model = model or service.find_model()
+            model = model or service.default_model()
         except FileNotFoundError as error:
             raise click.ClickException(str(error)) from None
         click.echo(f"Model: {model}", err=True)  # standard output is the request log's
@@ -84,7 +81,7 @@ def serve(
     if open_page:
         open_when_ready(url)
     try:
-        run_server(
+        production.serve(
             name, host=host, port=port, workers=workers, model=model, store=store, record=record
         )
     except (OSError, ValueError) as error:  # the model or its schema cannot be read
@@ -105,7 +102,7 @@ def _say_version(name: str, store: Path) -> None:
 
 
 def _prepare_recording(name: str, folder: Path) -> None:
-    from course_utils.inference.request_log import prepare
+    from course_utils.inference import prepare
 
     if name != "mpg":
         raise click.UsageError(f"The {name} service records nothing; only mpg does.")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course_utils.environment import data_folder
-from course_utils.datasets.sberbank import load_sberbank as load_sberbank  # with the other loaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +131,8 @@ def load_cifar10() -> "Split":
 
 def _cached(name: str, read: "Callable[[Path], dict[str, np.ndarray]]") -> "Split":
     """The arrays of a file in Keras' cache, which is brought there where it is not."""
-    from course_utils.datasets.weights import cache_folder, fetch
+    from course_utils.datasets.keras_cache import cache_folder
+    from course_utils.datasets.weights import fetch
 
     file = cache_folder() / name
     if not file.is_file():

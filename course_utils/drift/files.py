@@ -19,10 +19,10 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from course_utils.common.duckdb_session import quoted
 from course_utils.drift.engine import SIDES, engine, find, mebibytes, source
 from course_utils.drift.frames import CATEGORY, EMPTY, NUMBER, TIME, Batch, chosen_rows, in_order
 from course_utils.drift.ranks import Counts, Floats
-from course_utils.common.duckdb_session import quoted
 
 MOST_CATEGORIES = 100_000
 FEW_VALUES = 100_000  # distinct numbers up to which counting them beats sorting all rows

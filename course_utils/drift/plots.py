@@ -4,7 +4,6 @@ It is made without pyplot: nothing is left open, no notebook shows it twice, and
 many.
 """
 
-import io
 from typing import Any
 
 import numpy as np
@@ -15,19 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from course_utils.drift.distributions import (
-    NEW,
-    OLD,
-    SMALL,
-    Labels,
-    draw_categories,
-    draw_numbers,
-    draw_pair,
-    plain,
-)
+from course_utils.common.plots import NEW, OLD, SMALL, Labels, plain, png
+from course_utils.drift.distributions import draw_categories, draw_numbers, draw_pair
+from course_utils.drift.findings import Findings
 from course_utils.drift.frames import floats
 from course_utils.drift.joint import Joint
-from course_utils.drift.report import DriftReport
 from course_utils.drift.verdict import GRAVITY, NO_CHANGE, Bounds
 
 COLUMNS = 15  # whose effects are drawn
@@ -46,14 +37,7 @@ class Picture(Figure):
         return png(self)
 
 
-def png(figure: Figure, dpi: float = 100) -> bytes:
-    """The figure as the bytes of a PNG file."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=dpi)
-    return file.getvalue()
-
-
-def plot(report: DriftReport) -> Figure:
+def plot(report: Findings) -> Figure:
     """Effects of the columns, the worst ones before and after, the classifier's ROC curve.
 
     Returns:
@@ -83,7 +67,7 @@ def plot(report: DriftReport) -> Figure:
     return figure
 
 
-def gravest(report: DriftReport) -> pd.DataFrame:
+def gravest(report: Findings) -> pd.DataFrame:
     """Of each column, and of the classifier, the gravest row of ``report.columns``, in order."""
     table = report.columns.assign(
         gravity=report.columns["verdict"].map(GRAVITY),
@@ -95,12 +79,12 @@ def gravest(report: DriftReport) -> pd.DataFrame:
     return table.drop_duplicates(["column", "joint"]).reset_index(drop=True)
 
 
-def clues(report: DriftReport) -> dict[str, float]:
+def clues(report: Findings) -> dict[str, float]:
     """What the classifier goes by (`Joint.ranking`)."""
     return report.joint.ranking if report.joint else {}
 
 
-def worst(report: DriftReport) -> list[str]:
+def worst(report: Findings) -> list[str]:
     """The columns to look at: the changed ones, then those that betray most to the classifier."""
     rows = gravest(report)
     rows = rows[~rows["joint"].astype(bool)]
@@ -144,9 +128,7 @@ def _effects(part: SubFigure, rows: pd.DataFrame, bounds: Bounds, labels: Labels
     part.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
 
 
-def _before_and_after(
-    part: SubFigure, report: DriftReport, names: list[str], labels: Labels
-) -> None:
+def _before_and_after(part: SubFigure, report: Findings, names: list[str], labels: Labels) -> None:
     """The columns one below the other; two of them together where only that has changed."""
     if not names:
         part.text(0.5, 0.5, "No column could be compared by itself.", ha="center", fontsize=10)

@@ -1,7 +1,8 @@
 """The exercises at the end of each notebook, one module a notebook.
 
 ``check`` answers at once, ``hint`` helps a little more each time, and ``solution`` shows code
-that is really run: it is the source of the function with which CI checks the exercise.
+that is really run: it is the source of the function with which CI checks the exercise. This room
+never asks for what its notebook has not shown. No other room imports from it.
 """
 
 import contextlib
@@ -63,7 +64,7 @@ class Exercise:
 @contextlib.contextmanager
 def serving(app: Any) -> Iterator[str]:
     """Serve ``app`` while a check asks it questions, without a word; gives its URL."""
-    from course_utils.serving.notebook import launch
+    from course_utils.serving import launch
 
     with contextlib.redirect_stdout(io.StringIO()):
         server = launch(app, port=5055)

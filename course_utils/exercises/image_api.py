@@ -17,10 +17,10 @@ def likeliest(url: str, path: Any) -> str:
 
 def _test_ask(answer: Callable[[str, Any], str]) -> None:
     from course_utils.environment import data_folder
+    from course_utils.inference import shipped_model
     from course_utils.services import image
-    from course_utils.datasets.weights import image_classifier
 
-    with serving(image.create_app(image_classifier())) as url:
+    with serving(image.create_app(shipped_model("image"))) as url:
         for name, wanted in (("coffee.png", "espresso"), ("paintbrush.jpg", "paintbrush")):
             got = answer(url, data_folder() / "photos" / name)
             assert got is not None, "your function returns nothing; it should return a name."

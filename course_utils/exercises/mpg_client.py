@@ -17,12 +17,12 @@ def predict_all(url: str, cars: list[dict[str, float]]) -> list[float]:
 
 def _test_predict_all(answer: Callable[[str, list[dict[str, float]]], list[float]]) -> None:
     from course_utils.datasets import load_auto_mpg
-    from course_utils.inference.predictor import Predictor
+    from course_utils.inference import Predictor, shipped_model
     from course_utils.services import mpg
 
     table = load_auto_mpg().dropna().drop(columns=["mpg", "name"]).head(5)
-    wanted = Predictor.load(mpg.shipped_model()).predict(table)[:, 0]
-    with serving(mpg.create_app(mpg.shipped_model())) as url:
+    wanted = Predictor.load(shipped_model("mpg")).predict(table)[:, 0]
+    with serving(mpg.create_app(shipped_model("mpg"))) as url:
         got = answer(url, table.to_dict("records"))
     assert got is not None, "your function returns nothing; it should return a list of numbers."
     assert len(got) == len(wanted), f"5 cars went in, {len(got)} predictions came out."

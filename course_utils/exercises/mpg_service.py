@@ -64,7 +64,7 @@ litres = Exercise(
 
 def faulty_features(schema: Any, example: Mapping[str, Any]) -> list[str]:
     """The names of the features that are wrong in ``example``."""
-    from course_utils.inference.schema import InvalidExample
+    from course_utils.inference import InvalidExample
 
     try:
         schema.validate(example)
@@ -74,7 +74,7 @@ def faulty_features(schema: Any, example: Mapping[str, Any]) -> list[str]:
 
 
 def _test_faulty(answer: Callable[[Any, Mapping[str, Any]], list[str]]) -> None:
-    from course_utils.inference.schema import Feature, FeatureSchema
+    from course_utils.inference import Feature, FeatureSchema
 
     features = [Feature("weight", False, 1613, 5140), Feature("year", True, 70, 82)]
     schema = FeatureSchema(features, target="mpg")
@@ -93,7 +93,7 @@ faulty = Exercise(
     test=_test_faulty,
     solve=faulty_features,
     hints=(
-        "schema.validate raises InvalidExample (from course_utils.schema) if anything is wrong.",
+        "schema.validate raises InvalidExample (from course_utils.inference) if anything is wrong.",
         "The exception has a list .faults; each fault has a .pointer such as '/weight'.",
     ),
 )

@@ -1,6 +1,9 @@
-"""Trained networks on their way to phones and other runtimes, with proof that they stay the same.
+"""Keras models in the formats of other runtimes, and proof that they compute the same.
 
-`coreml`, `litert` and `onnx` have the same pair of functions: ``convert`` writes a Keras network in
-their format, and ``verify`` reloads what was written, runs it and compares it with Keras
-(section 13.5). Each module loads TensorFlow and its own tools only where a function needs them.
+Each format is a module with ``convert`` and ``verify``: CoreML, LiteRT, ONNX, SavedModel. This room
+never changes a network's weights on its own. Other rooms import the names in ``__init__.pyi``.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.environment import quiet_native_stderr
-from course_utils.inference.labels import companion, load_labels, write_labels
 from course_utils.export.parity import Parity, Tolerance
 from course_utils.export.runtime import Runtime
 from course_utils.export.source import (
@@ -20,7 +19,7 @@ from course_utils.export.source import (
     printed,
     replacing,
 )
-from course_utils.inference.predictor import Predictor, to_litert
+from course_utils.inference import Predictor, labels_path, load_labels, to_litert, write_labels
 
 TOLERANCE = Tolerance(3e-5, 3e-5)  # thrice what MobileNet is off on photos: it sums otherwise
 
@@ -67,7 +66,7 @@ def convert(
     report(f"writing {path.name}", 1, 2)
     with replacing(path) as draft:
         draft.write_bytes(content)
-    companion(path).unlink(missing_ok=True)  # of a model that was there before
+    labels_path(path).unlink(missing_ok=True)  # of a model that was there before
     if names:
         write_labels(path, names)
     report(f"{path.name} is written", 2, 2)
@@ -113,6 +112,6 @@ def verify(
     source = Source(model, preprocess, allow_custom=allow_custom)
     examples = source.check_samples(samples)
     predictor = Predictor.load(path)
-    labels = load_labels(path) if companion(path).is_file() else None
+    labels = load_labels(path) if labels_path(path).is_file() else None
     runtime = Runtime("LiteRT", predictor.predict, predictor.input_shape, predictor.output_shape)
     return runtime.compared(path.name, source, examples, labels, tolerance or TOLERANCE)

@@ -4,15 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-
-def companion(model: Path) -> Path:
-    """The file that stands beside a model: the names of its classes, ``NAME.labels.json``."""
-    return model.with_name(f"{model.stem}.labels.json")
+from course_utils.inference.models import labels_path
 
 
 def write_labels(model: Path, labels: Sequence[str]) -> None:
     """Put the names of a model's classes beside it, in the order of its outputs."""
-    companion(model).write_text(json.dumps(list(labels), ensure_ascii=False), encoding="utf-8")
+    labels_path(model).write_text(json.dumps(list(labels), ensure_ascii=False), encoding="utf-8")
 
 
 def load_labels(model: Path) -> list[str]:
@@ -22,7 +19,7 @@ def load_labels(model: Path) -> list[str]:
         FileNotFoundError: they are not beside it.
         ValueError: the file is not a JSON list of names.
     """
-    path = companion(model)
+    path = labels_path(model)
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is missing: a JSON list of the model's class names has to stand beside it."

@@ -50,11 +50,6 @@ def pointer(name: str) -> str:
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
-def companion(model: Path) -> Path:
-    """The file that has to stand beside a model: its schema."""
-    return model.with_name(f"{model.stem}.schema.json")
-
-
 class NotJSONNumber(str):
     """A constant that JSON does not have (NaN, Infinity), kept so that its place can be named."""
 
@@ -93,10 +88,10 @@ class FeatureSchema:
         >>> schema = FeatureSchema.from_frame(cars, target="mpg")
         >>> schema.validate({"weight": 2000, "year": 76})
         {'weight': 2000.0, 'year': 76}
-        >>> schema.validate({"weight": "heavy", "year": 76})
+        >>> schema.validate({"weight": "9", "year": 76})
         Traceback (most recent call last):
         ...
-        course_utils.schema.InvalidExample: /weight: "heavy" is not a number from 1613 to 5140
+        course_utils.inference.schema.InvalidExample: /weight: "9" is not a number from 1613 to 5140
     """
 
     def __init__(self, features: list[Feature], *, target: str):

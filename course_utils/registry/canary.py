@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from course_utils import registry
-
-from course_utils.inference import labelled_rows
-from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import FeatureSchema, companion
+from course_utils.inference import FeatureSchema, Predictor, labelled_rows, schema_path
+from course_utils.registry import promotions, registration
+from course_utils.registry.verification import verify
 
 PROMOTE, KEEP, WAIT = "promote", "keep", "wait for more"
 LEAST = 20  # labelled rows that a verdict needs
@@ -79,7 +77,7 @@ class Model:
 
     def __init__(self, file: Path, version: int = 0):
         self.version = version
-        self.schema = FeatureSchema.load(companion(file))
+        self.schema = FeatureSchema.load(schema_path(file))
         self._network = Predictor.load(file)
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
@@ -107,7 +105,7 @@ def compare(
 
     Args:
         name: of the model.
-        rows: requests, such as `services.record.read_examples` gives; with the label among the
+        rows: requests, such as `inference.read_examples` gives; with the label among the
             columns where it is known. The first 10,000 are used.
         store: the folder of records; by default the learner's.
         candidate: a version; by default the canary.
@@ -119,7 +117,7 @@ def compare(
         OSError: the service does not answer.
         ValueError: nothing is served, there is no canary, or the rows are not what the model takes.
     """
-    serving = registry.serving(name, store=store)
+    serving = promotions.serving(name, store=store)
     candidate = candidate or serving.canary
     if serving.version is None or candidate is None:
         what = "canary" if serving.version else "promoted version"
@@ -136,8 +134,8 @@ def verified(name: str, version: int, store: str | Path | None) -> Model:
         FileNotFoundError: no such version.
         ValueError: it has been changed.
     """
-    record = registry.load(name, version, store=store)
-    registry.verify(record)
+    record = registration.load(name, version, store=store)
+    verify(record)
     return Model(record.model, version)
 
 

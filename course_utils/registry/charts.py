@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from course_utils.drift.distributions import NEW, OLD, SMALL, Labels, histogram, plain
-from course_utils.drift.plots import png
+from course_utils.common.plots import NEW, OLD, SMALL, Labels, histogram, plain, png
 from course_utils.registry.scores import SEED, Examples
 
 POINTS = 2_000  # of a scatter plot

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from course_utils.inference.predictor import Predictor
+from course_utils.inference import Predictor
 from course_utils.registry import charts, data, network, origin, scores
 from course_utils.registry.store import CHARTS, FILES, FORMAT
 from course_utils.registry.verification import TOLERANCE
@@ -18,7 +18,7 @@ from course_utils.registry.verification import TOLERANCE
 
 @dataclass(frozen=True)
 class Given:
-    """What `records.register` was told."""
+    """What `register` was told."""
 
     files: list[Path]
     training: pd.DataFrame
@@ -35,7 +35,7 @@ def fill(folder: Path, given: Given) -> dict[str, Any]:
     """Copy the files into ``folder``, draw the charts there, and describe it all.
 
     Raises:
-        ValueError, FileNotFoundError: as `records.register`.
+        ValueError, FileNotFoundError: as `register`.
     """
     scores.check_given(given.metrics)
     for name in (FILES, CHARTS):

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course_utils.inference.predictor import Predictor
+from course_utils.inference import Predictor
 from course_utils.registry.store import SEAL, Record, draft, names, read, versions
 from course_utils.registry.verification import verify
 

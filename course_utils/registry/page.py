@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from course_utils.drift.page import FORBIDDEN, STYLE
+from course_utils.common.html_report import FORBIDDEN, STYLE
 from course_utils.registry.card import facts, number
 from course_utils.registry.promotions import Serving, serving
 from course_utils.registry.store import CHARTS, Record, names, read, versions

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 from course_utils.common.atomic_files import sync_folder
 from course_utils.registry.origin import now, person
 from course_utils.registry.store import folder_of, read
 from course_utils.registry.verification import verify
-from course_utils.training.runs import PATIENCE, machine_lock
 
 LOG = "promotions.jsonl"
 
@@ -214,7 +214,7 @@ def _not_overtaken(past: list[Serving], expected: int | None) -> None:
 def _append(name: str, store: str | Path | None, action: str, reason: str, after: Any) -> Serving:
     """Add the state that follows, by ``after``, from those before."""
     folder = folder_of(name, store)
-    with machine_lock(folder).acquire(timeout=PATIENCE):
+    with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
         log = folder / LOG
         state: Serving = replace(
             after(_read(log)), action=action, time=now(), reason=reason, by=person()

@@ -1,4 +1,4 @@
-"""What is known of each trained model, kept for good: what was trained, when, on what, how good.
+"""Register a trained model, with all that can be known of it, and load it again.
 
 Uber's Michelangelo keeps such a record of every model (Hermann and Del Balso, 2017), so that
 nobody has to ask later where a number came from. `register` fills one by itself and never changes
@@ -10,27 +10,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course_utils.registry.promotions import (
-    Overtaken,
-    Serving,
-    end_canary,
-    history,
-    nothing_promoted,
-    promote,
-    roll_back,
-    serving,
-    try_canary,
+from course_utils.registry.promotions import serving
+from course_utils.registry.store import (
+    Record,
+    check_files,
+    draft,
+    folder_of,
+    publish,
+    read,
+    versions,
 )
-from course_utils.registry.store import Record, check_files, draft, folder_of, names, publish, read
-from course_utils.registry.store import versions as versions
-from course_utils.registry.verification import Verification, verify
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["Record", "Serving", "Verification", "load", "names", "register", "verify", "versions"]
-__all__ += ["Overtaken", "end_canary", "history", "nothing_promoted", "promote", "roll_back"]
-__all__ += ["serving", "try_canary"]
 
 
 def register(

@@ -17,23 +17,21 @@ from typing import Any
 
 import pandas as pd
 
-from course_utils import registry
-
-from course_utils.inference import labelled_rows
-
-from course_utils.registry import canary
-from course_utils.registry.canary import Comparison
 from course_utils.datasets import load_auto_mpg
-from course_utils.drift import DriftReport, compare
-from course_utils.drift.verdict import KEEP, RETRAIN, WATCH
-from course_utils.inference.schema import FeatureSchema, companion
-from course_utils.services import mpg
-from course_utils.inference.request_log import read_examples
+from course_utils.drift import KEEP, RETRAIN, WATCH, DriftReport, compare
+from course_utils.inference import (
+    FeatureSchema,
+    labelled_rows,
+    read_examples,
+    schema_path,
+    shipped_model,
+)
+from course_utils.registry import canary, promotions, registration
+from course_utils.registry import store as stores
+from course_utils.registry.canary import Comparison
 from course_utils.registry.training_notebook import FOLDS, NotFitToServe, train
 
 PROMOTED, ON_TRIAL, NOT_BETTER, NOT_FIT = "promoted", "on trial", "not better", "not fit to serve"
-# Those of `course drift`; 1 and 2 are errors.
-EXIT_CODES = {KEEP: 0, WATCH: 3, PROMOTED: 4, ON_TRIAL: 4, NOT_BETTER: 5, NOT_FIT: 5}
 LEAST = 20  # new rows to learn from, and to judge by
 HELD_OUT = 1 / 3  # of the new rows
 ASKED = 50  # recorded requests that are worth a look
@@ -47,7 +45,7 @@ class Outcome:
     """What `retrain` has done, and why."""
 
     verdict: str
-    """A key of `EXIT_CODES`."""
+    """``keep``, ``watch``, ``promoted``, ``on trial``, ``not better`` or ``not fit to serve``."""
     reasons: list[str]
     served: int
     """The version that was served before."""
@@ -108,8 +106,8 @@ def retrain(
     table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
     state = _State.of(name, store)
     new, notes = state.new_rows(table)
-    if registry.serving(name, store=store).version is None:
-        start(name, store=store)
+    if promotions.serving(name, store=store).version is None:
+        register_first(name, store=store)
     reports, more = _drift(state, new, requests)
     found = _of_drift(state, reports, notes + more)
     if found.verdict in (KEEP, WATCH) and not force:
@@ -126,7 +124,7 @@ def retrain(
             return replace(found, verdict=NOT_FIT, reasons=[str(error), *found.reasons])
         other = canary.Model(files[0])
         comparison = canary.judge(name, state.model, other, judges, seed=seed)
-        record = registry.register(
+        record = registration.register(
             name,
             [*files, _written(judges, Path(folder) / TESTING)],
             training=table,
@@ -142,7 +140,7 @@ def retrain(
     return _serve(name, store, share, replace(found, comparison=comparison))
 
 
-def start(
+def register_first(
     name: str,
     rows: str | Path | pd.DataFrame | None = None,
     *,
@@ -150,7 +148,7 @@ def start(
     notebook: Path | None = None,
     folds: int = FOLDS,
     on_cell: Step = lambda done, total: None,
-) -> registry.Record:
+) -> stores.Record:
     """Register and promote the first version of a model.
 
     Args:
@@ -166,26 +164,26 @@ def start(
         ValueError: there is a served version already, the rows cannot be used, or the notebook
             failed; nothing was registered.
     """
-    if registry.serving(name, store=store).version is not None:
+    if promotions.serving(name, store=store).version is not None:
         raise ValueError(f"{name} has a served version already: `retrain` makes the next.")
     cars = load_auto_mpg()
-    schema = FeatureSchema.load(companion(mpg.shipped_model()))
+    schema = FeatureSchema.load(schema_path(shipped_model("mpg")))
     with tempfile.TemporaryDirectory(prefix="course-retrain-") as folder:
         if rows is None:
             table, notes = cars, "The model that the course ships, trained by notebook 02."
-            models = [mpg.shipped_model(), companion(mpg.shipped_model())]
+            models = [shipped_model("mpg"), schema_path(shipped_model("mpg"))]
             files = [*models, _written(table, Path(folder) / TRAINING)]
         else:
             table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
             table = labelled_rows.check(table, schema, gaps=_gaps(cars))
-            table, notes = table.reindex(columns=cars.columns), "Trained by `retrain.start`."
+            table, notes = table.reindex(columns=cars.columns), "Trained by `register_first`."
             files = train(
                 name, table, Path(folder), notebook=notebook, folds=folds, on_cell=on_cell
             )
-        record = registry.register(
+        record = registration.register(
             name, files, training=table, target=schema.target, notes=notes, store=store
         )
-    registry.promote(name, record.version, store=store, reason="the first version")
+    promotions.promote(name, record.version, store=store, reason="the first version")
     return record
 
 
@@ -201,13 +199,13 @@ class _State:
 
     @classmethod
     def of(cls, name: str, store: str | Path | None) -> "_State":
-        version = registry.serving(name, store=store).version
+        version = promotions.serving(name, store=store).version
         if version is None:
-            if registry.versions(name, store=store):
-                raise ValueError(registry.nothing_promoted(name, store))
+            if stores.versions(name, store=store):
+                raise ValueError(promotions.nothing_promoted(name, store))
             return cls.shipped()
         model = canary.verified(name, version, store)
-        files = registry.load(name, version, store=store).model.parent
+        files = registration.load(name, version, store=store).model.parent
         if not (files / TRAINING).is_file():
             raise ValueError(
                 f"Version {version} of {name} does not keep the rows it was trained on: register "
@@ -223,7 +221,7 @@ class _State:
     def shipped(cls) -> "_State":
         """As it will be with the shipped model as version 1."""
         cars = load_auto_mpg()
-        return cls(canary.Model(mpg.shipped_model(), version=1), cars, cars)
+        return cls(canary.Model(shipped_model("mpg"), version=1), cars, cars)
 
     @property
     def schema(self) -> FeatureSchema:
@@ -325,10 +323,10 @@ def _serve(name: str, store: str | Path | None, share: float | None, found: Outc
     before, reason = found.served, why[0]
     try:
         if share:
-            registry.try_canary(name, version, share, store=store, reason=reason, beside=before)
+            promotions.try_canary(name, version, share, store=store, reason=reason, beside=before)
             return replace(found, verdict=ON_TRIAL)
-        registry.promote(name, version, store=store, reason=reason, instead_of=before)
-    except registry.Overtaken as error:
+        promotions.promote(name, version, store=store, reason=reason, instead_of=before)
+    except promotions.Overtaken as error:
         said = f"{error} With that one nothing was compared."
         return replace(found, verdict=NOT_BETTER, reasons=[said, *found.reasons])
     return replace(found, verdict=PROMOTED)

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import FeatureSchema, companion
+from course_utils.inference import FeatureSchema, Predictor, schema_path
 
 COMPUTED = ("rmse", "mae", "r2")
 AT_ONCE = 10_000  # rows that the network is given in one piece
@@ -38,7 +37,7 @@ def model_features(files: list[Path], table: pd.DataFrame, target: str) -> list[
         ValueError: the schema is for another target.
     """
     for path in files[1:]:
-        if path == companion(files[0]):
+        if path == schema_path(files[0]):
             schema = FeatureSchema.load(path)
             if schema.target != target:
                 raise ValueError(f"{path.name} is for {schema.target!r}, not for {target!r}.")

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 from course_utils.common.atomic_files import put, sync_folder
 from course_utils.environment import output_folder
-from course_utils.inference.pickles import refuse_pickle
-from course_utils.training.runs import PATIENCE, machine_lock
+from course_utils.inference import refuse_pickle
 
 FORMAT = 1  # of record.json; another number is refused
 RECORD, SEAL, FILES, CHARTS = "record.json", "record.sha256", "files", "charts"
@@ -205,7 +205,7 @@ def publish(path: Path, document: dict[str, Any]) -> int:
     for file in files:
         _sync_file(file)
         sync_folder(file.parent)
-    with machine_lock(folder).acquire(timeout=PATIENCE):
+    with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
         _clear_away(folder)
         version = max(_taken(folder), default=0) + 1
         text = json.dumps(document | {"version": version}, indent=1, allow_nan=False) + "\n"

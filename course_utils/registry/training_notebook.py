@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from course_utils.environment import PACKAGE_FOLDER
 from course_utils.common.notebooks import execute
-from course_utils.inference.schema import companion
+from course_utils.environment import PACKAGE_FOLDER
+from course_utils.inference import schema_path
 
 NOTEBOOKS = {"mpg": "02_mpg_service.ipynb"}
 FOLDS = 3  # parts to measure on; the notebook's own five take longer
@@ -85,7 +85,7 @@ def train(
     _prepare(source, work, {"ROWS": rows.name, "FOLDS": folds})
     _run(work, home, on_cell)
     model = home / f"{name}.tflite"
-    files = [model, companion(model), rows, work]
+    files = [model, schema_path(model), rows, work]
     for file in files:
         if not file.is_file():
             raise FileNotFoundError(f"{source.name} has not saved {file.name}.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from course_utils.registry.store import Record, check
 
 if TYPE_CHECKING:
-    from course_utils.inference.predictor import Predictor
+    from course_utils.inference import Predictor
 
 TOLERANCE = 1e-6  # relative, at least absolute: float32 tells apart no more
 
@@ -35,7 +35,7 @@ def verify(record: Record, *, predictor: "Predictor | None" = None) -> Verificat
     """
     import numpy as np
 
-    from course_utils.inference.predictor import Predictor
+    from course_utils.inference import Predictor
 
     files = check(record)
     document: dict[str, Any] = record.document

@@ -1,8 +1,9 @@
-"""The course's web services: one ``create_app`` a module, everything around it shared.
+"""The web services of the course: one Flask app in each module, described by a `Service`.
 
-`errors` answers with problem+json, `strict_json` reads bodies, `gate` bounds the queue,
-`upload` and `page` are for services of photos, `openapi` writes the documents, and `operations`
-puts health, metrics, docs and the request log around an app.
+What all of them share (errors, limits, metrics, documents) is in `http`. This room makes apps and
+never runs one. Other rooms import the names in ``__init__.pyi``.
 """
 
-SERVICES = ("hello", "mpg", "image", "digit", "pets")
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,17 +15,13 @@ import numpy as np
 from flask import Flask, Response, jsonify
 
 from course_utils import images
-
 from course_utils.images import digits
-from course_utils.environment import data_folder, output_folder
-from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import Fault
+from course_utils.inference import Fault, Predictor, find_model
 from course_utils.services import pictures
-from course_utils.services.http import cors, openapi, page, upload
-from course_utils.services.http.body import admitted, read_body
+from course_utils.services.catalog import SERVICES
+from course_utils.services.http import openapi, upload
+from course_utils.services.http.body import read_body
 from course_utils.services.http.errors import Problem
-from course_utils.services.http.gate import Gate
-from course_utils.services.http.operations import operate
 from course_utils.services.http.watch import ALONE, Host
 
 FIELD = "file"
@@ -46,21 +42,6 @@ ANSWER = {
 }
 
 
-def shipped_model() -> Path:
-    """The model that notebook 09 made when this release of the course was made."""
-    return data_folder() / "models" / "digit.tflite"
-
-
-def find_model() -> Path:
-    """The learner's model, saved by notebook 09, else the shipped one."""
-    own = output_folder() / "digit.tflite"
-    return own if own.is_file() else shipped_model()
-
-
-def companion(model: Path) -> None:
-    """The file that has to stand beside a model: none."""
-
-
 def create_app(
     model: str | Path | None = None,
     *,
@@ -72,8 +53,8 @@ def create_app(
 
     Args:
         model: a ``.keras``, ``.h5`` or ``.tflite`` file that takes pictures of shape ``(28, 28)``
-            or ``(28, 28, 1)``, 0 to 1, and gives ten probabilities; by default what `find_model`
-            finds.
+            or ``(28, 28, 1)``, 0 to 1, and gives ten probabilities; by default what
+            `inference.find_model` finds.
         predictor: used instead of loading ``model``.
         slots: pictures read at a time; more than the machine has cores only makes all wait.
         host: what the server around the app offers it.
@@ -83,21 +64,27 @@ def create_app(
         ValueError: it cannot be read, or is a model of something else; or the environment
             variable COURSE_ORIGINS is no list of origins.
     """
-    network = predictor or Predictor.load(model or find_model())
+    network = predictor or Predictor.load(model or find_model("digit"))
     if network.input_shape[:2] != (28, 28) or np.prod(network.input_shape) != 28 * 28:
         raise ValueError(f"the digit service needs a model of 28 × 28, not {network.input_shape}")
     if network.output_shape != (10,):
         raise ValueError(f"the digit service needs ten classes, not {network.output_shape}")
-    uploads = Gate(slots=pictures.UPLOADS, queue=0)
-    gate = Gate(slots=slots, patience=pictures.PATIENCE)
-    app = Flask(__name__, static_folder=None)
+    app, within_bounds = pictures.create_app(
+        SERVICES["digit"],
+        network,
+        PATHS,
+        slots=slots,
+        host=host,
+        page_folder=PAGE,
+        cross_origin=True,
+    )
+
+    def read() -> bytes:
+        _, body = read_body(LIMITS)
+        return upload.uploaded_file(body, FIELD)
 
     def answer() -> np.ndarray:
-        with admitted(uploads):
-            _, body = read_body(LIMITS)
-            data = upload.uploaded_file(body, FIELD)
-            with gate:
-                return classify(network, read_digit(data))
+        return within_bounds(read, lambda data: classify(network, read_digit(data)))
 
     def digit() -> Response:
         return jsonify(str(answer().argmax()))
@@ -110,13 +97,6 @@ def create_app(
     for path in ("/upload", "/uploads"):
         app.add_url_rule(path, view_func=digit, methods=["POST"])
     app.add_url_rule("/api/digit", view_func=with_probabilities, methods=["POST"])
-    page.install(app, PAGE, built=False)
-    cors.allow(app)
-
-    def check() -> None:
-        classify(network, np.zeros((28, 28), np.float32))
-
-    operate(app, title="Digits", paths=PATHS, check=check, host=host)
     return app
 
 

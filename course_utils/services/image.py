@@ -19,21 +19,14 @@ from flask import Flask, Response, jsonify, request
 from PIL import Image
 
 from course_utils import images
-
-from course_utils.datasets import weights
-from course_utils.images.downloads import BadURL, download
-from course_utils.environment import PACKAGE_FOLDER, output_folder
-from course_utils.inference.labels import companion as companion
-from course_utils.inference.labels import load_labels
-from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import Fault, describe, pointer
+from course_utils.environment import PACKAGE_FOLDER
+from course_utils.inference import Fault, Predictor, describe, pointer
 from course_utils.services import pictures
-from course_utils.services.http import openapi, page, upload
-from course_utils.services.http.body import admitted, parse_json, read_body
+from course_utils.services.catalog import SERVICES
+from course_utils.services.http import openapi, upload
+from course_utils.services.http.body import parse_json, read_body
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
-from course_utils.services.http.operations import operate
-from course_utils.services.pictures import PATIENCE, UPLOADS
 from course_utils.services.http.watch import ALONE, Host
 
 LIMITS = {upload.MEDIA_TYPE: images.MAX_BYTES + upload.FORM_OVERHEAD, "application/json": 64 * 1024}
@@ -70,16 +63,6 @@ MODEL = {
 }
 
 
-def find_model() -> Path:
-    """The learner's model, saved by notebook 04, else MobileNet as `weights` brought it.
-
-    Raises:
-        FileNotFoundError: neither is there.
-    """
-    own = output_folder() / "image.tflite"
-    return own if own.is_file() else weights.image_classifier()
-
-
 def create_app(
     model: str | Path | None = None,
     *,
@@ -91,7 +74,7 @@ def create_app(
 
     Args:
         model: a ``.keras``, ``.h5`` or ``.tflite`` file with its ``.labels.json`` beside it;
-            by default what `find_model` finds.
+            by default what `inference.find_model` finds.
         predictor: used instead of loading ``model``; the labels are read all the same.
         slots: photos classified at a time; more than the machine has cores only makes all wait.
         host: what the server around the app offers it.
@@ -100,38 +83,35 @@ def create_app(
         FileNotFoundError: no model, or no labels beside it.
         ValueError: one of them cannot be read, or they do not fit together.
     """
-    path = Path(model) if model else find_model()
-    labels = load_labels(path)
-    network = predictor or Predictor.load(path)
-    pictures.check_shapes(path, network, labels)
+    path, network, labels = pictures.load_classifier("image", model, predictor)
     height, width, _ = network.input_shape
-    uploads, downloads = Gate(slots=UPLOADS, queue=0), Gate(slots=DOWNLOADS, queue=0)
-    gate = Gate(slots=slots, patience=PATIENCE)
-    app = Flask(__name__, static_folder=None)
+    downloads = Gate(slots=DOWNLOADS, queue=0)
+    app, within_bounds = pictures.create_app(
+        SERVICES["image"],
+        network,
+        PATHS,
+        slots=slots,
+        host=host,
+        page_folder=PACKAGE_FOLDER / "webapp" / "dist",
+        built=True,
+    )
+
+    def read() -> tuple[bytes, str, bool]:
+        return *read_photo(downloads), _flag("thumbnail")
+
+    def classify(received: tuple[bytes, str, bool]) -> dict[str, Any]:
+        data, field, wants_thumbnail = received
+        pixels = pictures.decoded(data, field, (width, height))
+        answer: dict[str, Any] = {"pred": top(pictures.probabilities(network, pixels), labels)}
+        return answer | {"thumbnail": _thumbnail(data)} if wants_thumbnail else answer
 
     @app.post("/api/image")
     def image() -> Response:
-        with admitted(uploads):
-            data, field = read_photo(downloads)
-            wants_thumbnail = _flag("thumbnail")
-            with gate:
-                pixels = pictures.decoded(data, field, (width, height))
-                answer: dict[str, Any] = {
-                    "pred": top(pictures.probabilities(network, pixels), labels)
-                }
-                if wants_thumbnail:
-                    answer["thumbnail"] = _thumbnail(data)
-        return jsonify(answer)
+        return jsonify(within_bounds(read, classify))
 
     about = {"name": path.stem, "classes": len(labels), "max_bytes": images.MAX_BYTES}
     about["formats"] = list(images.FORMATS)
     app.add_url_rule("/api/model", "about", lambda: jsonify(about))
-
-    def check() -> None:
-        pictures.probabilities(network, np.full((height, width, 3), 128, np.float32))
-
-    page.install(app, PACKAGE_FOLDER / "webapp" / "dist")
-    operate(app, title="Image classification", paths=PATHS, check=check, host=host)
     return app
 
 
@@ -158,8 +138,8 @@ def read_photo(downloads: Gate) -> tuple[bytes, str]:
     url = _read_url(body)
     with downloads:
         try:
-            return download(url, max_bytes=images.MAX_BYTES), "url"
-        except BadURL as error:
+            return images.download(url, max_bytes=images.MAX_BYTES), "url"
+        except images.BadURL as error:
             fault = Fault("/url", error.detail, error.received, error.allowed)
             raise Problem(400, "No photo came from this address; see errors.", [fault]) from None
 

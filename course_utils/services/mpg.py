@@ -11,16 +11,22 @@ from typing import Any
 
 from flask import Flask, Response
 
-from course_utils.environment import data_folder, output_folder
-from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import Fault, FeatureSchema, InvalidExample, describe
-from course_utils.inference.schema import companion as companion
+from course_utils.inference import (
+    Fault,
+    FeatureSchema,
+    InvalidExample,
+    Predictor,
+    Recorder,
+    describe,
+    find_model,
+    schema_path,
+)
+from course_utils.services.catalog import SERVICES
 from course_utils.services.http import openapi
 from course_utils.services.http.body import parse_json, read_body
 from course_utils.services.http.errors import Problem, request_id
 from course_utils.services.http.gate import Gate
 from course_utils.services.http.operations import operate
-from course_utils.inference.request_log import Recorder
 from course_utils.services.http.watch import ALONE, Host
 
 MAX_BODY = 64 * 1024  # bytes; a car takes about 120
@@ -36,17 +42,6 @@ ANSWER = {
 }
 
 
-def shipped_model() -> Path:
-    """The model that notebook 02 made when this release of the course was made."""
-    return data_folder() / "models" / "mpg.tflite"
-
-
-def find_model() -> Path:
-    """The learner's model, saved by notebook 02, else the shipped one."""
-    own = output_folder() / "mpg.tflite"
-    return own if own.is_file() else shipped_model()
-
-
 def create_app(
     model: str | Path | None = None,
     *,
@@ -59,20 +54,20 @@ def create_app(
 
     Args:
         model: a ``.keras``, ``.h5`` or ``.tflite`` file with its ``.schema.json`` beside it;
-            by default what `find_model` finds.
+            by default what `inference.find_model` finds.
         predictor: used instead of loading ``model``; the schema is read all the same.
         slots: predictions at a time; more than the machine has cores only makes all of them wait.
         host: what the server around the app offers it.
         record: a folder in which to keep every accepted car with its time and prediction, for
-            `record.read_examples`; bounded, the oldest go first. Off by default: what people
+            `inference.read_examples`; bounded, the oldest go first. Off by default: what people
             send is theirs, so tell them before you keep it.
 
     Raises:
         FileNotFoundError: no model or no schema beside it.
         ValueError: one of them cannot be read.
     """
-    path = Path(model) if model else find_model()
-    schema = FeatureSchema.load(companion(path))
+    path = Path(model) if model else find_model("mpg")
+    schema = FeatureSchema.load(schema_path(path))
     network = predictor or Predictor.load(path)
     gate = Gate(slots=slots)
     version = host.release.version if host.release else None
@@ -93,7 +88,7 @@ def create_app(
     def check() -> None:
         judge(network, [(f.minimum + f.maximum) / 2 for f in schema.features])
 
-    operate(app, title="Miles per gallon", paths=_paths(schema), check=check, host=host)
+    operate(app, title=SERVICES["mpg"].title, paths=_paths(schema), check=check, host=host)
     return app
 
 

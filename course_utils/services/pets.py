@@ -16,22 +16,15 @@ import numpy as np
 from flask import Flask, Response, jsonify
 
 from course_utils import images
-
-from course_utils.datasets import weights
-from course_utils.environment import output_folder
-from course_utils.inference.labels import companion as companion
-from course_utils.inference.labels import load_labels
-from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import Fault, describe, pointer
+from course_utils.inference import Fault, Predictor, describe, pointer
 from course_utils.services import pictures
-from course_utils.services.http import cors, openapi
-from course_utils.services.http.body import admitted, parse_json, read_body
+from course_utils.services.catalog import SERVICES
+from course_utils.services.http import openapi
+from course_utils.services.http.body import parse_json, read_body
 from course_utils.services.http.errors import Problem
-from course_utils.services.http.gate import Gate
-from course_utils.services.http.operations import operate
 from course_utils.services.http.watch import ALONE, Host
 
-LABELS = ["cat", "dog"]
+LABELS = ("cat", "dog")
 # Bytes of a body: four characters for three bytes, a line break in JSON's \r\n after each 76.
 MAX_BODY = 4 * -(-images.MAX_BYTES // 3) * 80 // 76 + 1024
 ALLOWED = 'an object with the key "image"'
@@ -45,23 +38,13 @@ ANSWER = {
     "properties": {
         "prediction": {
             "type": "object",
-            "required": LABELS,
+            "required": list(LABELS),
             "properties": dict.fromkeys(LABELS, NUMBER),
             "additionalProperties": False,
         }
     },
     "additionalProperties": False,
 }
-
-
-def find_model() -> Path:
-    """The learner's model, saved by notebook 10, else the one that `weights` put together.
-
-    Raises:
-        FileNotFoundError: neither is there.
-    """
-    own = output_folder() / "pets.tflite"
-    return own if own.is_file() else weights.pets_classifier()
 
 
 def create_app(
@@ -75,7 +58,7 @@ def create_app(
 
     Args:
         model: a ``.keras``, ``.h5`` or ``.tflite`` file that tells cats from dogs, with its
-            ``.labels.json`` beside it; by default what `find_model` finds.
+            ``.labels.json`` beside it; by default what `inference.find_model` finds.
         predictor: used instead of loading ``model``; the labels are read all the same.
         slots: photos looked at a time; more than the machine has cores only makes all wait.
         host: what the server around the app offers it.
@@ -85,34 +68,19 @@ def create_app(
         ValueError: one of them cannot be read, or they do not fit together; or the environment
             variable COURSE_ORIGINS names something else than origins.
     """
-    path = Path(model) if model else find_model()
-    labels = load_labels(path)
-    if sorted(labels) != LABELS:
-        raise ValueError(
-            f"{companion(path).name} names {', '.join(labels) or 'nothing'}; the pets service "
-            "needs a model of two classes, cat and dog."
-        )
-    network = predictor or Predictor.load(path)
-    pictures.check_shapes(path, network, labels)
+    _, network, labels = pictures.load_classifier("pets", model, predictor, two_classes=LABELS)
     height, width, _ = network.input_shape
-    uploads = Gate(slots=pictures.UPLOADS, queue=0)
-    gate = Gate(slots=slots, patience=pictures.PATIENCE)
-    app = Flask(__name__, static_folder=None)
+    app, within_bounds = pictures.create_app(
+        SERVICES["pets"], network, PATHS, slots=slots, host=host, cross_origin=True
+    )
+
+    def classify(data: bytes) -> dict[str, float]:
+        return judge(network, pictures.decoded(data, "image", (width, height)), labels)
 
     @app.post("/")
     def pets() -> Response:
-        with admitted(uploads):
-            data = read_photo()
-            with gate:
-                pixels = pictures.decoded(data, "image", (width, height))
-                shares = judge(network, pixels, labels)
-        return jsonify(prediction=shares)
+        return jsonify(prediction=within_bounds(read_photo, classify))
 
-    def check() -> None:
-        judge(network, np.full((height, width, 3), 128, np.float32), labels)
-
-    operate(app, title="Cats and dogs", paths=PATHS, check=check, host=host)
-    cors.allow(app)
     return app
 
 

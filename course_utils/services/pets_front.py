@@ -14,14 +14,13 @@ import requests
 from flask import Flask, Response, jsonify
 
 from course_utils.services import pictures
-
 from course_utils.services.http import openapi, page
 from course_utils.services.http.body import admitted, read_body
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
 from course_utils.services.http.operations import operate
-from course_utils.services.pets import ANSWER, BODY, MAX_BODY
 from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.pets import ANSWER, BODY, MAX_BODY
 
 PAGE = Path(__file__).with_name("pets_page")
 SECONDS = (3, 20)  # to connect, and between two bytes of the answer

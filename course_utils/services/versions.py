@@ -1,17 +1,16 @@
 """A service that follows what is promoted, without a failed request.
 
-Which version of a model is served, and which is on trial beside it, stands in a store of `records`.
-This service looks there twice a second. A version that it does not know yet is verified, loaded
-and asked a known sample beside the one that serves; only then new requests go to it, while those
-in flight end on the old one. What does not verify or load is refused: the log and ``/version``
-say why, and the old version goes on.
+Which version of a model is served, and which is on trial beside it, stands in a store of models
+(see `registry`). This service looks there twice a second. A version that it does not know yet is
+verified, loaded and asked a known sample beside the one that serves; only then new requests go to
+it, while those in flight end on the old one. What does not verify or load is refused: the log and
+``/version`` say why, and the old version goes on.
 
 Each worker follows by itself, so for about a second two of them may serve different versions;
 the header ``X-Model-Version`` says which one answered. The metrics count by version, so that a
 canary's errors and latency can be compared with those of the version it may replace.
 """
 
-import importlib
 import itertools
 import logging
 import threading
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils import registry
+from course_utils.services.catalog import SERVICES
 from course_utils.services.http.watch import ALONE, Host, Metrics, Release
 
 LOOK = 0.5  # seconds between two looks into the store
@@ -45,10 +45,10 @@ def create_app(
 
     Args:
         name: of the service and of its model in the store, for example ``mpg``.
-        store: a folder of `records`; by default the learner's.
+        store: a store of models (see `registry`); by default the learner's.
         host: what the server around the app offers it.
-        record: a folder in which to keep accepted examples (see `record`), each with the version
-            that answered it.
+        record: a folder in which to keep accepted examples (see `inference.Recorder`), each with
+            the version that answered it.
 
     Returns:
         A WSGI application.
@@ -225,9 +225,8 @@ def _load(
             "fork that TensorFlow does not survive: register a .tflite file"
         )
     registry.verify(found)
-    service = importlib.import_module(f"course_utils.services.{name}")
     options = {"record": record} if record else {}
-    app = service.create_app(found.model, host=host, **options)
+    app = SERVICES[name].create_app(found.model, host=host, **options)
     answer = app.test_client().get("/readyz")  # through all the layers that requests will take
     if answer.status_code != 200:
         raise ValueError(f"it is not ready: {answer.get_json()['detail']}")

@@ -2,8 +2,8 @@
 
 flask-ngrok starts an agent and reads its list of tunnels. The one it would download is refused by
 ngrok, so it gets another here: an installed one, or this module as a command
-(``python -m course_utils.ngrok_agent http PORT``), which opens the tunnel through the official SDK
-and lists it where agents do.
+(``python -m course_utils.serving.ngrok_agent http PORT``), which opens the tunnel through the
+official SDK and lists it where agents do.
 """
 
 import importlib.util
@@ -45,7 +45,7 @@ def through_flask_ngrok(port: int) -> tunnels.Tunnel:
     except tunnels.NoToken:
         if not found:  # an installed agent may know the token from its own settings
             raise
-    command = [found] if found else [sys.executable, "-P", "-m", "course_utils.ngrok_agent"]
+    command = [found] if found else [sys.executable, "-P", "-m", "course_utils.serving.ngrok_agent"]
     agents: list[subprocess.Popen[bytes]] = []
 
     def start(_: list[str]) -> subprocess.Popen[bytes]:

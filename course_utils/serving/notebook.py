@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from course_utils.serving import ngrok_agent, tunnels
 from course_utils.environment import in_colab
+from course_utils.serving import ngrok_agent, tunnels
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

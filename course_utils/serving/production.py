@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import gc
-import importlib
 import multiprocessing
 import multiprocessing.util
 import os
@@ -24,7 +23,8 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from prometheus_client import values
 
-from course_utils.inference.predictor import KERAS_SUFFIXES, keras_to_litert
+from course_utils.inference import KERAS_SUFFIXES, keras_to_litert
+from course_utils.services import SERVICES
 from course_utils.services.http.watch import Host
 
 DRAIN_SECONDS = 0.5  # /readyz says 503 and requests are still served
@@ -59,8 +59,8 @@ def serve(
         port: port to listen on.
         workers: processes.
         model: a model file; by default what the service finds.
-        store: a folder of `records`; the service then follows what is promoted there, and takes
-            no ``model``.
+        store: a store of models (see `registry`); the service then follows what is promoted there,
+            and takes no ``model``.
         record: the folder in which a service that can (mpg) keeps the examples it accepts.
 
     Raises:
@@ -103,9 +103,9 @@ def _converted(name: str, model: Path, folder: Path) -> Path:
     Made in a process of its own: TensorFlow does not survive the fork that starts the workers.
     """
     copy = folder / f"{model.stem}.tflite"
-    companion = importlib.import_module(f"course_utils.services.{name}").companion(model)
-    if companion is not None:
-        shutil.copy(companion, folder)
+    companion = SERVICES[name].companion
+    if companion:
+        shutil.copy(companion(model), folder)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         copy.write_bytes(pool.submit(keras_to_litert, model).result())
@@ -132,7 +132,7 @@ class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen
 
     def __init__(self, draining: Any, host: str, port: int, workers: int):
         super().__init__(
-            "course_utils.serve",  # a name for its log; `load_app` makes the app
+            "course_utils.serving.production",  # a name for its log; `load_app` makes the app
             address=host,
             port=port,
             workers=workers,
@@ -179,9 +179,8 @@ def create(
     name: str, model: Path | None, host: Host, *, record: Path | None = None
 ) -> Callable[..., Any]:
     """The app of one of `services.SERVICES`."""
-    module = importlib.import_module(f"course_utils.services.{name}")
     options: dict[str, Any] = {"host": host} | ({"record": record} if record else {})
-    return module.create_app(**options) if model is None else module.create_app(model, **options)
+    return SERVICES[name].create_app(model, **options)
 
 
 def _following(name: str, store: Path, record: Path | None, host: Host) -> Callable[..., Any]:

@@ -5,21 +5,17 @@ The idea of numbered run folders is that of chapter 13.2 (there by way of StyleG
 """
 
 import contextlib
-import hashlib
 import re
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-if TYPE_CHECKING:
-    from filelock import FileLock
+from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 
 LOG = "log.txt"
-PATIENCE = 120  # seconds, for other processes that are making a run folder, too
 LONGEST = 60  # characters of a description that go into the folder's name
 
 _CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x08")  # colours, cursor moves, backspaces
@@ -44,24 +40,11 @@ def new_run(folder: str | Path, description: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     words = re.sub(r"[^\w.]+", "-", description)[:LONGEST].strip("-. ")
     # The lock keeps numbers apart; `mkdir` alone would let two descriptions share one.
-    with machine_lock(folder).acquire(timeout=PATIENCE):
+    with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
         taken = [int(m[0]) for path in folder.iterdir() if (m := re.match(r"\d+", path.name))]
         run = folder / "-".join(filter(None, [f"{max(taken, default=-1) + 1:05d}", words]))
         run.mkdir()  # an error where it exists all the same: never somebody else's folder
     return run
-
-
-def machine_lock(folder: Path) -> "FileLock":
-    """The lock that stands for a folder, between processes of this user on this machine.
-
-    It lies among the system's temporary files: a network disk such as Google Drive may know no
-    locks, or keep one of a machine that is gone. The system frees it when its holder is killed.
-    """
-    from filelock import FileLock
-
-    text = f"{Path.home()}\n{folder.resolve()}"
-    name = hashlib.sha256(text.encode()).hexdigest()[:32]
-    return FileLock(Path(tempfile.gettempdir()) / f"networks-at-work-{name}.lock")
 
 
 @contextlib.contextmanager

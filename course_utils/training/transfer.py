@@ -58,7 +58,7 @@ class Base:
             import tensorflow as tf
         if tf.config.list_physical_devices("GPU"):
             return lambda batch: self.model(tf.cast(batch, tf.float32), training=False)
-        from course_utils.inference.predictor import Predictor, to_litert
+        from course_utils.inference import Predictor, to_litert
 
         predict = Predictor(to_litert(self.model)).predict
         return lambda batch: tf.numpy_function(predict, [batch], tf.float32, stateful=False)
@@ -154,7 +154,7 @@ def cats_or_dogs(weights: Path, head_file: Path) -> bytes:
     Raises:
         ValueError: they do not fit together; with them it does not know a cat.
     """
-    from course_utils.inference.predictor import Predictor, to_litert
+    from course_utils.inference import Predictor, to_litert
 
     base = frozen_base(weights=weights)
     head = new_head(base.width, 2)

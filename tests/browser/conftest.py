@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.web_app import WebApp
 from tests.conftest import ROOT
 from tests.support.serving import Served, serving
+from tests.support.web_app import WebApp
 
 Visit = Callable[..., WebApp]
 

@@ -16,7 +16,7 @@ from skimage.measure import approximate_polygon
 from skimage.morphology import skeletonize
 
 from course_utils.datasets import load_mnist
-from course_utils.services.digit import shipped_model
+from course_utils.inference import shipped_model
 from tests.support.serving import Served, serving
 
 SEED, COUNT = 9, 100
@@ -25,7 +25,7 @@ SIZES = {360: 900, 1280: 900}
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with serving("digit", model=shipped_model()) as served:
+    with serving("digit", model=shipped_model("digit")) as served:
         yield served
 
 
@@ -248,7 +248,7 @@ def test_a_page_that_is_not_on_the_list_reads_nothing(
     browser: Browser, elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COURSE_ORIGINS", "https://another.example")
-    with serving("digit", model=shipped_model()) as served:
+    with serving("digit", model=shipped_model("digit")) as served:
         assert requests.get(f"{served.url}/healthz", timeout=5).ok
         page = browser.new_page()
         page.goto(elsewhere)

@@ -5,8 +5,9 @@ from playwright.sync_api import sync_playwright
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response
 
-from course_utils.serving.notebook import launch
+from course_utils.inference import shipped_model
 from course_utils.services import mpg
+from course_utils.serving import launch
 from tests.conftest import BROWSER_FLAGS
 
 
@@ -22,7 +23,7 @@ def page(chromium):
 def test_a_reader_tries_the_service_out(page, prefix):
     """Also behind a proxy that adds a path, as Colab's does."""
     app = DispatcherMiddleware(
-        Response("not here", 404), {prefix: mpg.create_app(mpg.shipped_model())}
+        Response("not here", 404), {prefix: mpg.create_app(shipped_model("mpg"))}
     )
     asked, said = [], []
     page.on("request", lambda request: asked.append(request.url))

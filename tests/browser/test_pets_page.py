@@ -12,11 +12,11 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
 from course_utils.environment import data_folder
-from course_utils.serving.notebook import Server, launch
+from course_utils.inference import shipped_model
 from course_utils.services import pets, pets_front
-from course_utils.datasets.weights import pets_classifier
-from tests.support.web_app import CAT, MAKE_TRANSFER
+from course_utils.serving import Server, launch
 from tests.support.serving import free_port
+from tests.support.web_app import CAT, MAKE_TRANSFER
 
 DOG = data_folder() / "photos" / "dog.jpg"
 SIZES = {360: 900, 1280: 900}
@@ -24,7 +24,7 @@ SIZES = {360: 900, 1280: 900}
 
 @pytest.fixture(scope="module")
 def back_end() -> Iterator[Server]:
-    with launch(pets.create_app(pets_classifier()), port=free_port()) as server:
+    with launch(pets.create_app(shipped_model("pets")), port=free_port()) as server:
         yield server
 
 
@@ -142,7 +142,7 @@ def test_a_page_that_is_not_welcome_reads_nothing(
 ) -> None:
     """The back end's list does not name it; the browser keeps the answer from the page."""
     monkeypatch.setenv("COURSE_ORIGINS", "https://pets.example")
-    closed = pets.create_app(pets_classifier())
+    closed = pets.create_app(shipped_model("pets"))
     closed.name = "closed"
     with launch(closed, port=free_port()) as back:
         app = pets_front.create_app(back.url)

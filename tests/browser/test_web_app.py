@@ -8,12 +8,13 @@ from playwright.sync_api import Locator, expect
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response
 
-from course_utils.datasets import weights
-from course_utils.serving.notebook import launch
+from course_utils import images
+from course_utils.inference import shipped_model
 from course_utils.services import image
+from course_utils.serving import launch
 from tests.browser.conftest import Visit
-from tests.support.web_app import CAT, COFFEE, PANDA, PHOTOS, WebApp
 from tests.support.serving import Served
+from tests.support.web_app import CAT, COFFEE, PANDA, PHOTOS, WebApp
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 
@@ -111,8 +112,8 @@ def test_elsewhere_there_is_no_second_file_chooser(app: WebApp):
 
 def test_a_photo_comes_by_its_address(visit: Visit, monkeypatch):
     """A stand-in for a host on the internet; all else, the small picture too, is real."""
-    monkeypatch.setattr(image, "download", lambda url, **_: CAT.read_bytes())
-    with launch(image.create_app(weights.image_classifier()), port=5080) as server:
+    monkeypatch.setattr(images, "download", lambda url, **_: CAT.read_bytes())
+    with launch(image.create_app(shipped_model("image")), port=5080) as server:
         app = visit(server.url)
         app.give_address("https://photos.example/cat.png")
         app.expect_best("Egyptian cat")
@@ -195,7 +196,7 @@ def test_a_screen_reader_hears_the_result(app: WebApp):
 
 
 def test_it_works_behind_a_proxy_that_adds_a_path(visit: Visit):
-    service = image.create_app(weights.image_classifier())
+    service = image.create_app(shipped_model("image"))
     proxied = DispatcherMiddleware(Response("not here", 404), {"/proxy/5000": service})
     with launch(proxied, port=5081) as server:
         app = visit(f"{server.url}/proxy/5000")  # whose end asserts that all requests go there

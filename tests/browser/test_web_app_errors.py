@@ -11,13 +11,12 @@ import requests
 from playwright.sync_api import expect
 from werkzeug.wrappers import Request, Response
 
-from course_utils.datasets import weights
-from course_utils.serving.notebook import launch
-from course_utils.inference.predictor import Predictor
+from course_utils.inference import Predictor, shipped_model
 from course_utils.services import image
+from course_utils.serving import launch
 from tests.browser.conftest import Visit
-from tests.support.web_app import CAT, COFFEE, WebApp
 from tests.support.serving import serving
+from tests.support.web_app import CAT, COFFEE, WebApp
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "song.mp3"])
@@ -103,7 +102,7 @@ def test_the_server_is_gone(visit: Visit):
 
 
 def test_the_server_comes_back(visit: Visit):
-    service = image.create_app(weights.image_classifier())
+    service = image.create_app(shipped_model("image"))
     with launch(service, port=5082) as server:
         app = visit(server.url)
     app.choose(CAT)
@@ -117,7 +116,7 @@ class Held(Predictor):
     """Computes nothing until it is let."""
 
     def __init__(self) -> None:
-        super().__init__(weights.image_classifier().read_bytes())
+        super().__init__(shipped_model("image").read_bytes())
         self.began = threading.Event()
         self.released = threading.Event()
 
@@ -129,7 +128,7 @@ class Held(Predictor):
 
 def test_a_service_that_has_too_much_to_do(visit: Visit):
     held = Held()
-    service = image.create_app(weights.image_classifier(), predictor=held, slots=1)
+    service = image.create_app(shipped_model("image"), predictor=held, slots=1)
     with launch(service, port=5083) as server:
         app = visit(server.url)
         other = threading.Thread(
@@ -159,7 +158,7 @@ class Instead:
         self.answer = answer
         self.released = threading.Event()
         self.released.set()
-        self.service = image.create_app(weights.image_classifier())
+        self.service = image.create_app(shipped_model("image"))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         if environ["PATH_INFO"] != "/api/image":
@@ -219,7 +218,7 @@ def test_a_slow_server_can_be_given_up_or_gives_out(visit: Visit):
 
 def test_a_new_photo_replaces_one_that_is_still_asked_about(visit: Visit):
     held = Held()
-    service = image.create_app(weights.image_classifier(), predictor=held, slots=2)
+    service = image.create_app(shipped_model("image"), predictor=held, slots=2)
     with launch(service, port=5086) as server:
         app = visit(server.url)
         app.choose(COFFEE)

@@ -9,8 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 from course_utils.environment import PACKAGE_FOLDER
 from tests.browser.conftest import Visit
-from tests.support.web_app import CAT, COFFEE, PANDA, WebApp
 from tests.support.serving import Served
+from tests.support.web_app import CAT, COFFEE, PANDA, WebApp
 
 SIZES = {360: 1250, 1280: 900}
 SCHEMES = ["light", "dark"]

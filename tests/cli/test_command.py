@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import datasets
-
-from course_utils.datasets import weights
 from course_utils.cli import main
+from course_utils.datasets import keras_cache, loaders, originals
 from course_utils.environment import data_folder
-from course_utils.inference.schema import FeatureSchema
+from course_utils.inference import FeatureSchema
+from course_utils.inference.models import CLASSIFIER
 from tests.support.serving import serving
 
 
@@ -48,15 +48,15 @@ def test_fetch_finds_all_data_unchanged(course):
 
 def test_fetch_makes_what_is_missing_and_is_quiet_about_it(tmp_path):
     """In a process of its own: TensorFlow's noise would come from C++."""
-    models = shutil.copytree(weights.cache_folder(), tmp_path / "models")
-    (models / weights.CLASSIFIER).unlink()
+    models = shutil.copytree(keras_cache.cache_folder(), tmp_path / "models")
+    (models / CLASSIFIER).unlink()
     environment = os.environ | {"KERAS_HOME": str(tmp_path), "COLUMNS": "200"}
     command = [sys.executable, "-m", "course_utils.cli", "fetch"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "converting MobileNet for the image service" in done.stdout
-    assert f"{weights.CLASSIFIER}: made from {weights.MOBILENET}" in done.stdout
+    assert f"{CLASSIFIER}: made from {originals.MOBILENET}" in done.stdout
     again = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert (again.returncode, again.stderr) == (0, "")
     assert "converting" not in again.stdout
@@ -82,7 +82,7 @@ def test_fetch_with_no_source_at_all_says_what_was_tried(course, tmp_path, monke
 @pytest.mark.parametrize("damage", ["changed", "missing"])
 def test_fetch_names_the_file_that_is_damaged(course, tmp_path, monkeypatch, damage):
     copy = shutil.copytree(data_folder(), tmp_path / "data")
-    monkeypatch.setattr(datasets, "data_folder", lambda: copy)
+    monkeypatch.setattr(loaders, "data_folder", lambda: copy)
     victim = copy / "auto-mpg.csv"
     victim.write_text("nothing") if damage == "changed" else victim.unlink()
     result = course("fetch")

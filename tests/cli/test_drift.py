@@ -19,8 +19,8 @@ from click.testing import CliRunner, Result
 from course_utils import drift
 from course_utils.cli import main
 from course_utils.datasets import load_auto_mpg
-from course_utils.inference.request_log import Recorder, read_examples
 from course_utils.drift.monitor import moment, training_data
+from course_utils.inference import Recorder, read_examples
 from tests.support.serving import COURSE, MODEL, Served, running, wait_until
 
 FEATURES = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin"]

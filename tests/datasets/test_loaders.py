@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from course_utils import datasets
-from course_utils.environment import data_folder
+from course_utils.datasets import loaders
 from course_utils.datasets.weights import cache_folder
+from course_utils.environment import data_folder
 
 
 def test_auto_mpg_is_the_original():
@@ -42,7 +43,7 @@ def test_every_data_file_is_documented_with_its_digest():
 
 def test_a_changed_file_is_refused(tmp_path, monkeypatch):
     copy = shutil.copytree(data_folder(), tmp_path / "data")
-    monkeypatch.setattr(datasets, "data_folder", lambda: copy)
+    monkeypatch.setattr(loaders, "data_folder", lambda: copy)
     assert len(datasets.load_auto_mpg()) == 398
     path = copy / "auto-mpg.csv"
     path.write_bytes(path.read_bytes().replace(b"18.0,8", b"81.0,8", 1))

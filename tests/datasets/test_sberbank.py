@@ -1,6 +1,6 @@
 """The Sberbank files are found however Kaggle hands them out, and what is wrong is said.
 
-The files themselves may not be passed on: tests/support/standins/sberbank.py makes up some like them.
+The files themselves may not be passed on; `tests.support.standins.sberbank` makes some up.
 """
 
 import io

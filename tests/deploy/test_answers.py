@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from course_utils.export import savedmodel
-from course_utils.serving.notebook import launch
-from course_utils.inference.predictor import Predictor
+from course_utils.inference import Predictor
+from course_utils.serving import launch
 from deploy.tensorflow_serving import ask, export
 from tests.support.cars import cars
 from tests.support.serving import MODEL, ROOT, free_port, running, serving, wait_until

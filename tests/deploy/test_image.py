@@ -23,10 +23,10 @@ from packaging.utils import canonicalize_name
 
 from course_utils import registry
 from course_utils.datasets import load_auto_mpg
-from course_utils.inference.predictor import Predictor
+from course_utils.inference import Predictor
 from deploy.tensorflow_serving.ask import ask_service
-from tests.support.cars import cars
 from tests.support import dockerfile
+from tests.support.cars import cars
 from tests.support.servers import no_user_switch, unprivileged
 from tests.support.serving import CAR, MODEL, ROOT, running
 
@@ -223,7 +223,6 @@ def test_it_serves_what_is_promoted_in_its_volume(container, store):
         ["predict", "mpg", "--input", "FILE", "--output", "out.csv"],
         ["retrain", "mpg", "--rows", "FILE"],
         ["models", "compare", "mpg", "--labelled", "FILE"],
-        ["models", "page", "--html", "out.html"],
     ],
 )
 def test_what_it_has_no_packages_for_it_says(container, store, words):

@@ -15,10 +15,12 @@ from matplotlib.text import Text
 from nbclient import NotebookClient
 from PIL import Image
 
+from course_utils.common import plots as common_plots
+from course_utils.common.plots import Labels, histogram
 from course_utils.drift import DriftReport, compare, distributions
-from course_utils.drift.distributions import CATEGORIES, Labels, histogram, shares
+from course_utils.drift.distributions import CATEGORIES, shares
+from course_utils.drift.findings import ALL_TOGETHER
 from course_utils.drift.plots import COLOURS, COLUMNS, GRAVITY, MARKERS, gravest, png, worst
-from course_utils.drift.report import ALL_TOGETHER
 from tests.support.drift_tables import as_objects, changed, continuous, twenty, unchanged
 
 
@@ -204,7 +206,7 @@ def test_characters_come_from_any_font_that_has_them(monkeypatch: pytest.MonkeyP
     only = sorted(set(font_manager.get_font(file).get_charmap()) - Labels().known)
     letter = chr(only[0])
     assert Labels()(letter) == "□"
-    monkeypatch.setattr(distributions, "FALLBACKS", ("STIXNonUnicode", "not installed"))
+    monkeypatch.setattr(common_plots, "FALLBACKS", ("STIXNonUnicode", "not installed"))
     assert Labels()(letter) == letter
     frame = numbers().rename(columns={"x": letter})
     png(compare(frame, frame + 3).plot())  # and is drawn without a warning

@@ -4,14 +4,14 @@ import importlib
 import itertools
 import pickletools
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 
 from course_utils.exercises import Exercise
+from tests.support import ROOT
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from course_utils.export import coreml, mil, mil_parity
 from course_utils.export.parity import size_on_disk
-from tests.support import networks
 from tests.export.conftest import silent
+from tests.support import networks
 
 TINY = coreml.MINUS_ONE_TO_ONE
 LABELS = ["zero", "one", "two", "three", "four"]

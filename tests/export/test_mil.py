@@ -5,9 +5,9 @@ import pytest
 
 from course_utils.export import coreml, mil
 from course_utils.export.palette import palette
-from tests.support import networks
 from tests.export.conftest import silent
 from tests.export.test_refusals import sequential
+from tests.support import networks
 
 IMAGE = (12, 10, 3)
 

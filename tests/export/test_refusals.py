@@ -5,8 +5,8 @@ import pytest
 
 from course_utils.export import coreml, litert, onnx
 from course_utils.export.source import Unsupported
-from tests.support import networks
 from tests.export.conftest import silent
+from tests.support import networks
 
 SUFFIX = {coreml: ".mlpackage", litert: ".tflite", onnx: ".onnx"}
 ALL = [pytest.param(module, id=module.__name__.rpartition(".")[2]) for module in SUFFIX]

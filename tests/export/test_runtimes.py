@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from course_utils.export import litert, onnx
-from course_utils.inference.labels import companion
 from course_utils.export.source import MINUS_ONE_TO_ONE, ZERO_TO_ONE, About
-from course_utils.services import image
-from tests.support import networks
+from course_utils.inference import labels_path, load_labels
 from tests.export.conftest import silent
+from tests.support import networks
 
 LABELS = ["zero", "one", "two", "drei", "vièr"]
 BOTH = [pytest.param(litert, "n.tflite", id="litert"), pytest.param(onnx, "n.onnx", id="onnx")]
@@ -72,13 +71,12 @@ def test_another_network_and_damage_are_refused(module, name, digits, mpg, tmp_p
 def test_the_image_service_reads_the_labels_of_litert(digits, tmp_path):
     network, pictures = digits
     path = litert.convert(network, tmp_path / "n.tflite", labels=LABELS, report=silent)
-    assert image.companion(path) == companion(path)
-    assert image.load_labels(path) == LABELS
-    companion(path).write_text('["one"]', "utf-8")
+    assert load_labels(path) == LABELS
+    labels_path(path).write_text('["one"]', "utf-8")
     with pytest.raises(ValueError, match="names 1 of 5"):
         litert.verify(path, network, pictures)
     litert.convert(network, path, overwrite=True, report=silent)
-    assert not companion(path).exists()  # those of another model
+    assert not labels_path(path).exists()  # those of another model
 
 
 def test_an_onnx_file_says_what_it_is(digits, tmp_path):

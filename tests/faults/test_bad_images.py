@@ -15,10 +15,9 @@ import pytest
 import requests
 
 from course_utils.images import BadImage, read_image
-from tests.support import bad_images
+from tests.support import ROOT, bad_images
 from tests.support.serving import Served, serving
 
-ROOT = Path(__file__).resolve().parents[2]
 MUTATED = 10_000
 SENT = 1_000  # of them, through HTTP; every one of them takes a network's work
 
@@ -85,6 +84,7 @@ MEASURE = """
 import sys, threading, time
 from pathlib import Path
 from course_utils.images import BadImage, read_image
+from tests.support import ROOT
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

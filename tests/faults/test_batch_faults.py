@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.batch_files import some, write_csv
 from tests.faults.test_resume_faults import child, needs_mounts
+from tests.support.batch_files import some, write_csv
 
 PREDICT = """
 from course_utils.inference import batch

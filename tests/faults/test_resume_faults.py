@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import ROOT
+
 CLONE_NEWNS, MS_PRIVATE_REC, MS_REMOUNT, MS_RDONLY = 0x00020000, (1 << 18) | (1 << 14), 32, 1
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def mounts_allowed() -> bool:
@@ -138,6 +139,7 @@ def test_a_training_whose_disk_fills_up_and_is_emptied(tmp_path: Path) -> None:
         """
 from course_utils.training import resume
 from tests.support import training
+from tests.support import ROOT
 listed = training.callbacks()
 calls = 0
 def act():
@@ -173,7 +175,7 @@ except resume.NotWritten as error:
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     from course_utils.training import resume
-    from tests import training
+    from tests.support import training
 
     (tmp_path / "file").touch()
     with pytest.raises(resume.NotWritten, match="Choose a folder that you may write to"):

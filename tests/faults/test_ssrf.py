@@ -9,18 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from course_utils.images.downloads import is_public
 from course_utils.images import BadURL, fetch_image
-from tests.support import urls
+from course_utils.images.downloads import is_public
+from tests.support import ROOT, urls
 from tests.support.serving import serving
 
-ROOT = Path(__file__).resolve().parents[2]
 PHOTO = [8, 8]
 
 

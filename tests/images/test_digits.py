@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from course_utils.images import digits
 from course_utils.datasets import load_mnist
+from course_utils.images import digits
 
 SEED = 9
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from course_utils.environment import data_folder
+from course_utils.inference import Predictor
 from course_utils.inference.pickles import is_pickle, refuse_pickle
-from course_utils.inference.predictor import Predictor
 
 PACKERS = {"gzip": gzip.compress, "zlib": zlib.compress, "bz2": bz2.compress, "xz": lzma.compress}
 

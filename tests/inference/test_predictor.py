@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_utils.inference.predictor import Predictor, to_litert
-from course_utils.services.mpg import shipped_model
+from course_utils.inference import Predictor, shipped_model, to_litert
 
 ROWS = np.random.default_rng(0).uniform(-2, 2, (40, 3)).astype("float32")
 
@@ -75,7 +74,7 @@ def test_wrong_shapes_are_refused(network, shape):
 
 
 def test_only_the_file_with_the_digest_is_loaded():
-    path = shipped_model()
+    path = shipped_model("mpg")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert Predictor.load(path, sha256=digest.upper()).input_shape == (7,)
     with pytest.raises(ValueError, match="SHA-256 differs"):

@@ -19,13 +19,13 @@ import pandas as pd
 import pytest
 import requests
 
-from course_utils.serving.notebook import launch
-from course_utils.inference.schema import FeatureSchema
+from course_utils.inference import FeatureSchema
+from course_utils.inference.request_log import SMALLEST, WAITING, Recorder, read_examples
 from course_utils.services import mpg as mpg_service
 from course_utils.services.mpg import create_app
-from course_utils.inference.request_log import SMALLEST, WAITING, Recorder, read_examples
-from tests.services.test_mpg import random_cars
+from course_utils.serving import launch
 from tests.services.http.test_operations import broken_app
+from tests.services.test_mpg import random_cars
 from tests.support.serving import CAR, COURSE, MODEL, Served, running, wait_until
 
 NAMES = FeatureSchema.load(MODEL.with_name("mpg.schema.json")).names
@@ -257,7 +257,7 @@ def test_a_recorder_nobody_uses_has_no_thread(folder: Path) -> None:
 def test_a_killed_process_loses_a_torn_line_and_no_other(folder: Path) -> None:
     """Killed outright, again and again, in the middle of writing."""
     script = f"""
-from course_utils.inference.request_log import Recorder
+from course_utils.inference import Recorder
 recorder = Recorder({str(folder)!r}, ["number"])
 number = 0
 while True:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course_utils.inference.schema import FeatureSchema, InvalidExample, NotJSONNumber, describe
+from course_utils.inference import FeatureSchema, InvalidExample, NotJSONNumber, describe
 
 CARS = pd.DataFrame({"weight": [1613.0, 5140.0], "year": [70, 82], "mpg": [44.0, 9.0]})
 

@@ -7,12 +7,11 @@ import numpy as np
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from course_utils.inference.predictor import Predictor
-from course_utils.services.image import load_labels, top
-from course_utils.datasets.weights import image_classifier
+from course_utils.inference import Predictor, load_labels, shipped_model
+from course_utils.services.image import top
 from tests.conftest import ROOT
-from tests.support.swift import APP, IOS
 from tests.ios.test_project import PACKAGE
+from tests.support.swift import APP, IOS
 
 README = (IOS / "README.md").read_text(encoding="utf-8")
 # What the notebook brings, not the repository.
@@ -60,7 +59,7 @@ def test_the_identifier_to_change_is_that_of_the_project():
 
 
 def test_the_cat_squeezed_and_cropped():
-    classifier = image_classifier()
+    classifier = shipped_model("image")
     network, labels = Predictor.load(classifier), load_labels(classifier)
     with Image.open(ROOT / "data/photos/cat.png") as image:
         photo = image.convert("RGB")

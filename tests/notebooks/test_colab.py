@@ -19,8 +19,8 @@ from tests.support.notebooks import NOTEBOOKS, clean_environment, code_cells, re
 from tools import links
 from tools.install import BIN, EXE
 
-STANDIN = ROOT / "tests" / "standins" / "colab"
-TODAY = ROOT / "tests" / "colab" / "today.txt"
+STANDIN = ROOT / "tests" / "support" / "standins" / "colab"
+TODAY = ROOT / "tests" / "support" / "colab" / "today.txt"
 # What Colab ships of what the course needs; the rest is the set-up cell's business.
 SHIPPED = [
     *("flask", "ipykernel", "ipython", "keras", "matplotlib", "numpy", "pandas", "pillow"),

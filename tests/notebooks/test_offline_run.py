@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.support.notebooks import code_cells, each_notebook, read, run_python, validate
 
-OFFLINE = [sys.executable, str(ROOT / "tests" / "offline.py")]
+OFFLINE = [sys.executable, str(ROOT / "tests" / "support" / "offline.py")]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can cut the network")
 CONNECT = """
 import socket

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_output
 
+from tests.support import ROOT
 from tests.support.notebooks import (
     NOTEBOOKS,
     code_cells,
@@ -20,7 +21,7 @@ from tests.support.notebooks import (
     validate,
 )
 
-REPLAY = Path(__file__).with_name("replay.py")
+REPLAY = ROOT / "tests" / "support" / "replay.py"
 
 
 def changed(text: str) -> str:

@@ -12,18 +12,14 @@ import requests
 from click.testing import CliRunner, Result
 
 from course_utils import registry
-
-from course_utils.inference import labelled_rows
-
-from course_utils.registry import canary
-from course_utils.registry.canary import KEEP, PROMOTE, WAIT, errors_of
 from course_utils.cli import main
 from course_utils.datasets import load_auto_mpg
-from course_utils.serving.notebook import launch
-from course_utils.inference.schema import FeatureSchema
+from course_utils.inference import FeatureSchema, labelled_rows, read_examples
+from course_utils.registry import canary
+from course_utils.registry.canary import KEEP, PROMOTE, WAIT, errors_of
 from course_utils.services import versions
 from course_utils.services.mpg import create_app
-from course_utils.inference.request_log import read_examples
+from course_utils.serving import launch
 from tests.support.serving import CAR, MODEL, wait_until
 from tests.support.stores import SCHEMA, register, two_versions
 

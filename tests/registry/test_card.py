@@ -6,7 +6,7 @@ from markdown_it import MarkdownIt
 
 from course_utils import registry
 from course_utils.registry.card import UNKNOWN, card, text
-from tests.registry.conftest import CARS, FEATURES, FILES, register
+from tests.support.records import CARS, FEATURES, FILES, register
 
 SECTIONS = [  # Mitchell et al. 2019, figure 1
     *("Model Details", "Intended Use", "Factors", "Metrics", "Evaluation Data", "Training Data"),

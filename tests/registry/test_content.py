@@ -21,13 +21,12 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 from sklearn import metrics
 
-import course_utils.records
 from course_utils import registry
-from course_utils.inference.predictor import Predictor
+from course_utils.environment import PACKAGE_FOLDER
+from course_utils.inference import FeatureSchema, Predictor
 from course_utils.registry import origin
 from course_utils.registry.data import digest, numbers
-from course_utils.inference.schema import FeatureSchema
-from tests.registry.conftest import (
+from tests.support.records import (
     CARS,
     ENDED,
     FEATURES,
@@ -40,9 +39,7 @@ from tests.registry.conftest import (
 )
 from tests.support.serving import MODEL, ROOT
 
-SCHEMA = json.loads(
-    Path(course_utils.records.__file__).with_name("record.schema.json").read_text("utf-8")
-)
+SCHEMA = json.loads((PACKAGE_FOLDER / "registry" / "record.schema.json").read_text("utf-8"))
 
 
 def valid(document: dict[str, Any]) -> list[str]:
@@ -355,11 +352,11 @@ def test_the_code_digest_is_the_same_with_the_line_ends_of_windows(tmp_path: Pat
     digests = []
     for ends in (b"\n", b"\r\n"):
         folder = tmp_path / f"{len(ends)}" / "course_utils"
-        (folder / "records").mkdir(parents=True)
-        for name in ("__init__.py", "environment.py", "records/origin.py"):
+        (folder / "registry").mkdir(parents=True)
+        for name in ("__init__.py", "environment.py", "registry/origin.py"):
             text = (ROOT / "course_utils" / name).read_bytes().replace(b"\n", ends)
             (folder / name).write_bytes(text)
-        (folder / "records" / "__init__.py").touch()
+        (folder / "registry" / "__init__.py").touch()
         ask = "from course_utils.registry.origin import code; print(code())"
         done = subprocess.run(
             [sys.executable, "-c", ask],

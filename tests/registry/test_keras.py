@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from course_utils import registry
-from course_utils.inference.predictor import to_litert
-from tests.registry.conftest import register
+from course_utils.inference import to_litert
 from tests.registry.test_content import valid
+from tests.support.records import register
 
 # Keras', as it saves.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

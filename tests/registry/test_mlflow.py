@@ -10,7 +10,7 @@ from mlflow.models import Model
 
 from course_utils import registry
 from course_utils.registry.mlflow import export
-from tests.registry.conftest import FEATURES, TESTING, register
+from tests.support.records import FEATURES, TESTING, register
 
 # MLflow says so of a class of its own as it is imported.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")

@@ -15,7 +15,7 @@ from course_utils import registry
 from course_utils.registry.page import COMPARED, page
 from tests.drift.test_page import Elements
 from tests.support import registering as processes
-from tests.registry.conftest import CARS, FEATURES, FILES, register
+from tests.support.records import CARS, FEATURES, FILES, register
 
 EVIL = "<script>window.broken = 1</script>"
 NAMES = [
@@ -179,7 +179,7 @@ def test_a_missing_chart_and_a_damaged_log_hide_nothing(store: Path):
 def test_a_page_stays_readable_however_many_versions_there_are(
     store: Path, record: registry.Record, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("course_utils.records.page.LISTED", 8)
+    monkeypatch.setattr("course_utils.registry.page.LISTED", 8)
     for number in range(9):
         processes.copy(record.folder, store, f"number {number}")
     text = page(store=store)

@@ -11,8 +11,8 @@ import pytest
 from course_utils import registry
 from course_utils.registry import Serving
 from course_utils.registry.promotions import LOG
-from tests.registry.conftest import register
 from tests.registry.test_store import start
+from tests.support.records import register
 
 NEVER = "there is nothing to go back to"
 

@@ -19,12 +19,11 @@ from click.testing import CliRunner, Result
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import registry
-
-from course_utils.registry import retraining, training_notebook
 from course_utils.cli import main
+from course_utils.cli.exit_codes import EXIT_CODES
 from course_utils.datasets import load_auto_mpg
-from course_utils.registry.retraining import EXIT_CODES
-from course_utils.inference.request_log import Recorder
+from course_utils.inference import Recorder
+from course_utils.registry import retraining, training_notebook
 from course_utils.registry.training_notebook import NotebookFailed
 from tests.support.serving import CAR, ROOT, wait_until
 from tests.support.stores import generous, register
@@ -335,7 +334,7 @@ def test_an_empty_store_begins_with_the_shipped_model(tmp_path: Path, cars: pd.D
     assert registry.serving("mpg", store=store).version == record.version == 1
     assert record.model.read_bytes() == generous(0)
     with pytest.raises(ValueError, match="a served version already"):
-        retraining.start("mpg", store=store)
+        registry.register_first("mpg", store=store)
 
 
 def test_what_was_registered_and_not_promoted_is_left_to_its_owner(
@@ -353,7 +352,9 @@ def test_the_first_version_may_be_trained(
 ) -> None:
     store = tmp_path / "store"
     old = cars[cars["year"] <= 77].drop(columns="name")
-    record = retraining.start("mpg", old, store=store, notebook=notebook(tmp_path, READ, SAVE))
+    record = registry.register_first(
+        "mpg", old, store=store, notebook=notebook(tmp_path, READ, SAVE)
+    )
     assert registry.serving("mpg", store=store).version == 1
     table = pd.read_csv(record.model.parent / "training.csv")
     assert len(table) == len(old)

@@ -16,9 +16,9 @@ import pytest
 from course_utils import registry
 from course_utils.registry import store as stores
 from course_utils.registry.store import ABANDONED, check, draft
-from tests.support import registering as processes
-from tests.registry.conftest import CARS, FILES, register
 from tests.registry.test_content import valid
+from tests.support import registering as processes
+from tests.support.records import CARS, FILES, register
 from tests.support.serving import ROOT
 
 SCRIPT = [sys.executable, "-m", "tests.support.registering"]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from course_utils import registry
-from course_utils.inference.predictor import Predictor
+from course_utils.inference import Predictor
 from course_utils.registry.store import draft, publish
-from tests.registry.conftest import FILES
+from tests.support.records import FILES
 
 PATHS = [
     *("files/mpg.tflite", "files/mpg.schema.json", "files/mpg.weights.h5", "record.json"),

@@ -12,15 +12,10 @@ import pandas as pd
 import pytest
 
 from course_utils import registry
-
-from course_utils.inference import batch
 from course_utils.environment import quiet_native_stderr
 from course_utils.export import coreml, litert, onnx, savedmodel
-from course_utils.inference.labels import load_labels
-from course_utils.inference.predictor import Predictor
-from course_utils.training.runs import new_run
-from course_utils.inference.schema import FeatureSchema
-from course_utils.inference.request_log import read_examples
+from course_utils.inference import FeatureSchema, Predictor, batch, load_labels, read_examples
+from course_utils.training import new_run
 from tests.support import training
 
 HERE = Path(__file__).parent

@@ -11,9 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from schemathesis import openapi
 
 from course_utils.datasets import load_mnist
-from course_utils.inference.predictor import Predictor
-from course_utils.services import digit
-from course_utils.services.digit import create_app, shipped_model
+from course_utils.inference import Predictor, find_model, shipped_model
+from course_utils.services.digit import create_app
 from tests.support.serving import MODEL, Served, serving
 
 SEED = 9
@@ -23,7 +22,7 @@ ORIGIN = "http://localhost:8080"
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with serving("digit", model=shipped_model()) as served:
+    with serving("digit", model=shipped_model("digit")) as served:
         yield served
 
 
@@ -208,9 +207,9 @@ def test_the_learners_own_network_goes_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    assert digit.find_model() == shipped_model()
+    assert find_model("digit") == shipped_model("digit")
     (tmp_path / "digit.tflite").write_bytes(b"")
-    assert digit.find_model() == tmp_path / "digit.tflite"
+    assert find_model("digit") == tmp_path / "digit.tflite"
 
 
 def test_the_page_runs_nothing_from_elsewhere(served: Served) -> None:

@@ -14,9 +14,9 @@ import requests
 from PIL import Image
 
 from course_utils.environment import data_folder, quiet_native_stderr
-from course_utils.inference.predictor import Predictor
-from course_utils.services.image import UPLOADS, create_app, load_labels
-from course_utils.datasets.weights import image_classifier
+from course_utils.inference import Predictor, load_labels, shipped_model
+from course_utils.services.image import create_app
+from course_utils.services.pictures import UPLOADS
 from tests.support.serving import MODEL, Served, serving, wait_until
 from tests.support.wire import head, receive
 
@@ -75,7 +75,7 @@ def test_all_thousand_probabilities_agree_with_keras() -> None:
     photos = [Image.open(PHOTOS / name).convert("RGB").resize((224, 224)) for name in EXPECTED]
     pixels = np.stack([*map(np.asarray, photos), draw.integers(0, 256, (224, 224, 3))])
     pixels = pixels.astype(np.float32)
-    ours = Predictor.load(image_classifier()).predict(pixels)
+    ours = Predictor.load(shipped_model("image")).predict(pixels)
     theirs = MobileNet(weights="imagenet").predict(preprocess_input(pixels.copy()), verbose=0)
     assert np.abs(ours - theirs).max() <= 1e-4
 
@@ -247,7 +247,7 @@ def test_labels_that_do_not_fit_are_refused_at_the_start(
     tmp_path: Path, labels: str | None, error: type[Exception], reason: str
 ) -> None:
     model = tmp_path / "m.tflite"
-    model.write_bytes(image_classifier().read_bytes())
+    model.write_bytes(shipped_model("image").read_bytes())
     if labels is not None:
         (tmp_path / "m.labels.json").write_text(labels, "utf-8")
     with pytest.raises(error, match=reason):
@@ -274,7 +274,7 @@ class Broken(Predictor):
 
 @pytest.mark.parametrize("answer", [[0.5, 0.4], [np.nan, 0.1], [0.7, 0.7]])
 def test_what_is_no_probability_is_not_passed_on(answer: list[float]) -> None:
-    client = create_app(image_classifier(), predictor=Broken(answer)).test_client()
+    client = create_app(shipped_model("image"), predictor=Broken(answer)).test_client()
     photo = (io.BytesIO((data_folder() / "photos" / "cat.png").read_bytes()), "cat.png")
     reply = client.post("/api/image", data={"image": photo})
     assert (reply.status_code, reply.json.get("pred")) == (500, None)
@@ -285,4 +285,4 @@ def test_the_labels_are_those_that_keras_uses() -> None:
     with quiet_native_stderr():
         from keras.applications.mobilenet import decode_predictions
     names = [best[0][1] for best in decode_predictions(np.eye(1000), top=1)]
-    assert load_labels(image_classifier()) == names
+    assert load_labels(shipped_model("image")) == names

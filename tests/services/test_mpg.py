@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import requests
 
-from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import FeatureSchema
+from course_utils.inference import FeatureSchema, Predictor
 from course_utils.services.mpg import create_app
 from tests.support.serving import CAR, MODEL, Served, serving
 

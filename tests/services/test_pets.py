@@ -12,10 +12,8 @@ import requests
 
 from course_utils.environment import data_folder
 from course_utils.images import MAX_BYTES
-from course_utils.inference.predictor import Predictor
-from course_utils.services import pets
+from course_utils.inference import Predictor, find_model, shipped_model
 from course_utils.services.pets import MAX_BODY, create_app, judge
-from course_utils.datasets.weights import image_classifier, pets_classifier
 from tests.support.serving import Served, serving
 
 PHOTOS = data_folder() / "photos"
@@ -25,7 +23,7 @@ PAGE = "http://localhost:8000"
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Served]:
-    with serving("pets", model=pets_classifier()) as served:
+    with serving("pets", model=shipped_model("pets")) as served:
         yield served
 
 
@@ -52,7 +50,7 @@ def test_it_tells_cats_from_dogs(service: Served, photo: bytes, name: str) -> No
 def test_the_names_are_those_of_the_models_labels(tmp_path: Path, service: Served) -> None:
     """A model that has the dogs first, of the same weights, says the contrary."""
     model = tmp_path / "turned.tflite"
-    model.write_bytes(pets_classifier().read_bytes())
+    model.write_bytes(shipped_model("pets").read_bytes())
     (tmp_path / "turned.labels.json").write_text('["dog", "cat"]', "utf-8")
     client = create_app(model).test_client()
     turned = client.post("/", json={"image": text(CAT)}).get_json()["prediction"]
@@ -182,7 +180,7 @@ def test_course_serve_takes_the_list_of_origins_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COURSE_ORIGINS", "https://pets.example")
-    with serving("pets", model=pets_classifier()) as served:
+    with serving("pets", model=shipped_model("pets")) as served:
         for origin, welcome in (("https://pets.example", True), (PAGE, False)):
             answer = ask(served, {}, Origin=origin)
             assert ("Access-Control-Allow-Origin" in answer.headers) == welcome
@@ -191,7 +189,7 @@ def test_course_serve_takes_the_list_of_origins_from_the_environment(
 @pytest.mark.parametrize("labels", ['["cat"]', '["cat", "bird"]', '["cat", "dog", "bird"]', "[]"])
 def test_a_model_of_other_classes_is_refused(tmp_path: Path, labels: str) -> None:
     model = tmp_path / "m.tflite"
-    model.write_bytes(pets_classifier().read_bytes())
+    model.write_bytes(shipped_model("pets").read_bytes())
     (tmp_path / "m.labels.json").write_text(labels, "utf-8")
     with pytest.raises(ValueError, match="two classes, cat and dog"):
         create_app(model)
@@ -199,7 +197,7 @@ def test_a_model_of_other_classes_is_refused(tmp_path: Path, labels: str) -> Non
 
 def test_a_network_that_gives_something_else_is_refused(tmp_path: Path) -> None:
     model = tmp_path / "m.tflite"
-    model.write_bytes(image_classifier().read_bytes())
+    model.write_bytes(shipped_model("image").read_bytes())
     (tmp_path / "m.labels.json").write_text('["cat", "dog"]', "utf-8")
     with pytest.raises(ValueError, match="but 2 class names"):
         create_app(model)
@@ -220,12 +218,12 @@ class Broken(Predictor):
 def test_what_is_no_probability_is_not_passed_on(answer: list[float]) -> None:
     with pytest.raises(ValueError, match="not probabilities"):
         judge(Broken(answer), np.zeros((224, 224, 3)), ["cat", "dog"])
-    app = create_app(pets_classifier(), predictor=Broken(answer))
+    app = create_app(shipped_model("pets"), predictor=Broken(answer))
     assert app.test_client().get("/readyz").status_code == 503
 
 
 def test_the_learners_own_model_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    assert pets.find_model() == pets_classifier()
+    assert find_model("pets") == shipped_model("pets")
     (tmp_path / "pets.tflite").touch()
-    assert pets.find_model() == tmp_path / "pets.tflite"
+    assert find_model("pets") == tmp_path / "pets.tflite"

@@ -10,10 +10,10 @@ import pytest
 import requests
 
 from course_utils.environment import data_folder
-from course_utils.serving.notebook import Server, launch
+from course_utils.inference import shipped_model
 from course_utils.services import pets, pets_front
 from course_utils.services.pets import MAX_BODY
-from course_utils.datasets.weights import pets_classifier
+from course_utils.serving import Server, launch
 from tests.support.serving import free_port
 
 CAT = (data_folder() / "photos" / "cat.png").read_bytes()
@@ -22,7 +22,7 @@ BODY = {"image": base64.b64encode(CAT).decode()}
 
 @pytest.fixture(scope="module")
 def back_end() -> Iterator[Server]:
-    with launch(pets.create_app(pets_classifier()), port=free_port()) as server:
+    with launch(pets.create_app(shipped_model("pets")), port=free_port()) as server:
         yield server
 
 
@@ -61,7 +61,7 @@ def test_a_body_that_is_too_large_does_not_get_through(front_end: Server) -> Non
 
 
 def test_a_back_end_that_is_overloaded_says_when_to_come_back() -> None:
-    busy = pets.create_app(pets_classifier(), slots=0)
+    busy = pets.create_app(shipped_model("pets"), slots=0)
     with launch(busy, port=free_port()) as back:
         app = pets_front.create_app(back.url, relay=True)
         answer = app.test_client().post("/api/pets", json=BODY)

@@ -7,14 +7,14 @@ import subprocess
 import pytest
 
 from course_utils.environment import data_folder
-from course_utils.serving.notebook import launch
+from course_utils.inference import shipped_model
 from course_utils.services import image, mpg
-from course_utils.datasets.weights import image_classifier
+from course_utils.serving import launch
 
 COLLECTIONS = sorted((data_folder() / "postman").glob("*.json"))
 APPS = {
-    "image": lambda: image.create_app(image_classifier()),
-    "mpg": lambda: mpg.create_app(mpg.shipped_model()),
+    "image": lambda: image.create_app(shipped_model("image")),
+    "mpg": lambda: mpg.create_app(shipped_model("mpg")),
 }
 NEWMAN = "newman@6.2.1"
 

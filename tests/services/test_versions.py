@@ -22,10 +22,10 @@ from werkzeug.test import Client, EnvironBuilder
 
 from course_utils import registry
 from course_utils.cli import main
-from course_utils.serving.notebook import launch
+from course_utils.inference import read_examples
 from course_utils.services import versions
-from course_utils.inference.request_log import read_examples
 from course_utils.services.http.watch import Host
+from course_utils.serving import launch
 from tests.support.load import load, outcomes
 from tests.support.serving import CAR, COURSE, ROOT, Served, free_port, running, wait_until
 from tests.support.stores import two_versions
@@ -259,7 +259,7 @@ def test_a_keras_file_stays_out_of_the_service(store: Path, tmp_path: Path) -> N
     found = registry.Record("mpg", 2, folder, document | {"model": {"file": "mpg.keras"}})
     original = registry.load
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "load", lambda *_, **__: found)
+        patch.setattr(registry, "load", lambda *_, **__: found)
         with pytest.raises(ValueError, match=r"mpg\.keras would bring TensorFlow"):
             versions.check("mpg", store)
     assert registry.load is original

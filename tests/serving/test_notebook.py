@@ -14,7 +14,7 @@ from flask import Flask, request
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from course_utils.serving.notebook import launch
+from course_utils.serving import launch
 
 
 def make_app(name="tests.hello", text="Hello World!"):
@@ -195,7 +195,7 @@ def test_an_error_in_the_app_still_shows(capfd, caplog, free_port):
 
 
 def test_a_silent_client_loses_its_thread(free_port, monkeypatch):
-    monkeypatch.setattr("course_utils.launch._QuietHandler.timeout", 0.2)
+    monkeypatch.setattr("course_utils.serving.notebook._QuietHandler.timeout", 0.2)
     with (
         launch(make_app(), port=free_port) as server,
         socket.create_connection(("127.0.0.1", server.port), timeout=5) as client,
@@ -241,7 +241,7 @@ def test_any_wsgi_callable_and_a_notebooks_own_app(capsys, free_port):
 def test_python_ends_quietly_with_servers_running(free_port):
     program = f"""
 import sys
-from course_utils.serving.notebook import launch
+from course_utils.serving import launch
 from flask import Flask
 assert "tensorflow" not in sys.modules
 server = launch(Flask("last"), port={free_port})

@@ -22,13 +22,12 @@ import pytest
 import requests
 from flask import Flask
 
+from course_utils.serving import launch, ngrok_agent, run_with_ngrok, tunnels
 from course_utils.serving import notebook as launching
-from course_utils.serving import ngrok_agent, tunnels
-from course_utils.serving.notebook import launch, run_with_ngrok
+from tests.support import ROOT
 from tests.support.standins.ngrok_agent import Agent
 
-STANDINS = Path(__file__).parent / "standins"
-ROOT = Path(__file__).parents[1]
+STANDINS = ROOT / "tests" / "support" / "standins"
 TOKEN = "2secret0token0of0nobody"
 EXECUTABLE = "ngrok.exe" if os.name == "nt" else "ngrok"
 
@@ -289,7 +288,7 @@ def test_flask_ngrok_with_our_own_agent(app, token, sdk, tmp_path, capsys):
 def test_our_own_agent_ends_with_the_python_that_started_it(token, sdk):
     program = """
 import os
-from course_utils.serving.notebook import run_with_ngrok
+from course_utils.serving import run_with_ngrok
 from flask import Flask
 app = Flask("last")
 run_with_ngrok(app)
@@ -374,7 +373,8 @@ def test_an_agent_of_another_user_is_not_run(app, token, sdk, tmp_path, whose):
 ORDINARY = """
 import os, sys, requests
 assert os.getuid() != 0
-from course_utils.serving.notebook import run_with_ngrok
+from course_utils.serving import run_with_ngrok
+from tests.support import ROOT
 from flask import Flask
 app = Flask("hello")
 app.get("/")(lambda: "Hello World!")
@@ -429,7 +429,7 @@ def ordinary_python(environment):
     for python in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
         try:
             ran = subprocess.run(
-                [python, "-c", "import course_utils.launch"],
+                [python, "-c", "import course_utils.serving.notebook"],
                 user=65534,
                 group=65534,
                 extra_groups=[],

@@ -14,8 +14,8 @@ import requests
 
 from course_utils.cli.browse import browse
 from tests.conftest import ROOT
-from tests.support.serving import COURSE, free_port, serving, wait_until
 from tests.setup.test_install import posix
+from tests.support.serving import COURSE, free_port, serving, wait_until
 
 SERVE = [str(COURSE), "serve", "image", "--open"]
 

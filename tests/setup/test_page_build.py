@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from tests.conftest import ROOT, find_uv
-from tests.support.serving import running
 from tests.setup.test_install import make, posix
+from tests.support.serving import running
 from tools.install import BIN, EXE, uv_environment
 
 WEBAPP = Path("course_utils/webapp")

@@ -7,9 +7,7 @@ from typing import Any
 
 import duckdb
 
-from course_utils.inference import batch
-from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import FeatureSchema
+from course_utils.inference import FeatureSchema, Predictor, batch
 from tests.support.cars import cars
 from tests.support.serving import MODEL
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.datasets import load_auto_mpg
-from course_utils.inference.schema import FeatureSchema
+from course_utils.inference import FeatureSchema
 from tests.support.serving import MODEL
 
 SPREAD = 0.1  # how far a number goes from a real car's, in standard deviations of its column

@@ -1,4 +1,6 @@
-"""Does one thing in many processes at once: ``python -m tests.support.registering THING STORE ...``.
+"""Does one thing in many processes at once.
+
+``python -m tests.support.registering THING STORE ...``
 
 The processes wait for each other, so that all begin in the same moment. Where the system can
 fork they are forked from one that has loaded all they need: starting a hundred would take longer
@@ -50,7 +52,7 @@ def together(barrier: Any, thing: Callable[..., None], *arguments: Any) -> None:
 
 def at_once(count: int, thing: Callable[..., None], store: Path, *rest: str) -> int:
     """Returns how many of the processes failed."""
-    for module in ("ai_edge_litert.interpreter", "course_utils.predictor"):
+    for module in ("ai_edge_litert.interpreter", "course_utils.inference.predictor"):
         importlib.import_module(module)  # once, and not in each process as it verifies
     forks = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
     context = multiprocessing.get_context("fork" if forks else "spawn")

@@ -22,7 +22,7 @@ from tests.support.serving import MODEL, ROOT
 
 DEPLOY = ROOT / "deploy"
 SITE = DEPLOY / "apache" / "networks-at-work.conf"
-SLOW = ROOT / "tests" / "slow_wsgi.py"
+SLOW = ROOT / "tests" / "support" / "slow_wsgi.py"
 OUTPUT = Path("/proc/self/fd/1")  # leads to the file that `running` gives for it
 MOD_WSGI = "6.1.1"  # PyPI's: Debian's own is for Debian's Python
 # What Debian's own configuration does around a site: load modules, listen, keep its files.
@@ -149,9 +149,9 @@ def gunicorn(port: int, workers: int, slow: bool) -> list[str]:
 
 def flask(port: int, slow: bool) -> NoReturn:
     """Flask's own server, as `launch` runs it behind a cell."""
-    from course_utils.serving.notebook import launch
-    from course_utils.services.mpg import create_app
     from course_utils.services.http.watch import Host
+    from course_utils.services.mpg import create_app
+    from course_utils.serving import launch
     from tests.support.slow_service import create
 
     host = Host(log_line=lambda line: os.write(1, f"{line}\n".encode()))

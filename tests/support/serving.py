@@ -14,9 +14,9 @@ from typing import Any
 
 import requests
 
-from course_utils.datasets.weights import image_classifier, pets_classifier
+from course_utils.inference import shipped_model
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "data" / "models" / "mpg.tflite"
 DIGIT_MODEL = ROOT / "data" / "models" / "digit.tflite"
 COURSE = Path(sys.executable).with_name("course")
@@ -71,9 +71,9 @@ def shipped(name: str) -> Path | None:
     """The model that the course brings for a service."""
     models = {
         "mpg": lambda: MODEL,
-        "image": image_classifier,
+        "image": lambda: shipped_model("image"),
         "digit": lambda: DIGIT_MODEL,
-        "pets": pets_classifier,
+        "pets": lambda: shipped_model("pets"),
     }
     return models.get(name, lambda: None)()
 

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 if "mod_wsgi" in sys.modules:  # Apache has no standard output; its error log is the other one
     os.dup2(2, 1)
 

@@ -1,6 +1,6 @@
 """The cars that other tests send are valid, many and the same each time."""
 
-from course_utils.inference.schema import FeatureSchema
+from course_utils.inference import FeatureSchema
 from tests.support.cars import cars
 from tests.support.serving import MODEL
 

@@ -1,6 +1,7 @@
 """A small training with all that resuming must bring back, for tests, children and benchmarks.
 
-    python -m tests.support.training FOLDER [--save-every 2] [--slow 0] [--kill N] [--kill-at-file N]
+    python -m tests.support.training FOLDER [--save-every 2] [--slow 0]
+        [--kill N] [--kill-at-file N]
 
 trains into FOLDER and writes what came out to FOLDER/outcome.npz.
 """

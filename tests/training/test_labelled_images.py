@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from course_utils.training import labelled_images, transfer
 from course_utils.datasets import CIFAR10_CLASSES, load_cifar10
 from course_utils.export import litert
 from course_utils.services import image
+from course_utils.training import labelled_images, transfer
 from tests.conftest import ROOT
 
 SIZE = 32
@@ -293,6 +293,8 @@ def test_77_classes_from_the_csv_to_the_service(tmp_path):
 def test_the_old_generator_is_not_used():
     """ImageDataGenerator is deprecated; Keras' layers have taken its place."""
     for folder in ("course_utils", "notebooks"):
-        for file in (ROOT / folder).glob("*transfer*"):
+        for file in (ROOT / folder).rglob("*transfer*"):
             assert "ImageDataGenerator(" not in file.read_text("utf-8")
-    assert "ImageDataGenerator" not in (ROOT / "course_utils/labelled_images.py").read_text("utf-8")
+    assert "ImageDataGenerator" not in (
+        ROOT / "course_utils/training/labelled_images.py"
+    ).read_text("utf-8")

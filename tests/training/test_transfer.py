@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from course_utils.training import transfer
 from course_utils.environment import data_folder, quiet_native_stderr
+from course_utils.training import transfer
 from course_utils.training.transfer import (
     Bar,
     features,

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from course_utils.inference.batch.job import Job, check_paths, fingerprint
 from course_utils.inference.batch.rows import Errors, Numbers, explain, fitting
 from course_utils.inference.batch.tables import Table, opened
+from course_utils.inference.models import schema_path
 from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import FeatureSchema, companion
+from course_utils.inference.schema import FeatureSchema
 
 CHUNK = 100_000  # rows; what is in memory at a time, and what is lost when a run is killed
 BLOCK = 4_096  # rows in one call of the network: what it computes on stays in the cache
@@ -86,9 +87,9 @@ def predict_file(
             f"{' or '.join(map(repr, ON_ERROR))}"
         )
     check_paths(source, target)
-    schema = FeatureSchema.load(companion(path))
+    schema = FeatureSchema.load(schema_path(path))
     network = _network(path, schema)
-    given = fingerprint(source, [path, companion(path)], chunk=chunk, on_error=on_error)
+    given = fingerprint(source, [path, schema_path(path)], chunk=chunk, on_error=on_error)
     with Job(target, given, restart=restart) as job, opened(source, job.folder, schema) as table:
         run = _Run(job, table, network, chunk, on_progress or (lambda step, done, total: None))
         run.work(stop=on_error == "stop")

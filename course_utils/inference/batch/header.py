@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from course_utils.inference.schema import FeatureSchema
 from course_utils.common.duckdb_session import FOLD
+from course_utils.inference.schema import FeatureSchema
 
 CSV, PARQUET = ".csv", ".parquet"
 LONGEST = 2**20  # characters in which the line of names has to end

@@ -15,9 +15,8 @@ from typing import Any
 
 from filelock import Timeout
 
-from course_utils.common import atomic_files
+from course_utils.common import atomic_files, machine_lock
 from course_utils.inference.batch.header import CSV, PARQUET
-from course_utils.training.runs import machine_lock
 
 FORMAT = 1  # of the folder
 JOB = "job.json"
@@ -122,9 +121,8 @@ class Job:
             known = json.loads((self.folder / JOB).read_bytes())
             if isinstance(known, dict):
                 return known
-        if self.folder.is_dir() and all(
-            p.name == JOB + atomic_files.PART for p in self.folder.iterdir()
-        ):
+        begun = JOB + atomic_files.PART
+        if self.folder.is_dir() and all(p.name == begun for p in self.folder.iterdir()):
             return None  # killed as it began
         raise ValueError(
             f"{self.folder} is in the way: the parts of the output would be kept there until it "

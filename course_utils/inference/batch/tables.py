@@ -16,9 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from course_utils.common import atomic_files
-from course_utils.inference.batch.header import CSV, check_names, check_types, csv_names, new_name
-from course_utils.inference.batch.rows import Errors, Numbers, Texts
-from course_utils.inference.schema import FeatureSchema
 from course_utils.common.duckdb_session import (
     NO_DISK,
     connected,
@@ -27,6 +24,9 @@ from course_utils.common.duckdb_session import (
     parquet_names,
     quoted,
 )
+from course_utils.inference.batch.header import CSV, check_names, check_types, csv_names, new_name
+from course_utils.inference.batch.rows import Errors, Numbers, Texts
+from course_utils.inference.schema import FeatureSchema
 
 MEMORY = 512  # MiB for DuckDB
 STAGED = "input.parquet"

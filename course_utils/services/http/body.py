@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import request
 
-from course_utils.inference.schema import Fault, describe
+from course_utils.inference import Fault, describe
 from course_utils.services.http import strict_json
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from course_utils.inference.schema import Fault
+from course_utils.inference import Fault
 from course_utils.services.http.watch import REQUEST_ID
 
 CONTENT_TYPE = "application/problem+json"

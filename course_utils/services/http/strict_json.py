@@ -11,7 +11,7 @@ from typing import Any
 
 import jiter
 
-from course_utils.inference.schema import Fault, NotJSONNumber, describe, pointer
+from course_utils.inference import Fault, NotJSONNumber, describe, pointer
 
 MAX_BRACKETS = 500  # bounds nesting, too, well below where any Python gives up
 MAX_DIGITS = 4_300  # Python's own limit for reading an integer

@@ -8,7 +8,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
-from course_utils.inference.schema import Fault, describe, pointer
+from course_utils.inference import Fault, describe, pointer
 from course_utils.services.http.errors import Problem
 
 MEDIA_TYPE = "multipart/form-data"

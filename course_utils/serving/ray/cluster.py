@@ -21,7 +21,7 @@ OBJECT_STORE = 200 * 2**20  # bytes; photos on their way to the network pass thr
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_AUTO_CONNECT": "0",  # or a thread of Serve starts another Ray after the end
-    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "course_utils.scale.problems:middleware",
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "course_utils.serving.ray.problems:middleware",
     "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
     "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or each start warns of a change to come

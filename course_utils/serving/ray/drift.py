@@ -18,8 +18,9 @@ from typing import Any
 import pandas as pd
 from sklearn.base import ClassifierMixin
 
-from course_utils.drift import DriftReport, column_tests, compare_tables
+from course_utils.drift import DriftReport
 from course_utils.drift.columns import ColumnTest
+from course_utils.drift.comparison import column_tests, compare_tables
 from course_utils.drift.engine import SIDES, find, mebibytes
 from course_utils.drift.files import Files, open_files
 from course_utils.drift.frames import Batch

@@ -4,7 +4,6 @@ Nothing of a service is written a second time. Its app is WSGI; a2wsgi lets Serv
 """
 
 import asyncio
-import importlib
 import os
 import uuid
 from collections.abc import Callable, Iterable
@@ -19,7 +18,8 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
-from course_utils.inference.predictor import Predictor
+from course_utils.inference import Predictor
+from course_utils.services import SERVICES
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.watch import REQUEST_ID
 
@@ -43,9 +43,8 @@ def asgi_app(
         network: that of the image service, which is not run here.
     """
     share_metrics(metrics)
-    module = importlib.import_module(f"course_utils.services.{name}")
     options = {"predictor": network, "slots": ONGOING} if network else {}
-    app = module.create_app(model, **options)
+    app = SERVICES[name].create_app(model, **options)
     return WSGIMiddleware(under_serve(app), workers=ONGOING)
 
 

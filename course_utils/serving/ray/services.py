@@ -3,7 +3,6 @@
 import atexit
 import contextlib
 import html
-import importlib
 import shutil
 import socket
 import threading
@@ -11,11 +10,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from course_utils.inference.predictor import Predictor
+from course_utils.inference import Predictor, find_model
+from course_utils.services import SERVICES
 from course_utils.serving.ray import cluster
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]
-SERVICES = ("mpg", "image")
+ON_RAY = ("mpg", "image")
 PORT = 8000  # Serve's own
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
 # Serve kills a proxy that is not ready after five seconds; on a busy machine none ever would be.
@@ -126,10 +126,10 @@ def serve(
     """
     _check(name, replicas, max_replicas, target, queue, port, prefix)
     cluster.ray(address)  # says what is missing before anything is loaded
-    module = importlib.import_module(f"course_utils.services.{name}")
-    path = Path(model).absolute() if model else module.find_model()
+    path = Path(model).absolute() if model else find_model(name)
     network = Predictor.load(path)
-    module.create_app(path, predictor=network)  # what is wrong is better known before the start
+    # What is wrong is better known before the start.
+    SERVICES[name].create_app(path, predictor=network)
     cluster.enter(address)
     try:
         _check_cores(replicas)
@@ -155,8 +155,8 @@ def _check(
     port: int | None,
     prefix: str,
 ) -> None:
-    if name not in SERVICES:
-        raise ValueError(f"{name!r} is not served on Ray; choose one of {', '.join(SERVICES)}.")
+    if name not in ON_RAY:
+        raise ValueError(f"{name!r} is not served on Ray; choose one of {', '.join(ON_RAY)}.")
     wholes = (("replicas", replicas), ("max_replicas", max_replicas), ("queue", queue))
     for what, value in wholes:
         if value is not None and (not isinstance(value, int) or not 1 <= value <= 10_000):

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from course_utils.common import machine_lock
 from course_utils.environment import quiet_native_stderr
 from course_utils.training.resume import fingerprint
 from course_utils.training.resume.checkpoints import (
@@ -31,7 +32,6 @@ from course_utils.training.resume.data import feed, validation_fingerprint
 from course_utils.training.resume.exactness import check_model
 from course_utils.training.resume.loop import Plan, Saver, Stopped, listening, train
 from course_utils.training.resume.state import NotExact
-from course_utils.training.runs import machine_lock
 
 with quiet_native_stderr():
     import keras
@@ -86,7 +86,7 @@ def fit(
             whose batches depend on their number alone; a tf.data.Dataset of batches that repeats
             itself; or a function from the number of an epoch to its tf.data.Dataset.
         y: targets of arrays, shape ``(n, ...)``.
-        run_dir: folder of the checkpoints (see `course_utils.runs.new_run`); may be moved.
+        run_dir: folder of the checkpoints (see `course_utils.training.new_run`); may be moved.
         epochs: how many in all.
         batch_size: for arrays.
         seed: of the order of the data and of all random layers.
@@ -169,7 +169,7 @@ def _compare(found: Checkpoint | None, about: dict[str, Any], epochs: int) -> No
         raise Changed(
             f"{found.path.parent} holds another training. What differs:\n  "
             + "\n  ".join(changes)
-            + "\nUse what the run began with, or another folder (course_utils.runs.new_run)."
+            + "\nUse what the run began with, or another folder (course_utils.training.new_run)."
         )
     if found.position > Position(epochs, 0):
         raise Changed(

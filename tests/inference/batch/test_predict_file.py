@@ -6,8 +6,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from course_utils.inference import batch
-from course_utils.inference.predictor import Predictor
+from course_utils.inference import Predictor, batch
 from tests.support.batch_files import (
     FEATURES,
     one_by_one,

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from course_utils.inference.schema import FeatureSchema, InvalidExample
+from course_utils.inference import FeatureSchema, InvalidExample
 from tests.support.batch_files import (
     FEATURES,
     SCHEMA,

@@ -7,7 +7,7 @@ import requests
 from jsonschema import Draft202012Validator
 from schemathesis import openapi
 
-from course_utils.inference.schema import FeatureSchema
+from course_utils.inference import FeatureSchema
 from tests.support.serving import CAR, MODEL, Served
 
 ANSWERS = [

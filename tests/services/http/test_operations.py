@@ -10,9 +10,9 @@ import requests
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
-from course_utils.inference.predictor import Predictor
-from course_utils.services.mpg import create_app
+from course_utils.inference import Predictor
 from course_utils.services.http.watch import Host
+from course_utils.services.mpg import create_app
 from tests.support.serving import CAR, MODEL, Served, serving, wait_until
 from tests.support.wire import JSON_TYPE, exchange, post
 

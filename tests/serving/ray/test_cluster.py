@@ -16,14 +16,13 @@ from flask.testing import FlaskClient
 
 from benchmarks.image_service import cat
 from course_utils import drift
-from course_utils.serving import ray as on_ray
 from course_utils.environment import data_folder
-from course_utils.inference.predictor import Predictor
-from course_utils.serving.ray.drift import compare_files
+from course_utils.inference import Predictor, shipped_model
 from course_utils.services import image, mpg
-from course_utils.datasets.weights import image_classifier
-from tests.support.cars import cars
+from course_utils.serving import ray as on_ray
+from course_utils.serving.ray.drift import compare_files
 from tests.drift.test_files import same
+from tests.support.cars import cars
 from tests.support.raylets import client, kill_raylet, raylets, serves, shoot
 from tests.support.serving import CAR, MODEL, free_port, wait_until
 from tests.support.wire import Answer
@@ -52,7 +51,7 @@ def cars_service(cluster: Any) -> Iterator[on_ray.Deployment]:
 @pytest.fixture(scope="module")
 def photos_service(cluster: Any) -> Iterator[on_ray.Deployment]:
     options = {"max_replicas": 2, "target": 2, "queue": 16, "prefix": "/photos"}
-    model = image_classifier()
+    model = shipped_model("image")
     with on_ray.serve("image", model=model, address=cluster.address, **options) as served:
         yield served
 
@@ -168,7 +167,7 @@ def test_the_drift_report_is_that_of_one_process(cluster: Any, tmp_path: Path) -
 
 def test_photos_are_judged_as_by_the_plain_service(photos_service: on_ray.Deployment) -> None:
     jpeg = cat()
-    plain = image.create_app(image_classifier()).test_client()
+    plain = image.create_app(shipped_model("image")).test_client()
     form = {"image": (io.BytesIO(jpeg), "cat.jpg")}
     expected = plain.post("/api/image", data=form).get_json()["pred"]
     url = f"{photos_service.url}/api/image"
@@ -191,7 +190,7 @@ def test_the_network_takes_what_is_waiting_in_one_go(photos_service: on_ray.Depl
     network.shutdown()
     runs = metric(photos_service, "network_batch_size_count") - before
     assert 3 <= runs <= 20  # of eight at most; most of them came while it was busy
-    alone = Predictor.load(image_classifier())
+    alone = Predictor.load(shipped_model("image"))
     expected = np.concatenate([alone.predict(photo[None]) for photo in photos])
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 

@@ -10,14 +10,13 @@ import duckdb
 import numpy as np
 import pytest
 
-from course_utils.drift import compare_files, compare_tables
+from course_utils.drift.comparison import compare_files, compare_tables
 from course_utils.drift.verdict import Bounds
 from course_utils.environment import data_folder
-from course_utils.inference.predictor import Predictor
+from course_utils.inference import Predictor, shipped_model
+from course_utils.services.http.errors import Problem
 from course_utils.serving.ray import cluster, drift
 from course_utils.serving.ray.problems import Problems, middleware
-from course_utils.services.http.errors import Problem
-from course_utils.datasets.weights import image_classifier
 from tests.drift.test_files import same
 from tests.support.serving import CAR, MODEL
 
@@ -146,7 +145,7 @@ def test_the_network_elsewhere_looks_like_one_here(replicas: ModuleType, metrics
     answer = np.full(1000, 0.001, np.float32)
     network = replicas.Elsewhere(Handle(answer), (224, 224, 3), (1000,))
     np.testing.assert_array_equal(network.predict(np.zeros((2, 224, 224, 3))), [answer, answer])
-    assert replicas.asgi_app("image", str(image_classifier()), metrics, network)
+    assert replicas.asgi_app("image", str(shipped_model("image")), metrics, network)
 
 
 @pytest.mark.parametrize("error", ["RayActorError", "GetTimeoutError"])
@@ -162,10 +161,10 @@ def test_a_dead_network_is_a_503(replicas: ModuleType, error: str) -> None:
 
 
 def test_the_network_judges_several_as_each_by_itself(replicas: ModuleType, metrics: str) -> None:
-    network = replicas.Network(str(image_classifier()), metrics)
+    network = replicas.Network(str(shipped_model("image")), metrics)
     photos = np.random.default_rng(3).integers(0, 256, (5, 224, 224, 3), dtype=np.uint8)
     found = asyncio.run(network.run(list(photos)))
-    plain = Predictor.load(image_classifier())
+    plain = Predictor.load(shipped_model("image"))
     expected = [plain.predict(photo[None])[0] for photo in photos]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from course_utils.training import resume
-from tests.support import training
+from tests.support import ROOT, training
 from tests.support.training import differing, outcome
 
-ROOT = Path(__file__).resolve().parents[1]
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no SIGTERM"),
     # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.

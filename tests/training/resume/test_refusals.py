@@ -13,7 +13,6 @@ import pytest
 from course_utils.training import resume
 from course_utils.training.resume import fingerprint
 from tests.support import training
-from tests.training.resume.test_resume import Cut, Twice, cut_after, pipeline
 from tests.support.training import (
     BATCH,
     STEPS,
@@ -24,6 +23,7 @@ from tests.support.training import (
     network,
     outcome,
 )
+from tests.training.resume.test_resume import Cut, Twice, cut_after, pipeline
 
 with resume.quiet_native_stderr():
     import keras

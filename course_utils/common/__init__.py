@@ -1,0 +1,10 @@
+"""What several rooms need and none of them is about.
+
+Files that are whole or absent, locks between processes, a bounded DuckDB session, running a
+notebook, and how the course's HTML reports and plots look. It knows nothing of models or services.
+Other rooms import the modules and names in ``__init__.pyi``.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,6 @@
+from . import coreml as coreml
+from . import litert as litert
+from . import mil as mil
+from . import onnx as onnx
+from . import parity as parity
+from . import savedmodel as savedmodel

@@ -1,0 +1,85 @@
+"""Where the models lie that are served: the learner's own, else those that the course brings.
+
+The models of mpg and digit are in the data folder. Those of image and pets are made from pretrained
+weights by `training.pretrained`, and lie in Keras' cache with their labels beside them.
+"""
+
+from pathlib import Path
+
+from course_utils.datasets import keras_cache
+from course_utils.datasets.originals import CLASS_INDEX, MOBILENET, digest
+from course_utils.environment import data_folder, output_folder
+
+SHIPPED = ("mpg", "digit")  # in data/models
+CLASSIFIER = "mobilenet_imagenet.tflite"
+LABELS = "mobilenet_imagenet.labels.json"
+PETS = "mobilenet_pets.tflite"
+PETS_LABELS = "mobilenet_pets.labels.json"
+MADE = {"image": (CLASSIFIER, LABELS), "pets": (PETS, PETS_LABELS)}  # in Keras' cache
+HEAD = "pets.weights.h5"  # in data/models: what notebook 10 trained
+
+
+def find_model(name: str) -> Path:
+    """The model of a service: the learner's, saved by a notebook, else the course's.
+
+    Args:
+        name: ``mpg``, ``image``, ``digit`` or ``pets``.
+
+    Raises:
+        FileNotFoundError: neither is there.
+        ValueError: no model has this name.
+    """
+    own = output_folder() / f"{name}.tflite"
+    return own if own.is_file() else shipped_model(name)
+
+
+def shipped_model(name: str) -> Path:
+    """The model of a service that the course brings, a LiteRT file.
+
+    ``mpg`` takes a car's seven features, ``digit`` a picture of shape ``(28, 28)``; notebooks 02
+    and 09 made them. ``image`` is MobileNet with ImageNet's 1000 classes, ``pets`` MobileNet with
+    the head of notebook 10, which tells cats from dogs: both take float32 pixels from 0 to 255 of
+    shape ``(n, 224, 224, 3)`` and answer probabilities.
+
+    Args:
+        name: ``mpg``, ``image``, ``digit`` or ``pets``.
+
+    Raises:
+        FileNotFoundError: it is not there, or no longer as it was made.
+        ValueError: no model has this name.
+    """
+    if name in SHIPPED:
+        return data_folder() / "models" / f"{name}.tflite"
+    if name not in MADE:
+        raise ValueError(f"no model is called {name!r}; there are {', '.join([*SHIPPED, *MADE])}.")
+    folder = keras_cache.cache_folder()
+    if not all(keras_cache.is_intact(file, source=source_of(file)) for file in MADE[name]):
+        raise FileNotFoundError(
+            f"The pretrained network is not in {folder}, or has been changed there. "
+            "Run `course fetch` to bring it."
+        )
+    return folder / MADE[name][0]
+
+
+def schema_path(model: Path) -> Path:
+    """The file that lies beside a model of a table: its features and their ranges."""
+    return model.with_name(f"{model.stem}.schema.json")
+
+
+def labels_path(model: Path) -> Path:
+    """The file that lies beside a classifier: the names of its classes, as a JSON list."""
+    return model.with_name(f"{model.stem}.labels.json")
+
+
+def source_of(file: str) -> str:
+    """What the record of Keras' cache says of one of the files in `MADE`."""
+    if file == LABELS:
+        return f"made from {CLASS_INDEX}"
+    if file == CLASSIFIER:
+        return f"made from {MOBILENET}"
+    return f"made from {MOBILENET} and {HEAD} {digest(shipped_head())[:12]}"
+
+
+def shipped_head() -> Path:
+    """The weights of the layer on top of MobileNet that tells cats from dogs."""
+    return data_folder() / "models" / HEAD

@@ -1,0 +1,10 @@
+from . import digit as digit
+from . import hello as hello
+from . import http as http
+from . import image as image
+from . import mpg as mpg
+from . import pets as pets
+from . import pets_front as pets_front
+from . import versions as versions
+from .catalog import SERVICES as SERVICES
+from .catalog import Service as Service

@@ -1,0 +1,1 @@
+"""What every service has around its own routes: errors, limits, JSON, uploads, metrics, pages."""

@@ -1,0 +1,5 @@
+"""The service whose requests are recorded, or not."""
+
+from tests.services.conftest import mpg
+
+__all__ = ["mpg"]
