@@ -84,7 +84,6 @@ MEASURE = """
 import sys, threading, time
 from pathlib import Path
 from course_utils.images import BadImage, read_image
-from tests.support import ROOT
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

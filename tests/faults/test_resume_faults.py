@@ -139,7 +139,6 @@ def test_a_training_whose_disk_fills_up_and_is_emptied(tmp_path: Path) -> None:
         """
 from course_utils.training import resume
 from tests.support import training
-from tests.support import ROOT
 listed = training.callbacks()
 calls = 0
 def act():

@@ -374,7 +374,6 @@ ORDINARY = """
 import os, sys, requests
 assert os.getuid() != 0
 from course_utils.serving import run_with_ngrok
-from tests.support import ROOT
 from flask import Flask
 app = Flask("hello")
 app.get("/")(lambda: "Hello World!")
