@@ -1,5 +1,5 @@
-# Networks at Work. `make lab` opens the course, `make test` runs everything CI runs.
-# Both create the environment in .venv first where it is missing or out of date.
+# Networks at Work. `make lab` opens the course, `make test` checks a change, `make test-all` all.
+# Each creates the environment in .venv first where it is missing or out of date.
 
 # The first Python in range that can make an environment. Choose one with `make lab PYTHON=...`.
 PROBE := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -17,18 +17,23 @@ PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -typ
 ARGS ?=
 BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files \
 	coreml_parity digits pets many_classes servers versions batch scale scale_drift
-# Two files of tests at a time; more would ask for more memory than CI has.
-PARALLEL := -n 2 --dist loadfile
+# Two files of tests, or two notebooks, at a time; more would ask for more memory than CI has.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --durations=15
+# What `make test` adds where coverage is counted over both tiers.
+COVERAGE ?=
+COUNTED := --cov --cov-report= --cov-fail-under=0
 # JupyterLab does not start for root unless told to.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab demo test lint unit notebooks test-colab test-gpu refresh links lock bench clean
+.PHONY: help lab demo test test-all test-rest lint fast programs test-colab test-gpu refresh links \
+	lock bench clean
 
 help:
 	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
 	@echo "make demo     serve the image network with its web page, and open the page"
-	@echo "make test     check everything: lint, types, tests, all notebooks"
-	@echo "make test-colab all notebooks on Colab's versions (make test runs those that lean on Colab)"
+	@echo "make test     lint, types, floors, the fast tests, every notebook once: 15 minutes on 2 cores"
+	@echo "make test-all that and everything else that CI runs: 50 minutes"
+	@echo "make test-colab all notebooks on Colab's versions (make test-all runs those that lean on it)"
 	@echo "make test-gpu the tests that need a GPU"
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
 	@echo "make links    write badges and set-up cells from the address in pyproject.toml"
@@ -47,7 +52,11 @@ demo: $(PAGE)
 	@$(BIN)/course serve image --open $(ARGS) >/dev/null
 
 # Quick things first, so that a typing error does not take minutes to show.
-test: lint unit notebooks
+test: lint fast
+
+test-all: COVERAGE := $(COUNTED)
+test-all: test
+	@$(MAKE) --no-print-directory test-rest
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -55,20 +64,20 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-unit: $(PAGE)
+programs: $(PAGE)
 	@$(BIN)/python tools/programs.py chromium curl git --where-possible apache2 apxs systemd-analyze
 	@$(BIN)/course fetch
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not gpu" --durations=15 \
-		--cov --cov-report=term:skip-covered
 
-# The notebooks in every surrounding: offline with the wheel, tampered, in Colab, in JupyterLab.
-# They are shared out one by one; what is set up once for several tests is a group.
-notebooks: $(READY)
-	@$(BIN)/python tools/programs.py chromium curl git
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "slow and not thorough" --durations=10
+# With every notebook once: strictly, offline, from the wheel.
+fast: programs
+	$(PYTEST) $(COVERAGE)
 
-test-colab: $(READY)
-	@$(BIN)/python tools/programs.py curl git
+# Floods, kills, Ray, Apache, the pages in every state, Colab's versions. Coverage is that of
+# both tiers together.
+test-rest: programs
+	$(PYTEST) -m "thorough and not gpu and not nightly" --cov --cov-append --cov-report=term:skip-covered
+
+test-colab: programs
 	$(BIN)/python -m pytest tests/notebooks/test_colab.py -m slow
 
 test-gpu: $(READY)

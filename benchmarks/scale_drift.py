@@ -24,7 +24,7 @@ from course_utils import drift
 from course_utils.serving import ray as on_ray
 from course_utils.serving.ray import cluster
 from course_utils.serving.ray.drift import compare_files
-from tests.drift.test_files import same
+from tests.support.drift_files import same
 from tests.support.raylets import children
 
 

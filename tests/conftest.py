@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.support import ROOT
+from tests.support import ROOT, leftovers
 from tools.install import EXE, uv_environment
 from tools.programs import find
 
@@ -44,6 +44,19 @@ def no_registry() -> str:
     return "" if answer.returncode == 0 else "no package index answers"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    leftovers.begin()
+    config.pluginmanager.register(leftovers)  # the hooks of a conftest miss what a session shares
+    expect.set_options(timeout=60_000)  # milliseconds: what a page has to show is awaited, too
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a file stay together, to share what it sets up; notebooks are given out singly."""
+    for item in items:
+        if not item.get_closest_marker("slow") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("registry") and no_registry():
         if os.environ.get("CI"):  # a green run has to mean that the notebooks ran
@@ -59,6 +72,15 @@ def same_environment() -> Iterator[None]:
     if before != dict(os.environ):
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """A process that a test has started ends with it, also where the test fails."""
+    before = leftovers.children()
+    yield
+    if said := leftovers.end(leftovers.children() - before - leftovers.SHARED):
+        pytest.fail(f"left running: {'; '.join(said)}")
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ def test_importing_the_library_loads_neither_tensorflow_nor_flask():
     assert in_new_python(code % heavy).stdout.strip() == "[]"
 
 
+@pytest.mark.thorough
 def test_seeds_make_training_repeatable_and_starting_is_silent():
     code = """
 from course_utils.environment import set_seeds

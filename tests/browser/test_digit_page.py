@@ -91,6 +91,7 @@ def answer(page: Page) -> str:
     return state.inner_text().removeprefix("The network reads ").rstrip(".")
 
 
+@pytest.mark.thorough
 def test_digits_drawn_with_the_mouse_are_read(page: Page) -> None:
     pictures, labels = load_mnist()[1]
     right = 0
@@ -129,6 +130,7 @@ def test_clear_forgets_the_drawing_and_its_answer(page: Page) -> None:
     assert page.locator("canvas").evaluate(white)
 
 
+@pytest.mark.thorough
 def test_it_can_be_drawn_with_the_keyboard(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_label("Paper to draw on")).to_be_focused()
@@ -141,6 +143,7 @@ def test_it_can_be_drawn_with_the_keyboard(page: Page) -> None:
     expect(page.get_by_role("status")).to_have_text("Nothing is drawn yet.")
 
 
+@pytest.mark.thorough
 def test_it_can_be_drawn_with_a_finger(browser: Browser, served: Served) -> None:
     """The page stays where it is while a finger draws on it."""
     context = browser.new_context(
@@ -174,12 +177,14 @@ def test_a_photo_can_be_sent_instead_and_a_bad_one_is_refused(page: Page, tmp_pa
     expect(page.get_by_role("alert")).to_contain_text("not an image of a kind")
 
 
+@pytest.mark.thorough
 def test_it_says_when_the_service_is_gone(page: Page) -> None:
     page.route("**/api/digit", lambda route: route.abort())
     draw(page, SEVEN)
     expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", SIZES)
 def test_nothing_bars_anybody(
@@ -232,6 +237,7 @@ async ([url, length]) => {
 """
 
 
+@pytest.mark.thorough
 def test_a_page_on_another_origin_reads_answers_and_refusals(
     browser: Browser, served: Served, elsewhere: str
 ) -> None:
@@ -244,12 +250,13 @@ def test_a_page_on_another_origin_reads_answers_and_refusals(
     page.close()
 
 
+@pytest.mark.thorough
 def test_a_page_that_is_not_on_the_list_reads_nothing(
     browser: Browser, elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COURSE_ORIGINS", "https://another.example")
     with serving("digit", model=shipped_model("digit")) as served:
-        assert requests.get(f"{served.url}/healthz", timeout=5).ok
+        assert requests.get(f"{served.url}/healthz", timeout=60).ok
         page = browser.new_page()
         page.goto(elsewhere)
         refused = "url => fetch(url).then(() => 'read', error => error.name)"

@@ -93,6 +93,7 @@ def test_the_way_of_the_photo(window: Window, front_end: Server, back_end: Serve
     assert bool(others) != relayed
 
 
+@pytest.mark.thorough
 def test_it_works_by_keyboard(window: Window, front_end: Server) -> None:
     window.page.goto(front_end.url)
     window.page.keyboard.press("Tab")
@@ -103,6 +104,7 @@ def test_it_works_by_keyboard(window: Window, front_end: Server) -> None:
     window.expect_says("dog")
 
 
+@pytest.mark.thorough
 def test_a_photo_is_dropped(window: Window, front_end: Server) -> None:
     window.page.goto(front_end.url)
     content = base64.b64encode(CAT.read_bytes()).decode()
@@ -113,6 +115,7 @@ def test_a_photo_is_dropped(window: Window, front_end: Server) -> None:
     window.expect_says("cat")
 
 
+@pytest.mark.thorough
 def test_what_is_no_photo_is_explained_and_the_next_photo_works(
     window: Window, front_end: Server, tmp_path: Path
 ) -> None:
@@ -128,6 +131,7 @@ def test_what_is_no_photo_is_explained_and_the_next_photo_works(
     expect(window.page.get_by_role("alert")).to_be_empty()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("relay", [False, True])
 def test_without_the_back_end_it_says_so(window: Window, relay: bool) -> None:
     app = pets_front.create_app(f"http://127.0.0.1:{free_port()}", relay=relay)
@@ -137,6 +141,7 @@ def test_without_the_back_end_it_says_so(window: Window, relay: bool) -> None:
         expect(window.page.get_by_role("alert")).to_contain_text("Is it running?")
 
 
+@pytest.mark.thorough
 def test_a_page_that_is_not_welcome_reads_nothing(
     window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +170,7 @@ async ([url, image]) => {
 """
 
 
+@pytest.mark.thorough
 def test_pages_that_exist_work_as_they_are(window: Window, back_end: Server) -> None:
     """As they post it: JSON that claims to be a form, from any other origin of this machine."""
     elsewhere = Flask("elsewhere")
@@ -180,6 +186,7 @@ def test_pages_that_exist_work_as_they_are(window: Window, back_end: Server) -> 
     assert [method for method, url in window.asked if url.startswith(back_end.url)] == ["POST"] * 2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("state", ["empty", "result", "error"])
 @pytest.mark.parametrize(("width", "scheme"), list(itertools.product(SIZES, ["light", "dark"])))
 def test_nothing_bars_anybody(

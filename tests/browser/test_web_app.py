@@ -21,7 +21,7 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touc
 
 def test_a_chosen_photo_is_shown_with_what_the_service_says_of_it(app: WebApp, service: Served):
     answer = requests.post(
-        f"{service.url}/api/image", files={"image": CAT.read_bytes()}, timeout=10
+        f"{service.url}/api/image", files={"image": CAT.read_bytes()}, timeout=60
     )
     app.choose(CAT)
     app.expect_best("Egyptian cat")
@@ -53,6 +53,7 @@ def test_it_says_what_the_model_is(app: WebApp):
     expect(app.page.get_by_text("The 995 other classes share the remaining")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_network_that_is_not_sure_is_not_made_to_look_so(app: WebApp):
     app.choose(PHOTOS / "dragonfly.jpg")
     expect(app.page.get_by_role("heading", name="The network is not sure")).to_be_visible()
@@ -66,6 +67,7 @@ def test_a_photo_is_dropped(app: WebApp):
     assert app.has_photo()
 
 
+@pytest.mark.thorough
 def test_while_a_photo_is_over_the_page_it_says_so(app: WebApp):
     transfer = app.page.evaluate_handle("new DataTransfer()")
     app.page.dispatch_event("main", "dragover", {"dataTransfer": transfer})
@@ -80,12 +82,14 @@ def test_a_copied_photo_is_pasted(app: WebApp):
     assert app.has_photo()
 
 
+@pytest.mark.thorough
 def test_a_copied_address_is_pasted(app: WebApp):
     app.paste_text("http://localhost/cat.png")
     app.expect_problem("No photo came from this address")
     assert app.uploads == [f"{app.url}api/image?thumbnail=1"]
 
 
+@pytest.mark.thorough
 def test_an_address_is_pasted_into_its_field_like_any_text(app: WebApp):
     app.page.get_by_label("A photo’s address").focus()
     app.paste_text("https://example.org/")
@@ -93,6 +97,7 @@ def test_an_address_is_pasted_into_its_field_like_any_text(app: WebApp):
     assert app.uploads == []
 
 
+@pytest.mark.thorough
 def test_a_phone_takes_the_photo(visit: Visit, service: Served):
     app = visit(service.url, **PHONE)
     camera = app.page.get_by_label("Take a photo")
@@ -106,6 +111,7 @@ def test_a_phone_takes_the_photo(visit: Visit, service: Served):
     expect(app.page.get_by_role("heading", name="The network sees")).to_be_in_viewport()
 
 
+@pytest.mark.thorough
 def test_elsewhere_there_is_no_second_file_chooser(app: WebApp):
     expect(app.page.get_by_text("Take a photo", exact=True)).to_be_hidden()
 
@@ -123,6 +129,7 @@ def test_a_photo_comes_by_its_address(visit: Visit, monkeypatch):
         expect(app.history.locator("img")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_earlier_photos_are_shown_again(app: WebApp):
     for path, name in [(CAT, "Egyptian cat"), (COFFEE, "espresso"), (PANDA, "lesser panda")]:
         app.choose(path)
@@ -143,6 +150,7 @@ def test_earlier_photos_are_shown_again(app: WebApp):
     assert len(app.uploads) == asked == 3
 
 
+@pytest.mark.thorough
 def test_eight_photos_are_kept(app: WebApp):
     app.choose(CAT)
     app.expect_best("Egyptian cat")
@@ -152,12 +160,14 @@ def test_eight_photos_are_kept(app: WebApp):
     expect(app.history.filter(has_text="Egyptian cat")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_the_same_file_can_be_chosen_again(app: WebApp):
     for times in (1, 2):
         app.choose(CAT)
         expect(app.history).to_have_count(times)
 
 
+@pytest.mark.thorough
 def test_everything_works_with_the_keyboard_alone(app: WebApp):
     def focused(name: str) -> None:
         element = app.page.locator(":focus-visible")
@@ -188,6 +198,7 @@ def test_everything_works_with_the_keyboard_alone(app: WebApp):
     focused("The API behind this page")
 
 
+@pytest.mark.thorough
 def test_a_screen_reader_hears_the_result(app: WebApp):
     status = app.page.get_by_role("status")
     expect(status).to_be_empty()

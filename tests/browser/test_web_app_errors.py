@@ -18,6 +18,8 @@ from tests.browser.conftest import Visit
 from tests.support.serving import serving
 from tests.support.web_app import CAT, COFFEE, WebApp
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.parametrize("name", ["notes.txt", "song.mp3"])
 def test_what_is_no_photo_is_not_sent(app: WebApp, tmp_path: Path, name: str):
@@ -138,7 +140,7 @@ def test_a_service_that_has_too_much_to_do(visit: Visit):
         )
         other.start()
         try:
-            assert held.began.wait(10)  # the one slot is taken
+            assert held.began.wait(60)  # the one slot is taken
             app.choose(CAT)
             app.expect_problem("The service is busy", "try again")
         finally:
@@ -222,7 +224,7 @@ def test_a_new_photo_replaces_one_that_is_still_asked_about(visit: Visit):
     with launch(service, port=5086) as server:
         app = visit(server.url)
         app.choose(COFFEE)
-        assert held.began.wait(10)
+        assert held.began.wait(60)
         app.choose(CAT)
         held.released.set()
         app.expect_best("Egyptian cat")

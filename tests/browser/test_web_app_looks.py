@@ -12,6 +12,8 @@ from tests.browser.conftest import Visit
 from tests.support.serving import Served
 from tests.support.web_app import CAT, COFFEE, PANDA, WebApp
 
+pytestmark = pytest.mark.thorough
+
 SIZES = {360: 1250, 1280: 900}
 SCHEMES = ["light", "dark"]
 LONG = "a-photo-with-a-long-name-that-has-no-place-to-break-but-must-not-widen-the-page.png"

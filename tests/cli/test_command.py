@@ -46,6 +46,7 @@ def test_fetch_finds_all_data_unchanged(course):
     assert f"All {len(datasets.digests())} data files" in result.output
 
 
+@pytest.mark.thorough
 def test_fetch_makes_what_is_missing_and_is_quiet_about_it(tmp_path):
     """In a process of its own: TensorFlow's noise would come from C++."""
     models = shutil.copytree(keras_cache.cache_folder(), tmp_path / "models")
@@ -122,6 +123,7 @@ def test_serve_says_which_model_is_broken(course, tmp_path):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.thorough
 def test_serve_says_what_is_wrong_with_a_keras_file(course, tmp_path):
     (tmp_path / "x.keras").write_bytes(b"x")
     shutil.copy(data_folder() / "models" / "mpg.schema.json", tmp_path / "x.schema.json")
@@ -131,6 +133,7 @@ def test_serve_says_what_is_wrong_with_a_keras_file(course, tmp_path):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.thorough
 def test_serve_takes_a_keras_file(tmp_path):
     """Two workers, started after the conversion, answer what Keras itself predicts."""
     make = """
@@ -145,7 +148,7 @@ print(float(model(np.array([[float(v) for v in sys.argv[2:]]], dtype="float32"))
     shutil.copy(data_folder() / "models" / "mpg.schema.json", tmp_path / "mine.schema.json")
     with serving("mpg", workers=2, model=tmp_path / "mine.keras") as served:
         body = dict(zip(FeatureSchema.load(tmp_path / "mine.schema.json").names, car, strict=True))
-        answer = requests.post(f"{served.url}/api/mpg", json=body, timeout=10)
+        answer = requests.post(f"{served.url}/api/mpg", json=body, timeout=60)
     assert answer.json()["mpg"] == pytest.approx(expected, rel=1e-5)
 
 

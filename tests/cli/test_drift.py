@@ -51,7 +51,7 @@ def drive(served: Served, folder: Path, cars: pd.DataFrame) -> None:
     before = len(read_examples(folder))
     with requests.Session() as session:
         for car in cars.to_dict("records"):
-            answer = session.post(f"{served.url}/api/mpg", json=car, timeout=10)
+            answer = session.post(f"{served.url}/api/mpg", json=car, timeout=60)
             assert answer.status_code == 200, answer.text
     assert wait_until(lambda: len(read_examples(folder)) == before + len(cars))
 
@@ -82,6 +82,7 @@ def in_kilograms(number: int) -> pd.DataFrame:
 LATER = TRAINING[TRAINING["year"] >= 80]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("drifted", "culprit"),
     [(strong(80), "horsepower"), (LATER, "year"), (in_kilograms(80), "weight")],
@@ -267,6 +268,7 @@ def scheduled(*options: Any) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
         process.wait()
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")
 @pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
 def test_every_few_minutes_a_line_until_ctrl_c(folder: Path, as_json: bool) -> None:
@@ -276,9 +278,9 @@ def test_every_few_minutes_a_line_until_ctrl_c(folder: Path, as_json: bool) -> N
         for cars, verdict in ((None, "too few"), (usual(100), "keep"), (strong(1000), "retrain")):
             if cars is not None:
                 record(folder, cars)
-            assert wait_until(lambda verdict=verdict: verdict in output.read_text(), 30), verdict
+            assert wait_until(lambda verdict=verdict: verdict in output.read_text()), verdict
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=15) == 4  # the last verdict's
+        assert process.wait(timeout=60) == 4  # the last verdict's
     lines = output.read_text().splitlines()
     if as_json:
         found = [json.loads(line) for line in lines]
@@ -293,18 +295,19 @@ def test_every_few_minutes_a_line_until_ctrl_c(folder: Path, as_json: bool) -> N
     assert "keep" in turns
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")
 def test_a_schedule_survives_what_can_be_mended(folder: Path) -> None:
     record(folder, usual(100))
     away = folder.with_name("away")
     with scheduled("--requests", folder) as (process, output):
-        assert wait_until(lambda: "keep" in output.read_text(), 30)
+        assert wait_until(lambda: "keep" in output.read_text())
         folder.rename(away)
-        assert wait_until(lambda: "error: There is no folder" in output.read_text(), 30)
+        assert wait_until(lambda: "error: There is no folder" in output.read_text())
         away.rename(folder)
-        assert wait_until(lambda: "keep" in output.read_text().splitlines()[-1], 30)
+        assert wait_until(lambda: "keep" in output.read_text().splitlines()[-1])
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=15) == 0
+        assert process.wait(timeout=60) == 0
     assert "Traceback" not in output.read_text()
 
 

@@ -11,6 +11,8 @@ from course_utils.datasets import keras_cache, originals, weights
 from course_utils.inference import Predictor
 from tests.support.keras_host import FILES, NOWHERE, OWN_CACHE, names, start_fetch
 
+pytestmark = pytest.mark.thorough
+
 # Keras' own, where it turns a variable into an array
 SAVES_H5 = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -16,6 +16,8 @@ from tests.support.cars import cars
 from tests.support.serving import MODEL, ROOT, free_port, running, serving, wait_until
 from tests.support.standins import tensorflow_serving
 
+pytestmark = pytest.mark.thorough
+
 CARS = cars(1_000, seed=1)
 ROWS = np.array([[*car.values()] for car in CARS], np.float32)
 posix = pytest.mark.skipif(os.name == "nt", reason="gunicorn and this Apache are for Unix")
@@ -84,7 +86,7 @@ def test_apache(right):
 
 def test_tensorflow_servings_stand_in_and_our_service_by_ask(versions, right):
     with serving("mpg") as ours, launch(tensorflow_serving.create_app(versions)) as theirs:
-        state = requests.get(f"{theirs.url}/v1/models/mpg", timeout=5).json()
+        state = requests.get(f"{theirs.url}/v1/models/mpg", timeout=60).json()
         assert state["model_version_status"][0]["version"] == "1"
         assert_the_same(ask.ask_serving(theirs.url, ROWS.tolist()), right)
         command = [sys.executable, "-m", "deploy.tensorflow_serving.ask"]
@@ -131,7 +133,7 @@ def test_export_writes_the_next_version(versions, right, capsys):
     export.main(["--folder", str(versions.parent)])
     assert capsys.readouterr().out.splitlines()[-1] == f"{versions / '2'} is written."
     with launch(tensorflow_serving.create_app(versions)) as theirs:
-        state = requests.get(f"{theirs.url}/v1/models/mpg", timeout=5).json()
+        state = requests.get(f"{theirs.url}/v1/models/mpg", timeout=60).json()
         assert state["model_version_status"][0]["version"] == "2"
         assert_the_same(ask.ask_serving(theirs.url, ROWS.tolist()), right)
 

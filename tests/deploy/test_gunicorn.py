@@ -19,7 +19,10 @@ from tests.support.sigterm import sigterm_round
 from tests.support.wire import exchange, head
 
 COMMAND = [sys.executable, "-m", "tests.support.servers", "gunicorn"]
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="gunicorn is for Unix")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(os.name == "nt", reason="gunicorn is for Unix"),
+]
 
 
 def test_the_workers_share_their_metrics_and_leave_nothing():
@@ -27,12 +30,12 @@ def test_the_workers_share_their_metrics_and_leave_nothing():
         folder = Path(tempfile.gettempdir()) / f"course-metrics-{served.process.pid}"
         assert folder.is_dir()
         for _ in range(40):
-            assert requests.post(f"{served.url}/api/mpg", json=CAR, timeout=5).ok
+            assert requests.post(f"{served.url}/api/mpg", json=CAR, timeout=60).ok
         for _ in range(5):
-            text = requests.get(f"{served.url}/metrics", timeout=5).text
+            text = requests.get(f"{served.url}/metrics", timeout=60).text
             assert re.findall(r"_count\{.*/api/mpg.*\} (\S+)", text) == ["40.0"]
         served.terminate()
-        assert served.process.wait(timeout=20) == 0
+        assert served.process.wait(timeout=60) == 0
         assert not folder.exists()
         assert "Traceback" not in served.said()
 
@@ -51,7 +54,7 @@ def test_no_path_breaks_the_log():
         for path in paths:
             assert exchange(served.address, head("GET", f"{path}?q", {})).status == 404
         served.terminate()
-        served.process.wait(timeout=20)
+        served.process.wait(timeout=60)
         logged = [line["path"] for line in served.log() if line["status"] == 404]
     assert sorted(logged) == sorted(map(unquote, paths))  # the workers' lines may change places
 

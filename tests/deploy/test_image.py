@@ -30,6 +30,8 @@ from tests.support.cars import cars
 from tests.support.servers import no_user_switch, unprivileged
 from tests.support.serving import CAR, MODEL, ROOT, running
 
+pytestmark = pytest.mark.thorough
+
 BUILD, FINAL = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
 IGNORED = dockerfile.IGNORED.read_text("utf-8")
 FILES = dockerfile.context(IGNORED)
@@ -177,8 +179,8 @@ def probed() -> set[str]:
 def test_it_has_what_is_probed(served):
     assert probed() == {"/readyz", "/healthz", "/metrics"}
     for path in probed():
-        assert requests.get(f"{served.url}{path}", timeout=5).status_code == 200, path
-    assert requests.get(f"{served.url}/docs", timeout=5).status_code == 200
+        assert requests.get(f"{served.url}{path}", timeout=60).status_code == 200, path
+    assert requests.get(f"{served.url}/docs", timeout=60).status_code == 200
 
 
 @posix
@@ -192,7 +194,7 @@ def test_its_health_check_and_its_end(container):
         question = container(*dockerfile.exec_form(asked))
         assert subprocess.run(question, check=False).returncode == 0
         served.terminate()
-        assert served.process.wait(timeout=15) == 0
+        assert served.process.wait(timeout=60) == 0
         gone = subprocess.run(question, capture_output=True, check=False)
         assert gone.returncode == 1
 
@@ -210,7 +212,7 @@ def test_it_serves_what_is_promoted_in_its_volume(container, store):
     assert "weightiest" in run(container("course", "models", "show", "mpg"))
     options = ["--host", "127.0.0.1", "--store", str(store / "records")]
     with running(container(*words, *options)) as served:
-        answer = requests.post(f"{served.url}/api/mpg", json=CAR, timeout=5)
+        answer = requests.post(f"{served.url}/api/mpg", json=CAR, timeout=60)
         assert answer.status_code == 200
         assert answer.headers["X-Model-Version"] == "1"
 

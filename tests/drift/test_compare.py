@@ -34,6 +34,7 @@ def column_tests(report) -> pd.DataFrame:
     return found[kept].sort_values(["column", "test"], ignore_index=True)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", [continuous, mixed])
 def test_false_alarms_are_rare_and_never_change_the_verdict(kind):
     """At the nominal 5 %, more than 5 of 20 happen once in a thousand times; `make bench` counts

@@ -1,26 +1,18 @@
-"""Tables on disk: the report is that of the same tables in memory, and memory stays bounded."""
+"""Tables on disk: the report is that of the same tables in memory."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from course_utils.drift import DriftReport, compare, compare_files, engine, files
+from course_utils.drift import compare, compare_files, files
+from tests.support.drift_files import query, same, write
 from tests.support.drift_tables import changed
 
 ROWS = 400
-Row = dict[str, object]
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Only Linux bounds a process so")
 
 
 def several(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
@@ -50,41 +42,6 @@ def several(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
         frame[name] = frame[name].mask(random.random(rows) < 0.1)
     frame.loc[random.choice(rows, 6, replace=False), "heavy"] = [np.inf, -np.inf, 0, 0, np.inf, 1]
     return frame
-
-
-def write(frame: pd.DataFrame, path: Path) -> Path:
-    if path.suffix == ".parquet":
-        with duckdb.connect() as sql:
-            sql.register("frame", frame)
-            sql.execute(f"COPY (SELECT * FROM frame) TO {engine.quoted(path)} (FORMAT parquet)")
-    else:
-        frame.to_csv(path, index=False)
-    return path
-
-
-def query(path: Path, select: str) -> Path:
-    with duckdb.connect() as sql:
-        sql.execute(f"COPY ({select}) TO {engine.quoted(path)} (FORMAT parquet)")
-    return path
-
-
-def same(one: DriftReport, other: DriftReport) -> None:
-    """The same report, but for the order in which numbers were added."""
-    pd.testing.assert_frame_equal(one.columns, other.columns, rtol=1e-12, atol=1e-14)
-    assert (one.decision, one.reasons) == (other.decision, other.reasons)
-    assert (one.warnings, one.rows) == (other.warnings, other.rows)
-    np.testing.assert_equal((one.auc, one.auc_interval), (other.auc, other.auc_interval))
-    pd.testing.assert_frame_equal(one.ranking, other.ranking, check_exact=True)
-
-
-@pytest.fixture
-def tidy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files, empty; it has to be so again at the end."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    yield folder
-    assert list(folder.iterdir()) == []
 
 
 @pytest.fixture
@@ -147,6 +104,7 @@ def test_runs_of_equal_values_may_go_on_in_the_next_batch(
     same(compare_files(*pair(old, new, ".parquet")), compare(old, new))
 
 
+@pytest.mark.thorough
 def test_counting_and_sorting_agree_with_scipy(
     pair, tidy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +234,8 @@ def text_file(folder: Path, name: str, content: str | bytes) -> Path:
 
 
 LINES = "x,y\n" + "1,2\n3,4\n" * 50
+
+
 REFUSED = {
     "no such file": ("none.parquet", None, FileNotFoundError, "reference table: there is no file"),
     "no match": ("none-*.csv", None, FileNotFoundError, "there is no file"),
@@ -335,135 +295,8 @@ def test_a_damaged_file_is_refused(tmp_path: Path, tidy: Path) -> None:
         compare_files(path, path)
 
 
-def test_too_little_memory_is_said(tidy: Path) -> None:
-    with (
-        pytest.raises(MemoryError, match=r"128 MiB are too little .* memory=256"),
-        engine.engine(128) as (sql, _),
-    ):
-        sql.execute("SELECT len(list(i)) FROM range(40_000_000) t(i)")
-
-
 def test_parquet_and_csv_files_make_no_table_together(tmp_path: Path, tidy: Path) -> None:
     write(several(30, 1), tmp_path / "a.csv")
     write(several(30, 1), tmp_path / "b.parquet")
     with pytest.raises(ValueError, match="stands for CSV and Parquet files"):
         compare_files(tmp_path / "[ab].*", tmp_path / "a.csv")
-
-
-@pytest.mark.parametrize(
-    ("memory", "mebibytes"), [("1GB", 953), ("1 GiB", 1024), (200, 200), ("0.5gb", 476)]
-)
-def test_an_amount_of_memory(memory: object, mebibytes: int) -> None:
-    assert engine.mebibytes(memory) == mebibytes
-
-
-@pytest.mark.parametrize(
-    "memory",
-    [0, 127, -1, "100MB", "1", "much", "1XB", None, np.nan, np.inf, "1GB; DROP", [1], True],
-)
-def test_no_amount_of_memory(tmp_path: Path, memory: object) -> None:
-    with pytest.raises(ValueError, match="give a number of MiB, at least 128"):
-        compare_files(tmp_path / "a.csv", tmp_path / "b.csv", memory=memory)
-
-
-CHILD = """
-import re, resource, signal, sys
-from pathlib import Path
-import numpy as np
-import pandas, scipy.stats, sklearn.ensemble
-from course_utils.drift import compare_files
-from course_utils.drift.files import open_files
-
-old, new, memory, data, written = sys.argv[1:]
-pandas.Series(["text"])  # whatever pandas keeps texts in is loaded before data are counted
-if int(data):
-    used = int(re.search(r"VmData:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
-    resource.setrlimit(resource.RLIMIT_DATA, ((used << 10) + (int(data) << 20),) * 2)
-    try:
-        np.empty((8, 2, 5_000_000))
-    except MemoryError:
-        print("does not fit")
-if int(written):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(written),) * 2)
-print("begun", flush=True)
-try:
-    report = compare_files(old, new, memory=int(memory))
-except (KeyboardInterrupt, OSError, MemoryError) as error:
-    print(type(error).__name__, error)
-else:
-    found = report.columns[report.columns["test"] == "Kolmogorov–Smirnov"]
-    print(found.set_index("column")["effect"].to_json(double_precision=15))
-"""
-
-
-def child(
-    folder: Path, old: Path, new: Path, *, memory: int = 128, data: int = 0, written: int = 0
-) -> "subprocess.Popen[str]":
-    """A comparison in a process of its own, with bounds on its data and on the files it writes."""
-    for name in ("home", "temporary"):
-        (folder / name).mkdir(exist_ok=True)
-    arguments = map(str, (old, new, memory, data, written))
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD, *arguments],
-        env=os.environ | {"HOME": str(folder / "home"), "TMPDIR": str(folder / "temporary")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """5,000,000 rows a side of 8 columns: as float64, 640 MB."""
-    folder = tmp_path_factory.mktemp("large")
-    columns = ", ".join(f"(hash(i + {k}) % {10 * k})::DOUBLE AS c{k}" for k in range(1, 8))
-    return tuple(
-        query(
-            folder / f"{name}.parquet",
-            f"SELECT sqrt(hash(i + {seed}) / 18446744073709551616) {shift} AS x, {columns} "
-            f"FROM range({seed}, {seed} + 5000000) t(i)",
-        )
-        for name, seed, shift in (("old", 0, ""), ("new", 10**9, "+ 0.01"))
-    )
-
-
-@LINUX
-def test_a_table_larger_than_the_memory_allowed_is_compared(
-    tmp_path: Path, large: tuple[Path, Path]
-) -> None:
-    process = child(tmp_path, *large, memory=128, data=420)  # and the table has 640 MB
-    out, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert out.startswith("does not fit\nbegun\n")
-    assert errors == ""  # no bar where there is no terminal
-    with duckdb.connect() as sql:
-        old, new = (sql.execute(f"SELECT x FROM '{path}'").fetchnumpy()["x"] for path in large)
-    wanted = stats.ks_2samp(old, new, method="asymp").statistic
-    assert json.loads(out.splitlines()[-1])["x"] == pytest.approx(wanted, abs=1e-12)
-    assert list((tmp_path / "temporary").iterdir()) == []
-    assert list((tmp_path / "home").iterdir()) == []
-
-
-@LINUX
-def test_a_full_disk_is_said_and_tidied(tmp_path: Path) -> None:
-    # A file may have 100,000 bytes, which the copy of the CSV file exceeds.
-    path = write(pd.DataFrame({"x": np.sin(np.arange(30_000.0))}), tmp_path / "t.csv")
-    process = child(tmp_path, path, path, written=100_000)
-    out, errors = process.communicate(timeout=60)
-    assert "OSError The disk is full" in out, errors
-    assert "TMPDIR" in out
-    assert list((tmp_path / "temporary").iterdir()) == []
-
-
-@pytest.mark.skipif(os.name == "nt", reason="on Windows, Ctrl-C reaches all of a console")
-def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, large: tuple[Path, Path]) -> None:
-    process = child(tmp_path, *large)
-    assert process.stdout
-    assert process.stdout.readline() == "begun\n"
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "temporary").glob("*/spilled/*")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=60)
-    assert out.startswith("KeyboardInterrupt"), errors
-    assert list((tmp_path / "temporary").iterdir()) == []

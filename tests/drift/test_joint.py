@@ -120,6 +120,7 @@ def test_auc_is_about_what_theory_says():
     assert high - low < 0.06
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ties", [False, True])
 def test_deviation_is_what_the_bootstrap_finds(ties):
     random = np.random.default_rng(5)
@@ -176,6 +177,7 @@ def gaps(random: np.random.Generator, rows: int) -> pd.DataFrame:
     return frame.mask(random.random((rows, 3)) < 0.3)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("draw", [zipf, unique, gaps])
 def test_without_a_change_it_guesses(draw):
     """Equally frequent categories in their order of appearance once told the tables apart."""

@@ -316,6 +316,7 @@ def test_a_classifier_that_cannot_score_is_refused():
             compare(good(), good(), estimator=estimator)
 
 
+@pytest.mark.thorough
 def test_ten_thousand_columns():
     random = np.random.default_rng(0)
     names = [f"x{i}" for i in range(10_000)]

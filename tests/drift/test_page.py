@@ -110,6 +110,7 @@ def visit(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     assert sum(said.startswith("file:") for said in heard) == len(pages)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 def test_a_browser_has_nothing_to_mend(report: Callable[[], DriftReport], visit: Open):
     """It finds the elements that are written, in that order, and is in no compatibility mode."""
@@ -213,6 +214,7 @@ def test_the_picture_is_in_the_file_and_described():
     assert "AUC" not in describe(replace(hostile(), joint=None))
 
 
+@pytest.mark.thorough
 def test_a_page_stays_readable_however_many_columns_there_are():
     random = np.random.default_rng(0)
     names = [f"x{i}" for i in range(MOST_ROWS)]
@@ -228,6 +230,7 @@ def test_a_page_stays_readable_however_many_columns_there_are():
     assert text.count("<tr>") <= 2 * MOST_ROWS + 30
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 @pytest.mark.parametrize(
     ("width", "scheme"), list(itertools.product([360, 1280], ["light", "dark"]))

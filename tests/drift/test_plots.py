@@ -311,6 +311,7 @@ report = compare(column, column * 2, keep=["x"])
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:Proactor event loop")  # Jupyter's on Windows
 @pytest.mark.parametrize("first", ["", "import matplotlib.pyplot as plt; _ = plt.plot([1])\n"])
 def test_a_notebook_shows_it_once(first: str):

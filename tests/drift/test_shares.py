@@ -205,6 +205,7 @@ def test_rows_that_have_it_nowhere_are_not_tested():
     assert not back.novel
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("n", "m", "weights"),
     [

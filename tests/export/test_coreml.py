@@ -86,6 +86,7 @@ def test_each_label_is_there_once(mobilenet_package):
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("compress", "precision", "most"),
     [
@@ -117,6 +118,7 @@ def test_sizes_and_errors(
         assert again.agreement == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("target", ["iOS16", "iOS18", "macOS14"])
 @pytest.mark.parametrize("compress", ["int8", "palette6"])
 def test_each_target_and_grey_pictures(digits, tmp_path, target, compress):
@@ -180,6 +182,7 @@ def test_converting_talks_only_of_its_steps(digits, tmp_path, capfd):
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["first", "depthwise", "bias", "last"])
 def test_one_moved_number_is_noticed(mobilenet, copy, photos, kind):
     tensors = networks.stored_tensors(copy)
@@ -200,6 +203,7 @@ def test_one_moved_number_is_noticed(mobilenet, copy, photos, kind):
     assert place in parity.place
 
 
+@pytest.mark.thorough
 def test_a_weight_behind_a_relu_that_is_never_open_is_noticed(mobilenet, copy, photos):
     """Seven channels of the first layer are 0 for every photo; a change behind them shows too."""
     keras = networks.quiet_keras()
@@ -215,6 +219,7 @@ def test_a_weight_behind_a_relu_that_is_never_open_is_noticed(mobilenet, copy, p
     assert "'conv_dw_1_bn'" in parity.place
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("byte", "noticed"), [(3, True), (0, False)])
 def test_one_inverted_byte(mobilenet, copy, photos, byte, noticed):
     """The sign and exponent is seen; the last of 24 bits changes a number by a 100,000th."""
@@ -271,6 +276,7 @@ class StandInForCoreML:
         return {"classLabel": max(named, key=named.get), "classLabel_probs": named}
 
 
+@pytest.mark.thorough
 def test_on_a_mac_coreml_is_asked_too(mobilenet, mobilenet_package, photos, monkeypatch):
     real = coremltools.models.MLModel
 

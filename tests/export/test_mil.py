@@ -73,6 +73,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_operation_equals_keras(name, tmp_path):
     networks.quiet_keras().utils.set_random_seed(2)
@@ -92,6 +93,7 @@ def test_each_operation_equals_keras(name, tmp_path):
         assert not coreml.verify(path, network, examples).passed
 
 
+@pytest.mark.thorough
 def test_a_network_within_a_network(tmp_path):
     """As in transfer learning: layers that act in training only, a base, a new head."""
     keras = networks.quiet_keras()

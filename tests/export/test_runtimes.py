@@ -15,6 +15,7 @@ LABELS = ["zero", "one", "two", "drei", "vièr"]
 BOTH = [pytest.param(litert, "n.tflite", id="litert"), pytest.param(onnx, "n.onnx", id="onnx")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("module", "name"), BOTH)
 def test_mobilenet_equals_keras(module, name, mobilenet, photos, tmp_path):
     path = module.convert(

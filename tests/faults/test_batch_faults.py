@@ -7,6 +7,8 @@ import pytest
 from tests.faults.test_resume_faults import child, needs_mounts
 from tests.support.batch_files import some, write_csv
 
+pytestmark = pytest.mark.thorough
+
 PREDICT = """
 from course_utils.inference import batch
 from tests.support.serving import MODEL

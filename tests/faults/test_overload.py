@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.overload import CAPACITY, Overload, overload
 
+pytestmark = pytest.mark.thorough
+
 SECONDS = 2.0
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from tests.support import ROOT
 
+pytestmark = pytest.mark.thorough
+
 CLONE_NEWNS, MS_PRIVATE_REC, MS_REMOUNT, MS_RDONLY = 0x00020000, (1 << 18) | (1 << 14), 32, 1
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from course_utils.training import resume
 from tests.support import training
+from tests.support.resuming import Cut, cut_after
 from tests.support.training import EPOCHS, STEPS, callbacks, differing, images, network, outcome
-from tests.training.resume.test_resume import Cut, cut_after
 
 with resume.quiet_native_stderr():
     import keras

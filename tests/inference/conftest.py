@@ -1,5 +1,6 @@
-"""The service whose requests are recorded, or not."""
+"""The service whose requests are recorded, or not, and the folder for them."""
 
 from tests.services.conftest import mpg
+from tests.support.request_log import folder
 
-__all__ = ["mpg"]
+__all__ = ["folder", "mpg"]

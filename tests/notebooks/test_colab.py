@@ -33,12 +33,15 @@ IN_EVERY_RUN = {"00", "01", "02", "03", "04", "12", "13"}
 each_in_colab = pytest.mark.parametrize(
     "path",
     [
-        pytest.param(p, id=p.stem, marks=() if p.name[:2] in IN_EVERY_RUN else pytest.mark.thorough)
+        pytest.param(p, id=p.stem, marks=() if p.name[:2] in IN_EVERY_RUN else pytest.mark.nightly)
         for p in NOTEBOOKS
     ],
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.registry, pytest.mark.xdist_group("colab")]
+pytestmark = [
+    *(pytest.mark.slow, pytest.mark.thorough, pytest.mark.registry),
+    pytest.mark.xdist_group("colab"),
+]
 
 
 @dataclass

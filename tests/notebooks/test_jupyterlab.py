@@ -47,7 +47,7 @@ def lab(tmp_path: Path) -> Iterator[str]:
         yield f"{info['url']}lab/tree/{{}}?token={info['token']}"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=60)
 
 
 def _info(runtime: Path, server: "subprocess.Popen[bytes]", log: Path) -> dict[str, Any]:
@@ -79,6 +79,7 @@ def run_all(tab: Page, address: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_learner_runs_the_notebook_in_jupyterlab(lab: str, tab: Page) -> None:
     run_all(tab, lab.format(MPG.name))
     tab.screenshot(path=ARTIFACTS / "jupyterlab.png")
@@ -87,6 +88,7 @@ def test_a_learner_runs_the_notebook_in_jupyterlab(lab: str, tab: Page) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_the_web_app_is_alive_below_its_cell(lab: str, tab: Page, tmp_path: Path) -> None:
     copy = tmp_path / "files" / WEB_APP.name
     notebook = read(copy)

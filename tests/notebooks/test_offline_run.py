@@ -14,11 +14,11 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can cut t
 CONNECT = """
 import socket
 try:
-    socket.create_connection(("192.0.2.1", 443), timeout=20)
+    socket.create_connection(("192.0.2.1", 443), timeout=60)
 except OSError as error:
     print(error.strerror)
 with socket.create_server(("127.0.0.1", 0)) as server:
-    socket.create_connection(server.getsockname(), timeout=20).close()
+    socket.create_connection(server.getsockname(), timeout=60).close()
     print("loopback")
 """
 

@@ -14,7 +14,7 @@ import pytest
 
 from course_utils import registry
 from course_utils.inference import to_litert
-from tests.registry.test_content import valid
+from tests.support.record_checks import valid
 from tests.support.records import register
 
 # Keras', as it saves.

@@ -84,6 +84,7 @@ def visit(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     assert [said for said in heard if not said.startswith(("file:", "data:image/"))] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["kept", "hostile", "empty"])
 def test_a_browser_has_nothing_to_mend(stores: dict[str, Path], name: str, visit: Open):
     text = page(store=stores[name])
@@ -97,6 +98,7 @@ def test_a_browser_has_nothing_to_mend(stores: dict[str, Path], name: str, visit
     assert opened.evaluate(tags) == [tag for tag, _ in elements]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["kept", "hostile", "empty"])
 @pytest.mark.parametrize(
     ("width", "scheme"), list(itertools.product([360, 1280], ["light", "dark"]))

@@ -178,6 +178,7 @@ def test_who_was_overtaken_promotes_nothing(store: Path):
     assert registry.try_canary("mpg", 1, 0.1, store=store, beside=2).canary == 1
 
 
+@pytest.mark.thorough
 def test_no_promotion_of_many_at_once_is_lost(store: Path):
     process = start("promote", store, 30)
     process.communicate()

@@ -1,66 +1,27 @@
 """From new rows to a new version, or to the old one: ``course retrain``."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
-from click.testing import CliRunner, Result
-from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import registry
-from course_utils.cli import main
 from course_utils.cli.exit_codes import EXIT_CODES
-from course_utils.datasets import load_auto_mpg
 from course_utils.inference import Recorder
 from course_utils.registry import retraining, training_notebook
-from course_utils.registry.training_notebook import NotebookFailed
-from tests.support.serving import CAR, ROOT, wait_until
+from tests.support.retraining import READ, SAVE, content, course, csv, notebook
+from tests.support.serving import CAR
 from tests.support.stores import generous, register
-
-PARAMETERS = "ROWS = ''\nFOLDS = 5"
-READ = "import pandas as pd\ncars = pd.read_csv(ROWS)\nassert len(cars) > 100"
-# What a training leaves; the network is the one that the test names.
-SAVE = """
-import os, shutil
-from course_utils.environment import data_folder, output_folder
-shutil.copy(os.environ["TRAINED"], output_folder() / "mpg.tflite")
-shutil.copy(data_folder() / "models" / "mpg.schema.json", output_folder())
-"""
-
-
-@pytest.fixture(scope="module")
-def cars() -> pd.DataFrame:
-    return load_auto_mpg()
-
-
-@pytest.fixture(scope="module")
-def new_cars(cars: pd.DataFrame) -> pd.DataFrame:
-    return cars[cars["year"] > 77]
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: Any, cars: pd.DataFrame) -> Path:
-    """Version 1 knows the cars until 1977 and says 3 mpg too much."""
-    store = Path(tmp_path_factory.mktemp("template") / "store")
-    register(store, 3, training=cars[cars["year"] <= 77])
-    registry.promote("mpg", 1, store=store)
-    return store
 
 
 @pytest.fixture
-def store(template: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(template, tmp_path / "store"))
+def store(outdated: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(outdated, tmp_path / "store"))
 
 
 @pytest.fixture
@@ -72,41 +33,16 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def notebook(folder: Path, *sources: str, tags: tuple[str, ...] = ()) -> Path:
-    """A tiny one; ``tags`` are those of its last cell."""
-    cells = [new_code_cell(textwrap.dedent(source).strip()) for source in (PARAMETERS, *sources)]
-    cells[0].metadata["tags"] = ["parameters"]
-    cells[-1].metadata.setdefault("tags", []).extend(tags)
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    file = folder / "tiny.ipynb"
-    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), file)
-    return file
-
-
-def content(store: Path) -> dict[str, bytes]:
-    files = (path for path in store.rglob("*") if path.is_file())
-    return {str(path.relative_to(store)): path.read_bytes() for path in files}
-
-
-def course(*options: Any) -> Result:
-    return CliRunner().invoke(main, ["retrain", "mpg", *map(str, options)])
-
-
-def csv(table: pd.DataFrame, file: Path) -> Path:
-    table.to_csv(file, index=False)
-    return file
-
-
 # The whole way
 
 
 @pytest.fixture(scope="module")
 def first(
-    template: Path, new_cars: pd.DataFrame, tmp_path_factory: Any
+    outdated: Path, new_cars: pd.DataFrame, tmp_path_factory: Any
 ) -> tuple[Path, retraining.Outcome, list[tuple[int, int]]]:
     """The store after one retraining, its outcome, and the progress that was told."""
     folder = tmp_path_factory.mktemp("first")
-    store = Path(shutil.copytree(template, folder / "store"))
+    store = Path(shutil.copytree(outdated, folder / "store"))
     trained = folder / "trained.tflite"
     trained.write_bytes(generous(0))
     cells: list[tuple[int, int]] = []
@@ -156,6 +92,7 @@ def test_its_record_holds_what_led_to_it(
     assert "50 labelled rows" in record.document["notes"]
 
 
+@pytest.mark.thorough
 def test_the_next_training_learns_from_the_rows_that_judged(
     first: Any,
     new_cars: pd.DataFrame,
@@ -183,6 +120,7 @@ def test_the_next_training_learns_from_the_rows_that_judged(
     assert len(learnt) + len(judged) == 398 + len(later)
 
 
+@pytest.mark.thorough
 def test_a_worse_candidate_is_kept_for_the_record(
     store: Path,
     new_cars: pd.DataFrame,
@@ -202,6 +140,7 @@ def test_a_worse_candidate_is_kept_for_the_record(
     assert registry.serving("mpg", store=store).version == 1
 
 
+@pytest.mark.thorough
 def test_who_was_overtaken_changes_nothing(
     store: Path, new_cars: pd.DataFrame, trained: Path, tmp_path: Path
 ) -> None:
@@ -222,6 +161,7 @@ def test_who_was_overtaken_changes_nothing(
     assert registry.serving("mpg", store=store).version == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_notebook_02_makes_a_version(
     cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -285,6 +225,7 @@ def test_a_small_drift_is_to_be_watched(cars: pd.DataFrame, tmp_path: Path) -> N
     assert registry.versions("mpg", store=store) == [1]
 
 
+@pytest.mark.thorough
 def test_requests_may_have_drifted_before_the_labels_come(
     cars: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -347,6 +288,7 @@ def test_what_was_registered_and_not_promoted_is_left_to_its_owner(
     assert registry.history("mpg", store=tmp_path / "store") == []
 
 
+@pytest.mark.thorough
 def test_the_first_version_may_be_trained(
     cars: pd.DataFrame, trained: Path, tmp_path: Path
 ) -> None:
@@ -359,164 +301,6 @@ def test_the_first_version_may_be_trained(
     table = pd.read_csv(record.model.parent / "training.csv")
     assert len(table) == len(old)
     assert list(table) == list(cars)  # the name, too, which the notebook shows: it is empty
-
-
-# What cannot be
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda t: t.drop(columns="mpg"), "The rows lack the label mpg."),
-        (lambda t: t.drop(columns=["year", "origin"]), "The rows lack the column year, origin."),
-        (lambda t: t.assign(weight="heavy"), "weight: 'heavy' in row 1 is no finite number"),
-        (lambda t: t.assign(weight=np.nan), "weight: nothing in row 1"),
-        (lambda t: t.iloc[:19], "19 new rows without a gap are too few: 20 to learn from and 20"),
-        (lambda t: t.assign(horsepower=np.nan), "0 new rows without a gap"),
-        (lambda t: t.iloc[:0], "0 new rows without a gap"),
-    ],
-)
-def test_rows_that_cannot_be_used_are_refused_before_anything_is_trained(
-    store: Path, new_cars: pd.DataFrame, tmp_path: Path, change: Any, message: str
-) -> None:
-    before = content(store)
-    new_cars = new_cars.dropna()
-    result = course("--rows", csv(change(new_cars), tmp_path / "new.csv"), "--store", store)
-    assert result.exit_code == 1
-    assert message in " ".join(result.output.split())
-    assert content(store) == before
-
-
-def test_a_column_twice(store: Path, new_cars: pd.DataFrame, tmp_path: Path) -> None:
-    rows = tmp_path / "new.csv"
-    csv(pd.concat([new_cars, new_cars[["year"]]], axis=1), rows)
-    result = course("--rows", rows, "--store", store)
-    assert result.exit_code == 1
-    assert "has the column year more than once" in " ".join(result.output.split())
-
-
-def test_a_served_version_that_was_changed_is_no_yardstick(
-    store: Path, new_cars: pd.DataFrame
-) -> None:
-    file = registry.load("mpg", 1, store=store).model.with_name("training.csv")
-    file.write_bytes(file.read_bytes().replace(b"70", b"71"))
-    with pytest.raises(ValueError, match=r"training\.csv is not as it was registered"):
-        retraining.retrain("mpg", new_cars, store=store)
-
-
-def test_a_served_version_without_its_rows(new_cars: pd.DataFrame, tmp_path: Path) -> None:
-    from tests.support.serving import MODEL
-    from tests.support.stores import SCHEMA
-
-    store = tmp_path / "store"
-    registry.register("mpg", [MODEL, SCHEMA], training=new_cars, target="mpg", store=store)
-    registry.promote("mpg", 1, store=store)
-    with pytest.raises(ValueError, match=r"register it again with training\.csv among its files"):
-        retraining.retrain("mpg", new_cars, store=store)
-
-
-def test_a_share_that_is_none(store: Path, new_cars: pd.DataFrame) -> None:
-    with pytest.raises(ValueError, match="more than 0"):
-        retraining.retrain("mpg", new_cars, store=store, share=1)
-
-
-def test_no_notebook_makes_an_unknown_model() -> None:
-    with pytest.raises(ValueError, match="No notebook makes cats"):
-        training_notebook.find("cats")
-
-
-def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_notebook, "PACKAGE_FOLDER", tmp_path / "package")
-    with pytest.raises(FileNotFoundError, match="install the course again"):
-        training_notebook.find("mpg")
-
-
-def test_without_papermill_it_says_what_to_install(
-    new_cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "papermill", None)
-    with pytest.raises(ImportError, match=r"pip install 'networks-at-work\[production\]'"):
-        training_notebook.train("mpg", new_cars, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("last", "tags", "error", "message"),
-    [
-        (
-            "rmse = 4.2\nassert rmse < 3.0, rmse",
-            ("check-yourself",),
-            training_notebook.NotFitToServe,
-            "check, cell 4, `assert rmse < 3.0, rmse`: AssertionError: 4.2",
-        ),
-        (
-            "values = [1]\nvalues[3]",
-            (),
-            NotebookFailed,
-            "tiny.ipynb failed in cell 4, `values[3]`: IndexError: list index out of range",
-        ),
-        ("print('forgot')", (), FileNotFoundError, "has not saved mpg.tflite"),
-        (
-            "import os, signal\nos.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))",
-            (),
-            NotebookFailed,
-            "did not come to its end",
-        ),
-    ],
-)
-def test_a_failing_notebook_says_where_and_why(
-    new_cars: pd.DataFrame, tmp_path: Path, last: str, tags: Any, error: Any, message: str
-) -> None:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    tiny = notebook(tmp_path, "x = 1", last, tags=tags)
-    with pytest.raises(error) as raised:
-        training_notebook.train("mpg", new_cars, folder, notebook=tiny)
-    assert type(raised.value) is error
-    assert message in str(raised.value)
-
-
-RUN = """
-import sys
-from pathlib import Path
-from course_utils.inference import labelled_rows
-from course_utils.registry import retraining
-rows, store, notebook = map(Path, sys.argv[1:])
-retraining.retrain("mpg", rows, store=store, notebook=notebook)
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends a process no such signals")
-@pytest.mark.parametrize("number", ["SIGINT", "SIGKILL"])
-def test_it_can_be_stopped_at_any_moment(
-    store: Path, new_cars: pd.DataFrame, tmp_path: Path, number: str
-) -> None:
-    before = content(store)
-    sign, temporary = tmp_path / "running", tmp_path / "temporary"
-    temporary.mkdir()
-    tiny = notebook(
-        tmp_path, f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(120)"
-    )
-    rows = csv(new_cars, tmp_path / "new.csv")
-    with subprocess.Popen(
-        [sys.executable, "-c", RUN, str(rows), str(store), str(tiny)],
-        cwd=ROOT,
-        env=os.environ | {"TMPDIR": str(temporary)},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert wait_until(sign.exists, seconds=180)
-            (kernel,) = psutil.Process(process.pid).children()
-            process.send_signal(getattr(signal, number))
-            _, said = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode != 0
-    if number != "SIGKILL":
-        assert "did not come to its end: it was stopped" in said
-        assert list(temporary.glob("course-retrain-*")) == []
-    assert wait_until(lambda: not kernel.is_running(), seconds=15)
-    assert content(store) == before
 
 
 def test_the_exit_codes_are_told_in_the_help() -> None:

@@ -16,8 +16,8 @@ import pytest
 from course_utils import registry
 from course_utils.registry import store as stores
 from course_utils.registry.store import ABANDONED, check, draft
-from tests.registry.test_content import valid
 from tests.support import registering as processes
+from tests.support.record_checks import valid
 from tests.support.records import CARS, FILES, register
 from tests.support.serving import ROOT
 
@@ -156,6 +156,7 @@ def test_what_cannot_be_registered_leaves_nothing(store: Path):
     assert drafts(store) == []
 
 
+@pytest.mark.thorough
 def test_a_hundred_processes_at_once_get_a_hundred_versions(
     record: registry.Record, tmp_path: Path
 ):
@@ -170,6 +171,7 @@ def test_a_hundred_processes_at_once_get_a_hundred_versions(
     assert drafts(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_killed_registrations_leave_a_store_that_is_right(record: registry.Record, tmp_path: Path):
     store, moments = tmp_path, random.Random(0)
     acknowledged: set[int] = set()

@@ -3,6 +3,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.serving import Served, serving
+from tests.support.versions import store, template
+
+__all__ = ["hello", "image", "mpg", "store", "template"]
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
 
 def ask(served: Served, content: bytes, path: str = "/upload") -> requests.Response:
     files = {"file": ("digit", content)}
-    return requests.post(f"{served.url}{path}", files=files, timeout=10)
+    return requests.post(f"{served.url}{path}", files=files, timeout=60)
 
 
 def on_canvas(pixels: np.ndarray) -> Image.Image:
@@ -81,7 +81,7 @@ def test_it_reads_digits(
 ) -> None:
     with requests.Session() as session:
         answers = [
-            session.post(f"{served.url}/upload", files={"file": encoded(form(pixels))}, timeout=10)
+            session.post(f"{served.url}/upload", files={"file": encoded(form(pixels))}, timeout=60)
             for pixels, _ in test_digits
         ]
     right = [
@@ -141,15 +141,15 @@ def test_an_empty_picture_is_told_apart(served: Served, image: Image.Image, path
 
 def test_wrong_forms_are_refused_with_every_fault(served: Served) -> None:
     files = {"image": b"x", "other": b"y"}
-    answer = requests.post(f"{served.url}/upload", files=files, timeout=10)
+    answer = requests.post(f"{served.url}/upload", files=files, timeout=60)
     assert answer.status_code == 400
     assert [f["pointer"] for f in answer.json()["errors"]] == ["/image", "/other", "/file"]
-    answer = requests.post(f"{served.url}/upload", json={"file": "x"}, timeout=10)
+    answer = requests.post(f"{served.url}/upload", json={"file": "x"}, timeout=60)
     assert answer.status_code == 415
 
 
 def test_the_document_is_openapi(served: Served) -> None:
-    document = requests.get(f"{served.url}/openapi.json", timeout=10).json()
+    document = requests.get(f"{served.url}/openapi.json", timeout=60).json()
     openapi.from_dict(document).validate()
     assert {"/upload", "/uploads", "/api/digit"} <= set(document["paths"])
 
@@ -161,12 +161,13 @@ def test_pages_of_this_machine_may_ask_others_may_not(served: Served) -> None:
         for url, status in (("/upload", 200), ("/healthz", 200), ("/nothing", 404)):
             method = requests.post if url == "/upload" else requests.get
             more = {"files": files} if url == "/upload" else {}
-            answer = method(f"{served.url}{url}", headers=headers, timeout=10, **more)
+            answer = method(f"{served.url}{url}", headers=headers, timeout=60, **more)
             assert answer.status_code == status
             assert answer.headers.get("Access-Control-Allow-Origin") == welcome
 
 
 # Keras 3.13 as it saves weights, with NumPy 2.
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_convolutional_network_is_served_as_well(
     tmp_path: Path, test_digits: list[tuple[np.ndarray, str]]
@@ -213,9 +214,9 @@ def test_the_learners_own_network_goes_first(
 
 
 def test_the_page_runs_nothing_from_elsewhere(served: Served) -> None:
-    answer = requests.get(served.url, timeout=10)
+    answer = requests.get(served.url, timeout=60)
     assert answer.status_code == 200
     assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
     assert "http" not in answer.text
     for asset in ("page.css", "page.js"):
-        assert requests.get(f"{served.url}/assets/{asset}", timeout=10).status_code == 200
+        assert requests.get(f"{served.url}/assets/{asset}", timeout=60).status_code == 200

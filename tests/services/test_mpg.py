@@ -13,7 +13,7 @@ SCHEMA = FeatureSchema.load(MODEL.with_name("mpg.schema.json"))
 
 
 def ask(served: Served, car: object) -> requests.Response:
-    return requests.post(f"{served.url}/api/mpg", json=car, timeout=5)
+    return requests.post(f"{served.url}/api/mpg", json=car, timeout=60)
 
 
 def random_cars(number: int) -> list[dict[str, float]]:

@@ -33,7 +33,7 @@ def text(photo: bytes) -> str:
 
 def ask(served: Served, body: Any, **headers: str) -> requests.Response:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return requests.post(f"{served.url}/", data=data, headers=headers, timeout=20)
+    return requests.post(f"{served.url}/", data=data, headers=headers, timeout=60)
 
 
 @pytest.mark.parametrize(("photo", "name"), [(CAT, "cat"), (DOG, "dog")])
@@ -169,7 +169,7 @@ def test_a_browser_may_ask_whether_it_may_send_json(service: Served) -> None:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type",
     }
-    answer = requests.options(f"{service.url}/", headers={"Origin": PAGE} | asked, timeout=5)
+    answer = requests.options(f"{service.url}/", headers={"Origin": PAGE} | asked, timeout=60)
     assert answer.status_code in (200, 204)
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE
     assert "POST" in answer.headers["Access-Control-Allow-Methods"]

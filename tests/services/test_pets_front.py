@@ -45,8 +45,8 @@ def lonely() -> Iterator[Server]:
 def test_it_passes_on_what_the_back_end_says(
     back_end: Server, front_end: Server, body: Any
 ) -> None:
-    direct = requests.post(back_end.url, json=body, timeout=10)
-    relayed = requests.post(f"{front_end.url}/api/pets", json=body, timeout=10)
+    direct = requests.post(back_end.url, json=body, timeout=60)
+    relayed = requests.post(f"{front_end.url}/api/pets", json=body, timeout=60)
     assert relayed.status_code == direct.status_code
     assert relayed.headers["Content-Type"] == direct.headers["Content-Type"]
     said, told = (
@@ -56,7 +56,7 @@ def test_it_passes_on_what_the_back_end_says(
 
 
 def test_a_body_that_is_too_large_does_not_get_through(front_end: Server) -> None:
-    answer = requests.post(f"{front_end.url}/api/pets", data=bytes(MAX_BODY + 1), timeout=20)
+    answer = requests.post(f"{front_end.url}/api/pets", data=bytes(MAX_BODY + 1), timeout=60)
     assert answer.status_code == 413
 
 
@@ -70,17 +70,17 @@ def test_a_back_end_that_is_overloaded_says_when_to_come_back() -> None:
 
 
 def test_without_its_back_end_it_says_so(lonely: Server, caplog: pytest.LogCaptureFixture) -> None:
-    answer = requests.post(f"{lonely.url}/api/pets", json=BODY, timeout=10)
+    answer = requests.post(f"{lonely.url}/api/pets", json=BODY, timeout=60)
     assert answer.status_code == 502
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert "Is it running?" in answer.json()["detail"]
     with caplog.at_level(logging.CRITICAL):
-        assert requests.get(f"{lonely.url}/readyz", timeout=10).status_code == 503
-    assert requests.get(f"{lonely.url}/healthz", timeout=10).status_code == 200
+        assert requests.get(f"{lonely.url}/readyz", timeout=60).status_code == 503
+    assert requests.get(f"{lonely.url}/healthz", timeout=60).status_code == 200
 
 
 def test_with_its_back_end_it_is_ready(front_end: Server) -> None:
-    assert requests.get(f"{front_end.url}/readyz", timeout=10).json() == {"status": "ready"}
+    assert requests.get(f"{front_end.url}/readyz", timeout=60).json() == {"status": "ready"}
 
 
 @pytest.mark.parametrize("relay", [False, True])
@@ -99,11 +99,11 @@ def test_the_page_may_ask_nobody_else(back_end: Server, relay: bool) -> None:
 
 
 def test_assets_of_the_page_are_there_and_asked_for_anew(front_end: Server) -> None:
-    html = requests.get(front_end.url, timeout=5).text
+    html = requests.get(front_end.url, timeout=60).text
     folder: Path = pets_front.PAGE
     for asset in (folder / "assets").iterdir():
         assert f'"assets/{asset.name}"' in html
-        answer = requests.get(f"{front_end.url}/assets/{asset.name}", timeout=5)
+        answer = requests.get(f"{front_end.url}/assets/{asset.name}", timeout=60)
         assert answer.content == asset.read_bytes()
         assert "max-age=0" in answer.headers["Cache-Control"]
 

@@ -11,6 +11,8 @@ from course_utils.inference import shipped_model
 from course_utils.services import image, mpg
 from course_utils.serving import launch
 
+pytestmark = pytest.mark.thorough
+
 COLLECTIONS = sorted((data_folder() / "postman").glob("*.json"))
 APPS = {
     "image": lambda: image.create_app(shipped_model("image")),

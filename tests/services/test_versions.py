@@ -3,10 +3,9 @@
 import contextlib
 import io
 import json
-import logging
 import shutil
-import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,31 +15,17 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client, EnvironBuilder
 
 from course_utils import registry
-from course_utils.cli import main
 from course_utils.inference import read_examples
 from course_utils.services import versions
 from course_utils.services.http.watch import Host
 from course_utils.serving import launch
 from tests.support.load import load, outcomes
-from tests.support.serving import CAR, COURSE, ROOT, Served, free_port, running, wait_until
-from tests.support.stores import two_versions
-
-FROM_STORE = [str(COURSE), "serve", "mpg", "--store"]
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: Any) -> Path:
-    return two_versions(tmp_path_factory.mktemp("template") / "store")
-
-
-@pytest.fixture
-def store(template: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(template, tmp_path / "store"))
+from tests.support.serving import CAR, Served, running, wait_until
+from tests.support.versions import FROM_STORE, ask, state, tamper, version_of
 
 
 @pytest.fixture(scope="module")
@@ -51,39 +36,15 @@ def served(template: Path, tmp_path_factory: Any) -> Iterator[tuple[Served, Path
         yield served, store
 
 
-def ask(url: str, car: Any = CAR) -> requests.Response:
-    """On a connection of its own, so that any worker may answer."""
-    return requests.post(f"{url}/api/mpg", json=car, timeout=10)
-
-
-def version_of(answer: Any) -> int:
-    return int(answer.headers["X-Model-Version"])
-
-
 def all_serve(url: str, version: int) -> bool:
     """Thirty connections in a row meet this version only, so both workers serve it."""
     return all(version_of(ask(url)) == version for _ in range(30))
 
 
-def tamper(store: Path, version: int) -> None:
-    model = registry.load("mpg", version, store=store).model
-    content = bytearray(model.read_bytes())
-    content[len(content) // 2] ^= 1
-    model.write_bytes(content)
-
-
-def force_promotion(store: Path, version: int) -> None:
-    """As a promotion of an hour ago whose files have changed since: `promote` would refuse."""
-    log = store / "mpg" / "promotions.jsonl"
-    entry = json.loads(log.read_text("utf-8").splitlines()[-1])
-    with log.open("a", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(entry | {"version": version, "canary": None}) + "\n")
-
-
 def by_version(url: str, suffix: str = "_count", **wanted: str) -> Counter[int]:
     """What the metrics say of each version."""
     found: Counter[int] = Counter()
-    page = requests.get(f"{url}/metrics", timeout=10).text
+    page = requests.get(f"{url}/metrics", timeout=60).text
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
             if sample.name.endswith(suffix) and wanted.items() <= sample.labels.items():
@@ -94,6 +55,7 @@ def by_version(url: str, suffix: str = "_count", **wanted: str) -> Counter[int]:
 # Following
 
 
+@pytest.mark.thorough
 def test_ten_thousand_requests_during_swaps_and_back_and_none_fails(
     served: tuple[Served, Path],
 ) -> None:
@@ -110,7 +72,7 @@ def test_ten_thousand_requests_during_swaps_and_back_and_none_fails(
         while not gathered.done() or swaps < 2:
             wanted = 2 - swaps % 2
             registry.promote("mpg", wanted, store=store, reason="the test swaps")
-            assert wait_until(lambda v=wanted: all_serve(service.url, v), seconds=10)
+            assert wait_until(lambda v=wanted: all_serve(service.url, v))
             swaps += 1
         done = gathered.result()
     assert len(done) >= 10_000
@@ -122,13 +84,14 @@ def test_ten_thousand_requests_during_swaps_and_back_and_none_fails(
     assert sum(after.values()) - sum(before.values()) >= 10_000  # nothing vanished with a swap
 
 
+@pytest.mark.thorough
 def test_the_header_tells_the_truth(served: tuple[Served, Path]) -> None:
     """Half and half from a canary, on both workers: each answer is that of the version it names."""
     service, store = served
     registry.promote("mpg", 1, store=store)
     registry.try_canary("mpg", 2, 0.5, store=store)
     assert wait_until(lambda: {version_of(ask(service.url)) for _ in range(20)} == {1, 2})
-    wait_until(lambda: False, seconds=1)  # the other worker has seen it, too
+    time.sleep(1)  # the other worker has seen it, too
     answers = [ask(service.url) for _ in range(100)]
     miles = {v: {a.json()["mpg"] for a in answers if version_of(a) == v} for v in (1, 2)}
     (less,), (more,) = miles[1], miles[2]
@@ -137,6 +100,7 @@ def test_the_header_tells_the_truth(served: tuple[Served, Path]) -> None:
     assert wait_until(lambda: all_serve(service.url, 1))
 
 
+@pytest.mark.thorough
 def test_a_canary_gets_its_tenth(served: tuple[Served, Path]) -> None:
     """Of 2,000 requests 200, give or take what two workers may round: a fair coin of a tenth
     would be off by more than 27 one time in twenty."""
@@ -156,10 +120,7 @@ def test_a_canary_gets_its_tenth(served: tuple[Served, Path]) -> None:
     assert wait_until(lambda: all_serve(service.url, 1))
 
 
-def state(url: str) -> dict[str, Any]:
-    return requests.get(f"{url}/version", timeout=10).json()
-
-
+@pytest.mark.thorough
 def test_a_lost_worker_is_replaced_by_one_that_follows(served: tuple[Served, Path]) -> None:
     service, store = served
     registry.promote("mpg", 1, store=store)
@@ -174,14 +135,14 @@ def test_a_lost_worker_is_replaced_by_one_that_follows(served: tuple[Served, Pat
             return all_serve(service.url, 2)
         return False
 
-    assert wait_until(answers, seconds=20)
+    assert wait_until(answers)
 
     def again() -> set[int]:
         pids = {process.pid for process in psutil.Process(service.process.pid).children()}
         return pids - {victim.pid} if len(pids - {victim.pid}) == len(workers) else set()
 
-    assert wait_until(again, seconds=20)
-    assert wait_until(answers, seconds=20)  # the new one, too
+    assert wait_until(again)
+    assert wait_until(answers)  # the new one, too
 
 
 def test_no_tensorflow_in_the_service(served: tuple[Served, Path]) -> None:
@@ -190,98 +151,6 @@ def test_no_tensorflow_in_the_service(served: tuple[Served, Path]) -> None:
     for process in psutil.Process(service.process.pid).children(recursive=True):
         loaded = {Path(region.path).name for region in process.memory_maps()}
         assert not any("tensorflow" in name for name in loaded), process
-
-
-# Refusing
-
-
-def test_a_tampered_version_is_refused_while_the_old_one_serves(
-    store: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    tamper(store, 2)
-    with launch(versions.create_app("mpg", store=store), port=5083) as server:
-        force_promotion(store, 2)
-        assert wait_until(lambda: state(server.url)["refused"])
-        said = state(server.url)
-        assert said["serving"] == 1
-        assert said["refused"][0]["version"] == 2
-        assert "mpg.tflite is not as it was registered" in said["refused"][0]["reason"]
-        assert version_of(ask(server.url)) == 1
-        assert requests.get(f"{server.url}/readyz", timeout=10).json() == {"status": "ready"}
-    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
-    assert len(told) == 1  # not twice a second
-    assert told[0].startswith("version 2 of mpg is refused: ")
-
-
-def test_what_is_mended_is_taken_after_all(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "AGAIN", 0.2)
-    model = registry.load("mpg", 2, store=store).model
-    hidden = model.rename(model.with_name("away"))
-    app = versions.create_app("mpg", store=store)
-    force_promotion(store, 2)
-    assert wait_until(lambda: app.state()["refused"])
-    hidden.rename(model)
-    assert wait_until(lambda: app.state()["serving"] == 2)
-    assert app.state()["refused"] == []
-
-
-def test_a_refused_canary_has_no_share(store: Path) -> None:
-    tamper(store, 2)
-    app = versions.create_app("mpg", store=store)
-    with pytest.raises(ValueError, match="not as it was registered"):
-        registry.try_canary("mpg", 2, 0.5, store=store)
-    log = store / "mpg" / "promotions.jsonl"
-    entry = json.loads(log.read_text("utf-8").splitlines()[-1])
-    with log.open("a", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(entry | {"canary": 2, "share": 0.5}) + "\n")
-    app.look()
-    assert [e["version"] for e in app.state()["refused"]] == [2]
-    assert (app.state()["canary"], app.state()["share"]) == (None, 0.0)
-    answers = Client(app)
-    assert {version_of(answers.post("/api/mpg", json=CAR)) for _ in range(20)} == {1}
-
-
-def test_a_worker_that_starts_anew_falls_back_to_what_can_be_served(store: Path) -> None:
-    registry.promote("mpg", 2, store=store)
-    tamper(store, 2)
-    app = versions.create_app("mpg", store=store)
-    assert app.state()["serving"] == 1
-    assert app.state()["since"] == registry.history("mpg", store=store)[0].time
-    assert [e["version"] for e in app.state()["refused"]] == [2]
-    tamper(store, 1)
-    with pytest.raises(ValueError, match=r"version 2: .*version 1: .*not as it was registered"):
-        versions.create_app("mpg", store=store)
-
-
-def test_a_keras_file_stays_out_of_the_service(store: Path, tmp_path: Path) -> None:
-    folder = registry.load("mpg", 2, store=store).folder
-    document = json.loads((folder / "record.json").read_text("utf-8"))
-    found = registry.Record("mpg", 2, folder, document | {"model": {"file": "mpg.keras"}})
-    original = registry.load
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "load", lambda *_, **__: found)
-        with pytest.raises(ValueError, match=r"mpg\.keras would bring TensorFlow"):
-            versions.check("mpg", store)
-    assert registry.load is original
-
-
-def test_a_damaged_log_is_said_once_and_changes_nothing(
-    store: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    app = versions.create_app("mpg", store=store)
-    log = store / "mpg" / "promotions.jsonl"
-    whole = log.read_bytes()
-    log.write_bytes(whole + b"no JSON\n")
-    app.look()
-    app.look()
-    assert Client(app).post("/api/mpg", json=CAR).headers["X-Model-Version"] == "1"
-    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
-    assert len(told) == 1
-    assert "goes on unchanged" in told[0]
-    log.write_bytes(whole)
-    registry.promote("mpg", 2, store=store)
-    app.look()
-    assert app.state()["serving"] == 2
 
 
 # Swapping
@@ -367,6 +236,7 @@ def test_health_checks_take_nothing_of_the_canarys_share(store: Path) -> None:
     assert abs(answered.count(2) - 20) <= 2
 
 
+@pytest.mark.thorough
 def test_any_rhythm_of_the_clients_meets_the_canary_with_its_share(store: Path) -> None:
     """Every tenth request is somebody's: a canary by count would get all of theirs, or none."""
     app = versions.create_app("mpg", store=store)
@@ -408,49 +278,3 @@ def test_the_command_says_which_version_it_serves(served: tuple[Served, Path]) -
     service, store = served
     said = service.said()
     assert f"Model: version 1 of mpg in {store}" in said
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["mpg", "--store", "{empty}"], "course models promote mpg VERSION"),
-        (["mpg", "--store", "{store}", "--model", "{model}"], "not both"),
-        (["hello", "--store", "{store}"], "has no model"),
-    ],
-)
-def test_what_cannot_be_served_is_said(
-    store: Path, tmp_path: Path, options: list[str], message: str
-) -> None:
-    (tmp_path / "empty").mkdir()
-    places = {
-        "empty": tmp_path / "empty",
-        "store": store,
-        "model": registry.load("mpg", 1, store=store).model,
-    }
-    arguments = ["serve", *(option.format(**places) for option in options)]
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code != 0
-    assert message in " ".join(result.output.split())
-
-
-def test_a_tampered_version_is_no_start(store: Path) -> None:
-    """In a process of its own, as it would otherwise serve until Ctrl-C."""
-    tamper(store, 1)
-    command = [*FROM_STORE, str(store), "--port", str(free_port())]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 1
-    assert "mpg.tflite is not as it was registered" in " ".join(done.stderr.split())
-
-
-def test_check_says_what_is_served(store: Path, tmp_path: Path) -> None:
-    assert versions.check("mpg", store).version == 1
-    with pytest.raises(ValueError, match="No version of mpg is promoted"):
-        versions.check("mpg", tmp_path / "empty")
-    with pytest.raises(ValueError, match="No version of mpg is promoted"):
-        versions.create_app("mpg", store=tmp_path / "empty")
-
-
-def test_what_is_not_ready_is_not_served(store: Path) -> None:
-    """Such as a worker that starts while the server ends."""
-    with pytest.raises(ValueError, match="it is not ready: The service is shutting down"):
-        versions.create_app("mpg", store=store, host=Host(draining=lambda: True))

@@ -37,7 +37,7 @@ def make_app(name="tests.hello", text="Hello World!"):
 
 
 def get(url):
-    return requests.get(url, timeout=5).text
+    return requests.get(url, timeout=60).text
 
 
 def listening():
@@ -72,16 +72,15 @@ def test_it_answers_while_the_cell_goes_on(capsys, free_port):
 
 def test_requests_are_answered_side_by_side(free_port):
     with launch(make_app(), port=free_port) as server:
-        began = time.monotonic()
-        slow = threading.Thread(
-            target=requests.post, args=(server.url + "/slow",), kwargs={"data": "1.5", "timeout": 5}
-        )
+        kwargs = {"data": "3", "timeout": 60}  # it takes three seconds
+        slow = threading.Thread(target=requests.post, args=(server.url + "/slow",), kwargs=kwargs)
         slow.start()
         assert get(server.url) == "Hello World!"
-        assert time.monotonic() - began < 1
+        assert slow.is_alive(), "the second request was answered after the first one"
         slow.join()
 
 
+@pytest.mark.thorough
 def test_a_cell_run_a_hundred_times_leaves_nothing_behind(free_port):
     get_threads = threading.active_count
     process = psutil.Process()
@@ -190,7 +189,7 @@ def test_requests_leave_no_line_in_the_cell(capfd, free_port):
 
 def test_an_error_in_the_app_still_shows(capfd, caplog, free_port):
     with launch(make_app(), port=free_port) as server:
-        assert requests.get(server.url + "/broken", timeout=5).status_code == 500
+        assert requests.get(server.url + "/broken", timeout=60).status_code == 500
     assert "as asked" in caplog.text + capfd.readouterr().err
 
 
@@ -198,7 +197,7 @@ def test_a_silent_client_loses_its_thread(free_port, monkeypatch):
     monkeypatch.setattr("course_utils.serving.notebook._QuietHandler.timeout", 0.2)
     with (
         launch(make_app(), port=free_port) as server,
-        socket.create_connection(("127.0.0.1", server.port), timeout=5) as client,
+        socket.create_connection(("127.0.0.1", server.port), timeout=60) as client,
     ):
         assert client.recv(1) == b""
 
@@ -247,7 +246,7 @@ assert "tensorflow" not in sys.modules
 server = launch(Flask("last"), port={free_port})
 """
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=20
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"Serving last at http://127\.0\.0\.1:\d+ - .*\n", done.stdout)

@@ -4,6 +4,8 @@ import pytest
 
 from tests.conftest import ROOT, Resolver
 
+pytestmark = pytest.mark.thorough
+
 RUNTIMES = {"today": "3.13", "2026.04": "3.12"}
 
 

@@ -17,6 +17,8 @@ from tests.conftest import ROOT
 from tests.setup.test_install import posix
 from tests.support.serving import COURSE, free_port, serving, wait_until
 
+pytestmark = pytest.mark.thorough
+
 SERVE = [str(COURSE), "serve", "image", "--open"]
 
 
@@ -34,7 +36,7 @@ class Demo:
     def interrupt(self) -> int:
         """Press Ctrl-C, which the terminal sends to all; the exit status."""
         os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
 
 @contextlib.contextmanager
@@ -56,11 +58,11 @@ def running_demo(command: list[str], folder: Path, *, screen: bool) -> Iterator[
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def has_page(url: str) -> bool:
-    answer = requests.get(url, timeout=10)
+    answer = requests.get(url, timeout=60)
     return answer.ok and '<div id="root">' in answer.text
 
 
@@ -69,7 +71,7 @@ def test_the_browser_opens_when_the_page_answers(tmp_path: Path):
     url = f"http://127.0.0.1:{free_port()}"
     command = [*SERVE, "--port", url.rpartition(":")[2]]
     with running_demo(command, tmp_path, screen=True) as demo:
-        assert wait_until(demo.opened.exists, 30)
+        assert wait_until(demo.opened.exists)
         assert wait_until(demo.opened.read_text).strip() == url
         assert has_page(url)
         assert wait_until(lambda: f"{url} is open in your browser." in demo.said())
@@ -82,7 +84,7 @@ def test_a_machine_without_a_screen_is_told_the_address(tmp_path: Path):
     url = f"http://127.0.0.1:{free_port()}"
     command = [*SERVE, "--port", url.rpartition(":")[2]]
     with running_demo(command, tmp_path, screen=False) as demo:
-        assert wait_until(lambda: f"Open {url} in a browser." in demo.said(), 30)
+        assert wait_until(lambda: f"Open {url} in a browser." in demo.said())
         assert has_page(url)
     assert not demo.opened.exists()
 
@@ -93,7 +95,7 @@ def test_a_taken_port_does_not_matter(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with running_demo([*SERVE, "--port", str(port)], tmp_path, screen=True) as demo:
-            assert wait_until(demo.opened.exists, 30)
+            assert wait_until(demo.opened.exists)
             url = wait_until(demo.opened.read_text).strip()
             assert url != f"http://127.0.0.1:{port}"
             assert has_page(url)
@@ -102,7 +104,7 @@ def test_a_taken_port_does_not_matter(tmp_path: Path):
 @posix
 def test_ctrl_c_before_it_answers(tmp_path: Path):
     with running_demo(SERVE, tmp_path, screen=True) as demo:
-        assert wait_until(lambda: "Serving image" in demo.said(), 30)
+        assert wait_until(lambda: "Serving image" in demo.said())
         demo.interrupt()
     assert "Traceback" not in demo.said()
 
@@ -142,4 +144,4 @@ def test_make_demo(tmp_path: Path):
         assert has_page(f"http://127.0.0.1:{port}")
         demo.interrupt()
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://127.0.0.1:{port}", timeout=2)
+        requests.get(f"http://127.0.0.1:{port}", timeout=60)

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import ROOT
+from tests.support import ROOT
+from tests.support.serving import wait_until
 from tools.install import pip_settings, uv_environment, uv_variables
 
 posix = pytest.mark.skipif(os.name == "nt", reason="make is for Unix; Windows uses the tools")
@@ -118,12 +119,12 @@ def test_an_environment_up_to_date_is_left_alone(checkout):
     assert "install.py" in make(checkout, "--dry-run", "lab").stdout
 
 
+@pytest.mark.thorough
 @posix
 @pytest.mark.skipif(
     Path(sys.prefix) != ROOT / ".venv", reason="measures `make lab` in the environment make made"
 )
-def test_the_second_make_lab_reaches_jupyterlab_in_5_seconds(tmp_path, unmeasured):
-    """Seconds on the clock, or seconds of the processor where others keep it busy."""
+def test_the_second_make_lab_takes_5_seconds_of_the_processor(tmp_path, unmeasured):
     config = {"ServerApp": {"open_browser": False}}
     (tmp_path / "jupyter_server_config.json").write_text(json.dumps(config))
     runtime = tmp_path / "runtime"
@@ -131,28 +132,24 @@ def test_the_second_make_lab_reaches_jupyterlab_in_5_seconds(tmp_path, unmeasure
         "JUPYTER_CONFIG_DIR": str(tmp_path),
         "JUPYTER_RUNTIME_DIR": str(runtime),
     }
-    assert any(min(_to_jupyterlab(environment, runtime, tmp_path)) < 5 for _ in range(3))
+    assert _to_jupyterlab(environment, runtime, tmp_path) < 5
 
 
-def _to_jupyterlab(environment: dict[str, str], runtime: Path, folder: Path) -> list[float]:
-    """Start ``make lab``, end it once its server is up; seconds by the clock and the processor."""
-    start = time.monotonic()
+def _to_jupyterlab(environment: dict[str, str], runtime: Path, folder: Path) -> float:
+    """Start ``make lab``, end it once its server is up; seconds of the processor."""
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             ["make", "lab"], cwd=ROOT, env=environment, stdout=log, stderr=log, process_group=0
         )
     try:
-        while not list(runtime.glob("jpserver-*.json")):  # written when the server listens
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() - start < 60
-            time.sleep(0.02)
-        seconds = time.monotonic() - start
+        # Written when the server listens; or it has gone.
+        wait_until(lambda: list(runtime.glob("jpserver-*.json")) or process.poll() is not None)
+        assert process.poll() is None, (folder / "log").read_text()
         made = psutil.Process(process.pid)
         times = [part.cpu_times() for part in [made, *made.children(recursive=True)]]
-        spent = sum(t.user + t.system + t.children_user + t.children_system for t in times)
-        return [seconds, spent]
+        return sum(t.user + t.system + t.children_user + t.children_system for t in times)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         for left in runtime.glob("jpserver-*"):
             left.unlink()

@@ -58,6 +58,7 @@ PLATFORMS = ["x86_64-unknown-linux-gnu", "x86_64-pc-windows-msvc", "aarch64-appl
 ONLY_WHEELS = ["pip", "compile", "--quiet", "--no-deps", "--only-binary", ":all:"]
 
 
+@pytest.mark.thorough
 @pytest.mark.registry
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -67,6 +68,7 @@ def test_the_lock_has_wheels(uv: Resolver, platform, python):
     assert answer.returncode == 0, answer.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.registry
 def test_pip_takes_the_lock(tmp_path):
     """It minds what uv does not: a package that says it is not for this Python."""

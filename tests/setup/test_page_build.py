@@ -19,6 +19,8 @@ from tests.setup.test_install import make, posix
 from tests.support.serving import running
 from tools.install import BIN, EXE, uv_environment
 
+pytestmark = pytest.mark.thorough
+
 WEBAPP = Path("course_utils/webapp")
 HEADING = "What is in this photo?"
 
@@ -114,9 +116,9 @@ def test_an_edit_is_in_the_page_that_is_served(checkout: Checkout, monkeypatch: 
         code = f"import sys; sys.path.insert(0, {str(checkout.tree)!r})"
         code += "; from course_utils.cli import main; main()"
         with running([sys.executable, "-c", code, "serve", "image"]) as served:
-            page = requests.get(served.url, timeout=10).text
+            page = requests.get(served.url, timeout=60).text
             (name,) = re.findall(r'src="\./([^"]+\.js)"', page)
-            served_script = requests.get(f"{served.url}/{name}", timeout=10).text
+            served_script = requests.get(f"{served.url}/{name}", timeout=60).text
         assert "What might this be?" in served_script
         assert HEADING not in served_script
     finally:

@@ -313,7 +313,7 @@ def fetch_carelessly(order: dict[str, object]) -> dict[str, object]:
     with requests.Session() as session:
         session.trust_env = False
         try:
-            return {"text": session.get(str(order["url"]), timeout=2).text}
+            return {"text": session.get(str(order["url"]), timeout=60).text}
         except Exception as error:  # urllib3's and the resolver's own come through as well
             return {"error": type(error).__name__}
 
@@ -341,7 +341,8 @@ def serve_orders() -> None:
         result = (fetch_carelessly if order.get("careless") else fetch)(order)
         seconds = time.monotonic() - began
         time.sleep(0.02 if "error" in result else 0)  # for a canary to wake up
-        result |= {"canaries": canaries.total() - before, "seconds": seconds}
+        look_ups = sum(thread.name == "look-up" for thread in threading.enumerate())
+        result |= {"canaries": canaries.total() - before, "seconds": seconds, "look_ups": look_ups}
         print(json.dumps(result | {"asked": dict(asked - names)}), flush=True)
 
 

@@ -65,7 +65,6 @@ def validate(
     notebook: Path,
     python: Path,
     before: Sequence[str] = (),
-    replay: Path | None = None,
 ) -> dict[int, str]:
     """Run a notebook under nbval, strictly, where it lies.
 
@@ -73,20 +72,18 @@ def validate(
         notebook: the file; its folder is the working folder.
         python: the interpreter that nbval runs in.
         before: a command to run it under, for example to cut the network.
-        replay: a Jupyter folder whose kernel ``replay`` runs the cells; by default ``python`` does.
 
     Returns:
         for each code cell ``""`` if it passed, else the report.
     """
-    report, extra = notebook.with_suffix(".xml"), {"JUPYTER_PATH": str(replay)} if replay else {}
-    command = [*before, str(python), "-m", "pytest", "--nbval"]
-    command += ["--nbval-kernel-name", "replay"] if replay else ["--nbval-current-env"]
+    report = notebook.with_suffix(".xml")
+    command = [*before, str(python), "-m", "pytest", "--nbval", "--nbval-current-env"]
     command += ["--nbval-sanitize-with", str(SANITIZE), "--nbval-cell-timeout", "300"]
     command += ["--junitxml", str(report), "-p", "no:cacheprovider", "-q", "--color=no"]
     done = subprocess.run(
         [*command, notebook.name],
         cwd=notebook.parent,
-        env=clean_environment(notebook.parent / "home", python) | extra,
+        env=clean_environment(notebook.parent / "home", python),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -50,7 +50,7 @@ def raylets(nodes: int, *, cores: int = 2, quick: bool = False) -> Iterator[Any]
         ours = [process for process in children() if process not in before]
         cluster.ray().shutdown()
         several.shutdown()
-        wait_until(lambda: not any(map(_alive, ours)), 20)
+        wait_until(lambda: not any(map(_alive, ours)))
         assert [process for process in ours if _alive(process)] == []
 
 

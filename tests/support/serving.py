@@ -1,6 +1,7 @@
 """A real server process for tests and benchmarks: started, watched, always stopped."""
 
 import contextlib
+import inspect
 import json
 import signal
 import socket
@@ -20,6 +21,7 @@ from tests.support import ROOT
 MODEL = ROOT / "data" / "models" / "mpg.tflite"
 DIGIT_MODEL = ROOT / "data" / "models" / "digit.tflite"
 COURSE = Path(sys.executable).with_name("course")
+MINUTE = 60.0  # seconds: how long a test waits for what has to come
 CAR = {
     "cylinders": 8,
     "displacement": 307,
@@ -57,11 +59,9 @@ class Served:
         """The request log so far: its lines are the ones that start with a brace."""
         return [json.loads(line) for line in self.text().splitlines() if line.startswith("{")]
 
-    def wait_for_log(self, request_id: str, seconds: float = 5) -> dict[str, Any]:
+    def wait_for_log(self, request_id: str) -> dict[str, Any]:
         """The log line of one request; an answer may arrive a moment before its line."""
-        for line in wait_until(lambda: [e for e in self.log() if e["request_id"] == request_id]):
-            return line
-        raise AssertionError(f"no log line of {request_id}")
+        return wait_until(lambda: [e for e in self.log() if e["request_id"] == request_id])[0]
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -80,7 +80,7 @@ def shipped(name: str) -> Path | None:
 
 @contextlib.contextmanager
 def serving(
-    name: str, *, workers: int = 1, model: Path | None = None, seconds: float = 60
+    name: str, *, workers: int = 1, model: Path | None = None, seconds: float = 2 * MINUTE
 ) -> Iterator[Served]:
     """``course serve NAME`` on a free port, ready; stopped at the end.
 
@@ -94,7 +94,9 @@ def serving(
 
 
 @contextlib.contextmanager
-def running(command: list[str], *, workers: int = 1, seconds: float = 60) -> Iterator[Served]:
+def running(
+    command: list[str], *, workers: int = 1, seconds: float = 2 * MINUTE
+) -> Iterator[Served]:
     """Any server that takes ``--port`` and ``--workers`` and has ``/readyz``."""
     port = free_port()
     options = ["--port", str(port), "--workers", str(workers)]
@@ -115,16 +117,27 @@ def wait_until_ready(served: Served, errors: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and served.process.poll() is None:
         with contextlib.suppress(requests.RequestException):
-            if requests.get(f"{served.url}/readyz", timeout=5).ok:
+            if requests.get(f"{served.url}/readyz", timeout=60).ok:
                 return
         time.sleep(0.05)
-    raise AssertionError(f"not ready\n{served.text()}\n{errors.read_text('utf-8')}")
+    said = f"{served.text()}\n{errors.read_text('utf-8')}"
+    raise AssertionError(f"{served.url} was not ready within {seconds:g} seconds\n{said}")
 
 
-def wait_until(condition: Any, seconds: float = 5) -> Any:
-    """What ``condition()`` returns as soon as that is true; at the deadline, what it is then."""
+def wait_until(condition: Any, seconds: float = MINUTE) -> Any:
+    """What ``condition()`` returns as soon as that is true.
+
+    Raises:
+        AssertionError: it has not become true in a minute; shows the condition's own source.
+    """
     deadline = time.monotonic() + seconds
-    while not (value := condition()) and time.monotonic() < deadline:
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            try:
+                what = inspect.getsource(condition).strip()
+            except (OSError, TypeError):  # a method of something built in
+                what = repr(condition)
+            raise AssertionError(f"waited {seconds:g} seconds in vain for: {what}")
         time.sleep(0.02)
     return value
 
@@ -134,7 +147,7 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(timeout=15)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -52,7 +52,7 @@ def sigterm_round(
         signalled = time.monotonic()
         served.process.send_signal(number)
         statuses = watch_ready(served)
-        exit_code = served.process.wait(timeout=15)
+        exit_code = served.process.wait(timeout=60)
         seconds = time.monotonic() - signalled
         results = outcomes(generator)
         log = served.log()
@@ -90,6 +90,6 @@ def watch_ready(served: Served) -> list[int]:
     statuses = []
     with contextlib.suppress(requests.RequestException):
         while True:
-            statuses.append(requests.get(f"{served.url}/readyz", timeout=5).status_code)
+            statuses.append(requests.get(f"{served.url}/readyz", timeout=60).status_code)
             time.sleep(0.02)
     return statuses

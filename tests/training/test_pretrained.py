@@ -15,6 +15,8 @@ from tests.support import ROOT
 from tests.support.keras_host import FILES, NOWHERE, OWN_CACHE, PATHS, names, start_fetch
 from tests.support.serving import wait_until
 
+pytestmark = pytest.mark.thorough
+
 OFFLINE_SCRIPT = ROOT / "tests" / "support" / "offline.py"
 OFFLINE = [sys.executable, str(OFFLINE_SCRIPT)] if sys.platform == "linux" else []
 # Keras' own, where it turns a variable into an array
@@ -126,7 +128,7 @@ def test_killed_in_mid_download_it_leaves_no_half_file(full, host):
     host.fault = "stalls"
     process = start_fetch(host.url)
     part = full / "networks-at-work.part"
-    half = wait_until(lambda: [p for p in part.rglob("*.h5") if p.stat().st_size > 1e6], 30)
+    half = wait_until(lambda: [p for p in part.rglob("*.h5") if p.stat().st_size > 1e6])
     process.kill()
     process.communicate()
     assert half
@@ -141,7 +143,7 @@ def test_of_two_at_once_one_works_and_both_succeed(full, host):
     (full / originals.CLASS_INDEX).unlink()
     host.fault = "stalls"
     first = start_fetch(host.url)
-    assert wait_until(lambda: host.asked, 30)
+    assert wait_until(lambda: host.asked)
     second = start_fetch(host.url)
     assert second.stdout.readline() == "waiting for another `course fetch`\n"
     host.go_on.set()

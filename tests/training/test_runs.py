@@ -59,6 +59,7 @@ def test_any_description_makes_a_name_that_every_system_takes(
     assert run.parent == tmp_path
 
 
+@pytest.mark.thorough
 def test_a_hundred_processes_get_a_hundred_folders(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         names = list(pool.map(lambda i: ask(tmp_path, f"d{i % 3}"), range(100)))

@@ -40,6 +40,7 @@ def pictures(count: int, side: int = 20) -> np.ndarray:
     return draw.integers(0, 256, (count, side, side, 3), np.uint8)
 
 
+@pytest.mark.thorough
 def test_mobilenets_features_are_those_that_keras_pools() -> None:
     whole = keras.applications.MobileNet(weights="imagenet")
     pooled = next(x for x in whole.layers if x.name.startswith("global_average_pooling"))
@@ -80,6 +81,7 @@ def test_training_a_head_leaves_the_base_as_it_was(name: str) -> None:
         assert (old == new).all()
 
 
+@pytest.mark.thorough
 def test_a_head_learns_what_the_base_sees(base: transfer.Base) -> None:
     """Reddish and bluish noise; the joined network takes pixels."""
     shown = pictures(60, 64)
@@ -95,6 +97,7 @@ def test_a_head_learns_what_the_base_sees(base: transfer.Base) -> None:
     assert np.abs(answers - head.predict(seen[40:], verbose=0)).max() < 1e-4
 
 
+@pytest.mark.thorough
 def test_features_come_in_the_order_of_the_pictures(base: transfer.Base) -> None:
     several = pictures(41)  # more than a batch, and not a multiple of one
     found = features(base, several)
@@ -103,6 +106,7 @@ def test_features_come_in_the_order_of_the_pictures(base: transfer.Base) -> None
     assert np.abs(found[[0, 16, 40]] - alone).max() < 1e-4
 
 
+@pytest.mark.thorough
 def test_files_arrays_and_sizes_may_be_mixed(base: transfer.Base, tmp_path: Path) -> None:
     array = pictures(1, base.size)[0]
     Image.fromarray(array).save(tmp_path / "a.png")

@@ -20,6 +20,8 @@ from course_utils.inference.batch.job import JOB, Job
 from tests.support.batch_files import predict, read_csv, some, to_parquet, write_csv
 from tests.support.serving import COURSE, MODEL, wait_until
 
+pytestmark = pytest.mark.thorough
+
 ROWS, CHUNK = 60_000, 2_000
 SECONDS = 60
 

@@ -24,12 +24,12 @@ ANSWERS = [
 
 @pytest.fixture(scope="session")
 def document(mpg: Served) -> dict[str, Any]:
-    return requests.get(f"{mpg.url}/openapi.json", timeout=5).json()
+    return requests.get(f"{mpg.url}/openapi.json", timeout=60).json()
 
 
 @pytest.fixture(scope="session")
 def hello_document(hello: Served) -> dict[str, Any]:
-    return requests.get(f"{hello.url}/openapi.json", timeout=5).json()
+    return requests.get(f"{hello.url}/openapi.json", timeout=60).json()
 
 
 @pytest.mark.parametrize("name", ["document", "hello_document"])
@@ -67,7 +67,7 @@ def test_what_it_takes_is_what_the_model_takes(document: dict[str, Any]) -> None
 def test_answers_are_what_it_says(
     mpg: Served, document: dict[str, Any], method: str, path: str, body: Any, status: int
 ) -> None:
-    answer = requests.request(method, mpg.url + path, json=body, timeout=5)
+    answer = requests.request(method, mpg.url + path, json=body, timeout=60)
     assert answer.status_code == status
     operation = document["paths"][path].get(method) or document["paths"][path]["get"]
     content = operation["responses"][str(status)]["content"][answer.headers["Content-Type"]]
@@ -78,13 +78,13 @@ def test_every_route_is_in_it_and_works(mpg: Served, document: dict[str, Any]) -
     for path, operations in document["paths"].items():
         for method in operations:
             body = CAR if method == "post" else None
-            assert requests.request(method, mpg.url + path, json=body, timeout=5).ok, path
+            assert requests.request(method, mpg.url + path, json=body, timeout=60).ok, path
 
 
 @pytest.mark.parametrize("service", ["mpg", "hello"])
 def test_the_docs_come_from_the_service_alone(service: str, request: pytest.FixtureRequest) -> None:
     served = request.getfixturevalue(service)
-    page = requests.get(f"{served.url}/docs", timeout=5)
+    page = requests.get(f"{served.url}/docs", timeout=60)
     assert page.headers["Content-Type"].startswith("text/html")
     links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert len(links) >= 3
@@ -92,17 +92,17 @@ def test_the_docs_come_from_the_service_alone(service: str, request: pytest.Fixt
     for link in links:
         assert not link.startswith("/"), "it would miss a proxy's prefix"
         if not link.startswith("data:"):
-            asset = requests.get(f"{served.url}/{link}", timeout=5)
+            asset = requests.get(f"{served.url}/{link}", timeout=60)
             assert asset.ok, link
             assert len(asset.content) > 1000, link
 
 
 def test_the_stylesheet_loads_nothing_from_elsewhere(mpg: Served) -> None:
-    style = requests.get(f"{mpg.url}/docs/css/swagger-ui.css", timeout=5).text
+    style = requests.get(f"{mpg.url}/docs/css/swagger-ui.css", timeout=60).text
     assert not re.search(r"""(?:@import\s+|url\(\s*)["']?(?:https?:)?//""", style)
 
 
 def test_an_unknown_asset_is_a_problem(mpg: Served) -> None:
-    answer = requests.get(f"{mpg.url}/docs/js/none.js", timeout=5)
+    answer = requests.get(f"{mpg.url}/docs/js/none.js", timeout=60)
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == "application/problem+json"

@@ -13,6 +13,8 @@ from course_utils.serving.ray import cluster
 from course_utils.serving.ray.drift import compare_files
 from tests.support.serving import CAR, MODEL, ROOT, free_port
 
+pytestmark = pytest.mark.thorough
+
 PROGRAM = f"""
 import json, socket
 import psutil, requests
@@ -30,7 +32,7 @@ def refused(**options):
 with on_ray.joined(None):
     said["taken"] = refused(port=taken.getsockname()[1])
     with on_ray.serve("mpg", model=model) as first, on_ray.serve("mpg", model=model) as second:
-        answer = requests.post(second.url + "/api/mpg", json={CAR!r}, timeout=30)
+        answer = requests.post(second.url + "/api/mpg", json={CAR!r}, timeout=60)
         said["mpg"], said["replicas"] = answer.json()["mpg"], second.replicas()
         said["cores"], said["other"] = refused(replicas=1000), refused(port=1)
         said["shown"] = [repr(first), repr(second)]

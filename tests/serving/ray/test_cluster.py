@@ -21,13 +21,14 @@ from course_utils.inference import Predictor, shipped_model
 from course_utils.services import image, mpg
 from course_utils.serving import ray as on_ray
 from course_utils.serving.ray.drift import compare_files
-from tests.drift.test_files import same
 from tests.support.cars import cars
+from tests.support.drift_files import same
 from tests.support.raylets import client, kill_raylet, raylets, serves, shoot
 from tests.support.serving import CAR, MODEL, free_port, wait_until
 from tests.support.wire import Answer
 
 pytestmark = [
+    pytest.mark.thorough,
     # Ray leaves the pipes and log files of its processes to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -72,7 +73,7 @@ def answer_of(response: requests.Response) -> Answer:
 
 
 def metric(deployment: on_ray.Deployment, name: str) -> float:
-    lines = requests.get(f"{deployment.url}/metrics", timeout=10).text.splitlines()
+    lines = requests.get(f"{deployment.url}/metrics", timeout=60).text.splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
 
@@ -83,7 +84,7 @@ def test_a_thousand_cars_are_judged_as_by_the_plain_service(
     with client(retries=0) as session:
         session.get_adapter("http://").init_poolmanager(8, 8)
         url = f"{cars_service.url}/api/mpg"
-        found = at_once(8, lambda car: session.post(url, json=car, timeout=30).json(), asked)
+        found = at_once(8, lambda car: session.post(url, json=car, timeout=60).json(), asked)
     expected = [plain.post("/api/mpg", json=car).get_json()["mpg"] for car in asked]
     np.testing.assert_allclose([answer["mpg"] for answer in found], expected, rtol=1e-5)
     assert len({answer["id"] for answer in found}) == 1000
@@ -113,7 +114,7 @@ def test_what_is_wrong_is_said_as_by_the_plain_service(
     headers: dict[str, str],
 ) -> None:
     url = cars_service.url + path
-    found = answer_of(requests.request(method, url, data=body, headers=headers, timeout=30))
+    found = answer_of(requests.request(method, url, data=body, headers=headers, timeout=60))
     other = plain.open(path, method=method, data=body, headers=headers)
     expected = Answer(other.status_code, {k.lower(): v for k, v in other.headers}, other.data)
     assert found.status == expected.status
@@ -125,13 +126,13 @@ def test_a_body_in_chunks_arrives_whole(cars_service: on_ray.Deployment) -> None
     text = json.dumps(CAR).encode()
     pieces = iter([text[:40], text[40:]])
     url = f"{cars_service.url}/api/mpg"
-    answer = requests.post(url, data=pieces, headers=JSON, timeout=30)
-    assert answer.json()["mpg"] == requests.post(url, json=CAR, timeout=30).json()["mpg"]
+    answer = requests.post(url, data=pieces, headers=JSON, timeout=60)
+    assert answer.json()["mpg"] == requests.post(url, json=CAR, timeout=60).json()["mpg"]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"])
 def test_the_operations_are_there(cars_service: on_ray.Deployment, path: str) -> None:
-    answer = requests.get(cars_service.url + path, timeout=30)
+    answer = requests.get(cars_service.url + path, timeout=60)
     assert answer.ok
     assert answer.content
 
@@ -142,7 +143,7 @@ def test_who_is_part_of_one_cluster_joins_no_other(cars_service: on_ray.Deployme
 
 
 def test_a_request_has_one_id(cars_service: on_ray.Deployment) -> None:
-    answer = requests.post(f"{cars_service.url}/api/mpg", json=CAR, timeout=30)
+    answer = requests.post(f"{cars_service.url}/api/mpg", json=CAR, timeout=60)
     assert answer.headers["X-Request-ID"] == answer.json()["id"]
 
 
@@ -224,7 +225,7 @@ def test_a_raylet_is_killed_and_nobody_notices(
     node = next(node for node in cluster.list_all_nodes() if not node.head and serves(node, "mpg"))
     shot = shoot(
         cars_service,
-        lambda session: session.post(f"{cars_service.url}/api/mpg", json=CAR, timeout=30),
+        lambda session: session.post(f"{cars_service.url}/api/mpg", json=CAR, timeout=60),
         lambda: kill_raylet(node),
         clients=4,
         patience=90,

@@ -17,7 +17,7 @@ from course_utils.inference import Predictor, shipped_model
 from course_utils.services.http.errors import Problem
 from course_utils.serving.ray import cluster, drift
 from course_utils.serving.ray.problems import Problems, middleware
-from tests.drift.test_files import same
+from tests.support.drift_files import same
 from tests.support.serving import CAR, MODEL
 
 ID = "1c0b7866-662d-4bb5-a35c-e9913b42ddfc"
@@ -169,6 +169,7 @@ def test_the_network_judges_several_as_each_by_itself(replicas: ModuleType, metr
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("table", "old"),
     [("chicago-ridership", "date < '2012-01-01'"), ("king-county-houses", "date < '2014-10-01'")],

@@ -15,6 +15,7 @@ from tests.support import ROOT, training
 from tests.support.training import differing, outcome
 
 pytestmark = [
+    pytest.mark.thorough,
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no SIGTERM"),
     # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
@@ -87,5 +88,5 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
             training.train(tmp_path)
     finally:
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     training.train(tmp_path, save_every=2)  # nothing is left of the lock

@@ -1,0 +1,125 @@
+"""A retraining that is refused or stopped leaves the store as it was."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+from course_utils import registry
+from course_utils.registry import retraining
+from tests.support.retraining import content, course, csv, notebook
+from tests.support.serving import ROOT, wait_until
+
+
+@pytest.fixture
+def store(outdated: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(outdated, tmp_path / "store"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns="mpg"), "The rows lack the label mpg."),
+        (lambda t: t.drop(columns=["year", "origin"]), "The rows lack the column year, origin."),
+        (lambda t: t.assign(weight="heavy"), "weight: 'heavy' in row 1 is no finite number"),
+        (lambda t: t.assign(weight=np.nan), "weight: nothing in row 1"),
+        (lambda t: t.iloc[:19], "19 new rows without a gap are too few: 20 to learn from and 20"),
+        (lambda t: t.assign(horsepower=np.nan), "0 new rows without a gap"),
+        (lambda t: t.iloc[:0], "0 new rows without a gap"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_refused_before_anything_is_trained(
+    store: Path, new_cars: pd.DataFrame, tmp_path: Path, change: Any, message: str
+) -> None:
+    before = content(store)
+    new_cars = new_cars.dropna()
+    result = course("--rows", csv(change(new_cars), tmp_path / "new.csv"), "--store", store)
+    assert result.exit_code == 1
+    assert message in " ".join(result.output.split())
+    assert content(store) == before
+
+
+def test_a_column_twice(store: Path, new_cars: pd.DataFrame, tmp_path: Path) -> None:
+    rows = tmp_path / "new.csv"
+    csv(pd.concat([new_cars, new_cars[["year"]]], axis=1), rows)
+    result = course("--rows", rows, "--store", store)
+    assert result.exit_code == 1
+    assert "has the column year more than once" in " ".join(result.output.split())
+
+
+def test_a_served_version_that_was_changed_is_no_yardstick(
+    store: Path, new_cars: pd.DataFrame
+) -> None:
+    file = registry.load("mpg", 1, store=store).model.with_name("training.csv")
+    file.write_bytes(file.read_bytes().replace(b"70", b"71"))
+    with pytest.raises(ValueError, match=r"training\.csv is not as it was registered"):
+        retraining.retrain("mpg", new_cars, store=store)
+
+
+def test_a_served_version_without_its_rows(new_cars: pd.DataFrame, tmp_path: Path) -> None:
+    from tests.support.serving import MODEL
+    from tests.support.stores import SCHEMA
+
+    store = tmp_path / "store"
+    registry.register("mpg", [MODEL, SCHEMA], training=new_cars, target="mpg", store=store)
+    registry.promote("mpg", 1, store=store)
+    with pytest.raises(ValueError, match=r"register it again with training\.csv among its files"):
+        retraining.retrain("mpg", new_cars, store=store)
+
+
+def test_a_share_that_is_none(store: Path, new_cars: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="more than 0"):
+        retraining.retrain("mpg", new_cars, store=store, share=1)
+
+
+RUN = """
+import sys
+from pathlib import Path
+from course_utils.inference import labelled_rows
+from course_utils.registry import retraining
+rows, store, notebook = map(Path, sys.argv[1:])
+retraining.retrain("mpg", rows, store=store, notebook=notebook)
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends a process no such signals")
+@pytest.mark.parametrize("number", ["SIGINT", "SIGKILL"])
+def test_it_can_be_stopped_at_any_moment(
+    store: Path, new_cars: pd.DataFrame, tmp_path: Path, number: str
+) -> None:
+    before = content(store)
+    sign, temporary = tmp_path / "running", tmp_path / "temporary"
+    temporary.mkdir()
+    tiny = notebook(
+        tmp_path, f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(120)"
+    )
+    rows = csv(new_cars, tmp_path / "new.csv")
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN, str(rows), str(store), str(tiny)],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert wait_until(sign.exists, seconds=180)
+            (kernel,) = psutil.Process(process.pid).children()
+            process.send_signal(getattr(signal, number))
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode != 0
+    if number != "SIGKILL":
+        assert "did not come to its end: it was stopped" in said
+        assert list(temporary.glob("course-retrain-*")) == []
+    assert wait_until(lambda: not kernel.is_running())
+    assert content(store) == before

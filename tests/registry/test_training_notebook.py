@@ -1,0 +1,68 @@
+"""The notebook that trains a model is found, and where it fails it says where and why."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from course_utils.registry import training_notebook
+from course_utils.registry.training_notebook import NotebookFailed
+from tests.support.retraining import notebook
+
+
+def test_no_notebook_makes_an_unknown_model() -> None:
+    with pytest.raises(ValueError, match="No notebook makes cats"):
+        training_notebook.find("cats")
+
+
+def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_notebook, "PACKAGE_FOLDER", tmp_path / "package")
+    with pytest.raises(FileNotFoundError, match="install the course again"):
+        training_notebook.find("mpg")
+
+
+def test_without_papermill_it_says_what_to_install(
+    new_cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    with pytest.raises(ImportError, match=r"pip install 'networks-at-work\[production\]'"):
+        training_notebook.train("mpg", new_cars, tmp_path)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("last", "tags", "error", "message"),
+    [
+        (
+            "rmse = 4.2\nassert rmse < 3.0, rmse",
+            ("check-yourself",),
+            training_notebook.NotFitToServe,
+            "check, cell 4, `assert rmse < 3.0, rmse`: AssertionError: 4.2",
+        ),
+        (
+            "values = [1]\nvalues[3]",
+            (),
+            NotebookFailed,
+            "tiny.ipynb failed in cell 4, `values[3]`: IndexError: list index out of range",
+        ),
+        ("print('forgot')", (), FileNotFoundError, "has not saved mpg.tflite"),
+        (
+            "import os, signal\nos.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))",
+            (),
+            NotebookFailed,
+            "did not come to its end",
+        ),
+    ],
+)
+def test_a_failing_notebook_says_where_and_why(
+    new_cars: pd.DataFrame, tmp_path: Path, last: str, tags: Any, error: Any, message: str
+) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    tiny = notebook(tmp_path, "x = 1", last, tags=tags)
+    with pytest.raises(error) as raised:
+        training_notebook.train("mpg", new_cars, folder, notebook=tiny)
+    assert type(raised.value) is error
+    assert message in str(raised.value)

@@ -1,0 +1,165 @@
+"""A version that cannot be served is refused and said, and what can be served goes on."""
+
+import json
+import logging
+import subprocess
+from pathlib import Path
+
+import pytest
+import requests
+from click.testing import CliRunner
+from werkzeug.test import Client
+
+from course_utils import registry
+from course_utils.cli import main
+from course_utils.services import versions
+from course_utils.services.http.watch import Host
+from course_utils.serving import launch
+from tests.support.serving import CAR, ROOT, free_port, wait_until
+from tests.support.versions import FROM_STORE, ask, state, tamper, version_of
+
+
+def force_promotion(store: Path, version: int) -> None:
+    """As a promotion of an hour ago whose files have changed since: `promote` would refuse."""
+    log = store / "mpg" / "promotions.jsonl"
+    entry = json.loads(log.read_text("utf-8").splitlines()[-1])
+    with log.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(entry | {"version": version, "canary": None}) + "\n")
+
+
+def test_a_tampered_version_is_refused_while_the_old_one_serves(
+    store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tamper(store, 2)
+    with launch(versions.create_app("mpg", store=store), port=5083) as server:
+        force_promotion(store, 2)
+        assert wait_until(lambda: state(server.url)["refused"])
+        said = state(server.url)
+        assert said["serving"] == 1
+        assert said["refused"][0]["version"] == 2
+        assert "mpg.tflite is not as it was registered" in said["refused"][0]["reason"]
+        assert version_of(ask(server.url)) == 1
+        assert requests.get(f"{server.url}/readyz", timeout=60).json() == {"status": "ready"}
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert len(told) == 1  # not twice a second
+    assert told[0].startswith("version 2 of mpg is refused: ")
+
+
+def test_what_is_mended_is_taken_after_all(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "AGAIN", 0.2)
+    model = registry.load("mpg", 2, store=store).model
+    hidden = model.rename(model.with_name("away"))
+    app = versions.create_app("mpg", store=store)
+    force_promotion(store, 2)
+    assert wait_until(lambda: app.state()["refused"])
+    hidden.rename(model)
+    assert wait_until(lambda: app.state()["serving"] == 2)
+    assert app.state()["refused"] == []
+
+
+def test_a_refused_canary_has_no_share(store: Path) -> None:
+    tamper(store, 2)
+    app = versions.create_app("mpg", store=store)
+    with pytest.raises(ValueError, match="not as it was registered"):
+        registry.try_canary("mpg", 2, 0.5, store=store)
+    log = store / "mpg" / "promotions.jsonl"
+    entry = json.loads(log.read_text("utf-8").splitlines()[-1])
+    with log.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(entry | {"canary": 2, "share": 0.5}) + "\n")
+    app.look()
+    assert [e["version"] for e in app.state()["refused"]] == [2]
+    assert (app.state()["canary"], app.state()["share"]) == (None, 0.0)
+    answers = Client(app)
+    assert {version_of(answers.post("/api/mpg", json=CAR)) for _ in range(20)} == {1}
+
+
+def test_a_worker_that_starts_anew_falls_back_to_what_can_be_served(store: Path) -> None:
+    registry.promote("mpg", 2, store=store)
+    tamper(store, 2)
+    app = versions.create_app("mpg", store=store)
+    assert app.state()["serving"] == 1
+    assert app.state()["since"] == registry.history("mpg", store=store)[0].time
+    assert [e["version"] for e in app.state()["refused"]] == [2]
+    tamper(store, 1)
+    with pytest.raises(ValueError, match=r"version 2: .*version 1: .*not as it was registered"):
+        versions.create_app("mpg", store=store)
+
+
+def test_a_keras_file_stays_out_of_the_service(store: Path, tmp_path: Path) -> None:
+    folder = registry.load("mpg", 2, store=store).folder
+    document = json.loads((folder / "record.json").read_text("utf-8"))
+    found = registry.Record("mpg", 2, folder, document | {"model": {"file": "mpg.keras"}})
+    original = registry.load
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "load", lambda *_, **__: found)
+        with pytest.raises(ValueError, match=r"mpg\.keras would bring TensorFlow"):
+            versions.check("mpg", store)
+    assert registry.load is original
+
+
+def test_a_damaged_log_is_said_once_and_changes_nothing(
+    store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = versions.create_app("mpg", store=store)
+    log = store / "mpg" / "promotions.jsonl"
+    whole = log.read_bytes()
+    log.write_bytes(whole + b"no JSON\n")
+    app.look()
+    app.look()
+    assert Client(app).post("/api/mpg", json=CAR).headers["X-Model-Version"] == "1"
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert len(told) == 1
+    assert "goes on unchanged" in told[0]
+    log.write_bytes(whole)
+    registry.promote("mpg", 2, store=store)
+    app.look()
+    assert app.state()["serving"] == 2
+
+
+# The command
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["mpg", "--store", "{empty}"], "course models promote mpg VERSION"),
+        (["mpg", "--store", "{store}", "--model", "{model}"], "not both"),
+        (["hello", "--store", "{store}"], "has no model"),
+    ],
+)
+def test_what_cannot_be_served_is_said(
+    store: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {
+        "empty": tmp_path / "empty",
+        "store": store,
+        "model": registry.load("mpg", 1, store=store).model,
+    }
+    arguments = ["serve", *(option.format(**places) for option in options)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code != 0
+    assert message in " ".join(result.output.split())
+
+
+def test_a_tampered_version_is_no_start(store: Path) -> None:
+    """In a process of its own, as it would otherwise serve until Ctrl-C."""
+    tamper(store, 1)
+    command = [*FROM_STORE, str(store), "--port", str(free_port())]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 1
+    assert "mpg.tflite is not as it was registered" in " ".join(done.stderr.split())
+
+
+def test_check_says_what_is_served(store: Path, tmp_path: Path) -> None:
+    assert versions.check("mpg", store).version == 1
+    with pytest.raises(ValueError, match="No version of mpg is promoted"):
+        versions.check("mpg", tmp_path / "empty")
+    with pytest.raises(ValueError, match="No version of mpg is promoted"):
+        versions.create_app("mpg", store=tmp_path / "empty")
+
+
+def test_what_is_not_ready_is_not_served(store: Path) -> None:
+    """Such as a worker that starts while the server ends."""
+    with pytest.raises(ValueError, match="it is not ready: The service is shutting down"):
+        versions.create_app("mpg", store=store, host=Host(draining=lambda: True))

@@ -1,0 +1,70 @@
+"""``course retrain``: rows to train with, a store that is out of date, and a tiny notebook."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from nbformat.v4 import new_code_cell, new_notebook
+
+from course_utils import registry
+from course_utils.cli import main
+from course_utils.datasets import load_auto_mpg
+from tests.support.stores import register
+
+PARAMETERS = "ROWS = ''\nFOLDS = 5"
+READ = "import pandas as pd\ncars = pd.read_csv(ROWS)\nassert len(cars) > 100"
+# What a training leaves; the network is the one that the test names.
+SAVE = """
+import os, shutil
+from course_utils.environment import data_folder, output_folder
+shutil.copy(os.environ["TRAINED"], output_folder() / "mpg.tflite")
+shutil.copy(data_folder() / "models" / "mpg.schema.json", output_folder())
+"""
+
+
+@pytest.fixture(scope="module")
+def cars() -> pd.DataFrame:
+    return load_auto_mpg()
+
+
+@pytest.fixture(scope="module")
+def new_cars(cars: pd.DataFrame) -> pd.DataFrame:
+    return cars[cars["year"] > 77]
+
+
+@pytest.fixture(scope="module")
+def outdated(tmp_path_factory: Any, cars: pd.DataFrame) -> Path:
+    """Version 1 knows the cars until 1977 and says 3 mpg too much."""
+    store = Path(tmp_path_factory.mktemp("outdated") / "store")
+    register(store, 3, training=cars[cars["year"] <= 77])
+    registry.promote("mpg", 1, store=store)
+    return store
+
+
+def notebook(folder: Path, *sources: str, tags: tuple[str, ...] = ()) -> Path:
+    """A tiny one; ``tags`` are those of its last cell."""
+    cells = [new_code_cell(textwrap.dedent(source).strip()) for source in (PARAMETERS, *sources)]
+    cells[0].metadata["tags"] = ["parameters"]
+    cells[-1].metadata.setdefault("tags", []).extend(tags)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    file = folder / "tiny.ipynb"
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), file)
+    return file
+
+
+def content(store: Path) -> dict[str, bytes]:
+    files = (path for path in store.rglob("*") if path.is_file())
+    return {str(path.relative_to(store)): path.read_bytes() for path in files}
+
+
+def course(*options: Any) -> Result:
+    return CliRunner().invoke(main, ["retrain", "mpg", *map(str, options)])
+
+
+def csv(table: pd.DataFrame, file: Path) -> Path:
+    table.to_csv(file, index=False)
+    return file

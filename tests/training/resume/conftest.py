@@ -1,0 +1,5 @@
+"""Networks to train, and a training that was cut."""
+
+from tests.support.resuming import begun, networks
+
+__all__ = ["begun", "networks"]

@@ -1,0 +1,111 @@
+"""Callbacks go on with what they remembered when their training was interrupted."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from course_utils.training import resume
+from tests.support import training
+from tests.support.resuming import Cut, Twice, cut_after
+from tests.support.training import EPOCHS, STEPS, differing, outcome
+
+with resume.quiet_native_stderr():
+    import keras
+
+# Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.mark.thorough
+def test_early_stopping_ends_at_the_same_epoch(networks: Twice, tmp_path: Path) -> None:
+    def listed() -> list[Any]:
+        early = keras.callbacks.EarlyStopping(min_delta=9, patience=2, restore_best_weights=True)
+        return [early, training.Seen()]
+
+    def run(name: str, model: Any) -> Any:
+        return outcome(*training.train(tmp_path / name, listed(), model=model, epochs=9))
+
+    expected = run("one", networks.fresh())
+    assert list(expected["history epochs"]) == [0, 1, 2]
+    with pytest.raises(Cut):
+        training.train(
+            tmp_path / "two", cut_after(2 * STEPS + 1, listed()), model=networks.fresh(), epochs=9
+        )
+    assert differing(expected, run("two", networks.second)) == []
+    again = training.train(
+        tmp_path / "two", cut_after(1, listed()), model=networks.second, epochs=99
+    )
+    assert differing(expected, outcome(*again)) == []
+
+
+class Tally(keras.callbacks.Callback):  # type: ignore[misc]
+    """A callback of the user's own with all that can be remembered."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        self.name = name
+        self.losses: list[float] = []
+        self.by_epoch: dict[Any, Any] = {}
+        self.mean = np.zeros(2)
+        self.pair = (1, None)
+        self.kinds = {1}
+        self.phase = "warm"
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.losses.append(logs["loss"])
+        self.by_epoch[epoch, "x"] = np.float32(logs["loss"])
+        self.mean = self.mean + logs["val_loss"]
+        self.pair, self.kinds, self.phase = (epoch, self.pair), {epoch, *self.kinds}, f"e{epoch}"
+
+
+@pytest.mark.thorough
+def test_callbacks_of_ones_own(networks: Twice, tmp_path: Path) -> None:
+    def run(name: str, model: Any, listed: list[Any]) -> dict[str, Any]:
+        training.train(tmp_path / name, listed, model=model)
+        return {k: v for k, v in vars(listed[0]).items() if k not in {"_model", "params"}}
+
+    expected = run("one", networks.fresh(), [Tally("one"), training.Seen()])
+    with pytest.raises(Cut):
+        run("two", networks.fresh(), cut_after(2 * STEPS + 1, [Tally("two"), training.Seen()]))
+    found = run("two", networks.second, [Tally("two"), training.Seen()])
+    assert found.pop("name") == "two"
+    expected.pop("name")
+    assert (found.pop("mean") == expected.pop("mean")).all()
+    assert found == expected
+    assert type(found["by_epoch"][0, "x"]) is np.float32
+
+
+class Drawing(keras.callbacks.Callback):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.rng = np.random.default_rng(0)
+        self.drawn: list[float] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.drawn.append(self.rng.random())
+
+
+class Telling(Drawing):
+    def get_state(self) -> dict[str, Any]:
+        return {"rng": self.rng.bit_generator.state, "drawn": self.drawn}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.rng.bit_generator.state, self.drawn = state["rng"], state["drawn"]
+
+
+def test_a_callback_that_cannot_be_saved_is_refused_or_tells(
+    networks: Twice, tmp_path: Path
+) -> None:
+    with pytest.raises(resume.NotExact, match=r"Drawing\.rng is a Generator.*get_state"):
+        training.train(tmp_path / "one", [Drawing()], model=networks.fresh())
+    with pytest.raises(Cut):
+        training.train(
+            tmp_path / "two",
+            cut_after(STEPS + 1, [Telling(), training.Seen()]),
+            model=networks.fresh(),
+        )
+    listed = [Telling(), training.Seen()]
+    training.train(tmp_path / "two", listed, model=networks.second)
+    assert listed[0].drawn == list(np.random.default_rng(0).random(EPOCHS))
