@@ -86,7 +86,6 @@ def test_flask_ngrok_with_our_own_agent(app, token, sdk, tmp_path, capsys):
     assert not list(tmp_path.iterdir())  # nothing is left in the shared temp folder
 
 
-@pytest.mark.thorough
 def test_our_own_agent_ends_with_the_python_that_started_it(token, sdk):
     program = """
 import os
@@ -185,7 +184,6 @@ with app.run() as server:
 """
 
 
-@pytest.mark.thorough
 @pytest.mark.skipif(
     getattr(os, "geteuid", lambda: 1)() != 0, reason="the other tests are that test"
 )
