@@ -17,8 +17,9 @@ PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -typ
 ARGS ?=
 BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files \
 	coreml_parity digits pets many_classes servers versions batch scale scale_drift
-# Two files of tests, or two notebooks, at a time; more would ask for more memory than CI has.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --durations=15
+# Two files of tests, or two notebooks, at a time (tests/support/scheduling.py); more would ask for
+# more memory than CI has.
+PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --durations=15
 # What `make test` adds where coverage is counted over both tiers.
 COVERAGE ?=
 COUNTED := --cov --cov-report= --cov-fail-under=0

@@ -38,10 +38,7 @@ each_in_colab = pytest.mark.parametrize(
     ],
 )
 
-pytestmark = [
-    *(pytest.mark.slow, pytest.mark.thorough, pytest.mark.registry),
-    pytest.mark.xdist_group("colab"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.registry]
 
 
 @dataclass

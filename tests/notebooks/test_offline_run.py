@@ -7,15 +7,9 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.support.notebooks import NOTEBOOKS, code_cells, read, run_python, validate
+from tests.support.notebooks import code_cells, each_notebook, read, run_python, validate
 
 OFFLINE = [sys.executable, str(ROOT / "tests" / "support" / "offline.py")]
-# Notebook 01 and the tests of tunnels use the one port that ngrok's agent has.
-NGROK = pytest.mark.xdist_group("ngrok")
-ONE_BY_ONE = [
-    pytest.param(path, id=path.stem, marks=NGROK if path.name.startswith("01_") else ())
-    for path in NOTEBOOKS
-]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can cut the network")
 CONNECT = """
 import socket
@@ -47,7 +41,7 @@ def test_the_wheel_is_all_there_is_of_the_course(wheel_python):
 
 @pytest.mark.slow
 @pytest.mark.registry
-@pytest.mark.parametrize("path", ONE_BY_ONE)
+@each_notebook
 def test_every_cell_gives_what_it_shows(path, wheel_python, tmp_path):
     copy = tmp_path / path.name
     shutil.copy(path, copy)

@@ -16,9 +16,9 @@ from flask import Flask
 
 from course_utils.serving import launch, ngrok_agent, run_with_ngrok, tunnels
 from tests.support import ROOT
-from tests.support.tunnels import ALONE, EXECUTABLE, STANDINS, TOKEN, get
+from tests.support.tunnels import EXECUTABLE, NOTHING_OF_THE_MACHINE, STANDINS, TOKEN, get
 
-pytestmark = ALONE
+pytestmark = NOTHING_OF_THE_MACHINE
 
 
 def install(folder, *, owner=None, mode=0o755):

@@ -12,9 +12,9 @@ from flask import Flask
 
 from course_utils.serving import launch, run_with_ngrok, tunnels
 from course_utils.serving import notebook as launching
-from tests.support.tunnels import ALONE, STANDINS, TOKEN, get
+from tests.support.tunnels import NOTHING_OF_THE_MACHINE, STANDINS, TOKEN, get
 
-pytestmark = ALONE
+pytestmark = NOTHING_OF_THE_MACHINE
 
 
 @pytest.fixture

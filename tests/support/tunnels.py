@@ -1,7 +1,7 @@
 """Stand-ins for what opens tunnels, and an app to be reached through one.
 
-Port 4040, where ngrok's agent lists its tunnels, is fixed: tests marked with ALONE never run side
-by side, and find neither a token nor an agent of the machine's own.
+Port 4040, where ngrok's agent lists its tunnels, is fixed: `scheduling` keeps the tests that use it
+apart. They find neither a token nor an agent of the machine's own.
 """
 
 import importlib
@@ -22,10 +22,7 @@ from tests.support.standins.ngrok_agent import Agent
 STANDINS = ROOT / "tests" / "support" / "standins"
 TOKEN = "2secret0token0of0nobody"
 EXECUTABLE = "ngrok.exe" if os.name == "nt" else "ngrok"
-ALONE = [
-    pytest.mark.usefixtures("neither_token_nor_agent"),
-    pytest.mark.xdist_group("ngrok"),
-]
+NOTHING_OF_THE_MACHINE = pytest.mark.usefixtures("neither_token_nor_agent")
 
 
 @pytest.fixture
