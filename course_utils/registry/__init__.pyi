@@ -21,5 +21,4 @@ from .retraining import retrain as retrain
 from .store import Record as Record
 from .store import names as names
 from .store import versions as versions
-from .verification import Verification as Verification
 from .verification import verify as verify
