@@ -43,13 +43,11 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Iterator[None
 
 @pytest.hookimpl(trylast=True)  # after the workers have gone
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run that leaves a process behind, and name the large files that it leaves."""
+    """Fail a run that leaves a process or a large file behind."""
     if hasattr(session.config, "workerinput"):  # the process that has started the workers looks
         return
-    running, files = end(of_this_run()), large_files(BEGAN)
-    if running or files:
-        print("\nLeft behind by the tests:\n" + "\n".join(running + files))
-    if running:
+    if said := end(of_this_run()) + large_files(BEGAN):
+        print("\nLeft behind by the tests:\n" + "\n".join(said))
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
