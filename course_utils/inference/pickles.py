@@ -9,6 +9,7 @@ import bz2
 import contextlib
 import lzma
 import pickletools
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,9 @@ CALLS = {
     "OBJ": {"GLOBAL", "STACK_GLOBAL"},
     "INST": {"MARK"},
 }
+# Instructions at which loading ends with an error, unless the program that loads prepares for them.
+# Every zip archive, and so every .keras file, begins with one: its "PK" is a PERSID.
+PERSISTENT_IDS = {"PERSID", "BINPERSID"}
 
 
 def is_pickle(file: str | Path | bytes) -> bool:
@@ -49,9 +53,14 @@ def is_pickle(file: str | Path | bytes) -> bool:
         return True  # how one begins since protocol 2, also where the rest is missing
     # Older protocols have no such mark: it is one if it can be read to its end, or calls something.
     seen: set[str] = set()
-    with contextlib.suppress(ValueError):  # an instruction that does not exist, or is cut off
+    # An instruction that does not exist, or is cut off, is a ValueError. A backslash in what is
+    # taken for a string is a DeprecationWarning, about bytes that nobody wrote as Python.
+    with contextlib.suppress(ValueError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
         for instruction, _, _ in pickletools.genops(content):
             name = instruction.name
+            if name in PERSISTENT_IDS:
+                return False
             if name == "STOP" or seen & CALLS.get(name, set()):
                 return True
             seen.add(name)

@@ -91,6 +91,8 @@ def npz() -> bytes:
         b"index\nvalue\n",
         b"Notes on the model",
         b'{"mpg": 1}',
+        b"PK\3\4 an archive with \\R in it\n.",  # read as a pickle: an id, and STOP
+        b"S'a text with \\R in it'\n",
         gzip.compress(b"cylinders,mpg\n8,18\n", mtime=0),
         npz(),
     ],
