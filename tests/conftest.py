@@ -7,9 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.support import ROOT, leftovers
 from tests.support.scheduling import ByFile
@@ -18,6 +19,7 @@ from tools.programs import find
 
 # Chromium as root, in a container, without a screen.
 BROWSER_FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+BROWSER_TIMEOUT_MS = 60_000  # what a page has to do or show is awaited, as all else, for a minute
 Resolver = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -45,10 +47,11 @@ def no_registry() -> str:
     return "" if answer.returncode == 0 else "no package index answers"
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest makes a temporary folder
 def pytest_configure(config: pytest.Config) -> None:
-    leftovers.begin()
+    leftovers.begin(config)
     config.pluginmanager.register(leftovers)  # the hooks of a conftest miss what a session shares
-    expect.set_options(timeout=60_000)  # milliseconds: what a page has to show is awaited, too
+    expect.set_options(timeout=BROWSER_TIMEOUT_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -104,7 +107,17 @@ def chromium() -> Path:
 @pytest.fixture(scope="module")
 def browser(chromium: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=BROWSER_FLAGS, timeout=BROWSER_TIMEOUT_MS
+        )
+        open_context = browser.new_context
+
+        def new_context(**options: Any) -> BrowserContext:
+            context = open_context(**options)
+            context.set_default_timeout(BROWSER_TIMEOUT_MS)
+            return context
+
+        browser.new_context = new_context  # type: ignore[method-assign]
         yield browser
         browser.close()
 

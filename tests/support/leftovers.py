@@ -5,6 +5,7 @@ A test that fails in the middle must not leave a server or a training behind tha
 
 import contextlib
 import os
+import shutil
 import tempfile
 import time
 import uuid
@@ -24,9 +25,13 @@ BEGAN = time.time()
 SHARED: set[psutil.Process] = set()  # started by fixtures of a module or of the session
 
 
-def begin() -> None:
-    """Mark this process, and with it all that it starts from now on."""
+def begin(config: pytest.Config) -> None:
+    """Mark this process, and with it all that it starts; give the run a temporary folder."""
     os.environ.setdefault(VARIABLE, uuid.uuid4().hex)
+    if config.option.basetemp is None:
+        # Of this run alone. Runs for which pytest itself keeps nothing remove each other's folders.
+        config.option.basetemp = tempfile.mkdtemp(prefix="pytest-of-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 @pytest.hookimpl(wrapper=True)
