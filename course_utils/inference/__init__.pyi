@@ -2,12 +2,12 @@ from . import batch as batch
 from . import labelled_rows as labelled_rows
 from . import models as models
 from .batch import predict_file as predict_file
-from .labels import load_labels as load_labels
-from .labels import write_labels as write_labels
 from .models import find_model as find_model
 from .models import labels_path as labels_path
+from .models import load_labels as load_labels
 from .models import schema_path as schema_path
 from .models import shipped_model as shipped_model
+from .models import write_labels as write_labels
 from .pickles import refuse_pickle as refuse_pickle
 from .predictor import KERAS_SUFFIXES as KERAS_SUFFIXES
 from .predictor import Predictor as Predictor
