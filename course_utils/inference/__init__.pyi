@@ -8,10 +8,10 @@ from .models import load_labels as load_labels
 from .models import schema_path as schema_path
 from .models import shipped_model as shipped_model
 from .models import write_labels as write_labels
-from .pickles import refuse_pickle as refuse_pickle
 from .predictor import KERAS_SUFFIXES as KERAS_SUFFIXES
 from .predictor import Predictor as Predictor
 from .predictor import keras_to_litert as keras_to_litert
+from .predictor import refuse_pickle as refuse_pickle
 from .predictor import to_litert as to_litert
 from .request_log import Recorder as Recorder
 from .request_log import prepare as prepare
