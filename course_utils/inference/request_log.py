@@ -85,20 +85,16 @@ class Recorder:
         multiprocessing.util.Finalize(None, write_all, exitpriority=0)
 
     def __call__(self, features: Sequence[float], prediction: float) -> None:
-        """Note one example. Never fails and never waits.
+        """Note one example, without waiting for the disk.
 
         Args:
             features: finite numbers (int or float, not NumPy's), in the order of the names.
             prediction: what was answered, a finite float.
         """
         self._waiting.append((time.time(), *features, prediction))
-        if self._due:
-            return
-        self._due = True
-        try:
+        if not self._due:
+            self._due = True
             threading.Thread(target=self._write_soon, name="recorder", daemon=True).start()
-        except RuntimeError:  # no more threads, or Python is ending; the next example tries again
-            self._due = False
 
     def _write_soon(self) -> None:
         time.sleep(WRITE_DELAY_S)
@@ -126,7 +122,7 @@ class Recorder:
             name = f"examples-{start}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
             self._file, self._file_bytes = self.folder / name, 0
         # Opened anew each time: somebody may have removed it, another worker for instance.
-        with open(self._file, "ab", opener=lambda *asked: os.open(*asked, 0o600)) as file:
+        with open(self._file, "ab", opener=_open_private) as file:
             file.write(lines)
         self._file_bytes += len(lines)
 
@@ -149,6 +145,10 @@ def prepare(folder: Path) -> None:
         OSError: that is not possible.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def write_all() -> None:
@@ -241,14 +241,11 @@ def _list_files(folder: Path) -> list[tuple[int, int, Path]]:
 
 def _make_room(folder: Path, needed: int) -> None:
     """Remove the files longest untouched until ``needed`` bytes more are within the limit."""
-    limit = MAX_FOLDER_BYTES - MAX_FOLDER_BYTES // PARTS - needed
     files = _list_files(folder)
-    total = sum(size for _, size, _ in files)
+    excess = sum(size for _, size, _ in files) + needed - MAX_FOLDER_BYTES * (PARTS - 1) // PARTS
     for _, size, path in files:
-        if total <= limit:
+        if excess <= 0:
             return
         with contextlib.suppress(OSError):  # Windows: somebody is reading it
             path.unlink(missing_ok=True)
-            total -= size
-    if total > limit:
-        raise OSError("the oldest files cannot be removed")
+            excess -= size
