@@ -99,25 +99,25 @@ def predict_file(
     job = _Job(source, target, path, chunk)
     tell = on_progress or (lambda step, done, total: None)
     with job.open(restart=restart), open_table(source, job.folder, schema) as table:
-        return _work(job, table, network, schema, tell)
+        return _predict_table(job, table, network, schema, tell)
 
 
-def _work(
+def _predict_table(
     job: "_Job", table: Table, network: Predictor, schema: FeatureSchema, tell: Progress
 ) -> Summary:
     """Predict the chunks that are not finished, then write the output."""
     began, predict_seconds, chunk = time.perf_counter(), 0.0, job.chunk
     tell(f"reading {job.source.name}", 0, None)
     rows = table.prepare()
-    resumed = min(rows, len(job.finished_parts()) * chunk)
+    resumed = min(rows, len(job.list_finished_parts()) * chunk)
     tell("predicting", resumed, rows)
     for first in range(resumed, max(rows, 1), chunk):  # a part also where there are no rows
         predictions, errors, seconds = _predict_chunk(table, network, schema, first, chunk)
         predict_seconds += seconds
-        table.write_predictions(job.part(first // chunk), predictions, errors)
+        table.write_predictions(job.name_part(first // chunk), predictions, errors)
         tell("predicting", min(rows, first + chunk), rows)
     tell("writing the output", 0, None)
-    parts = job.finished_parts()
+    parts = job.list_finished_parts()
     done, refused = table.count(parts)
     if done != rows:
         raise ValueError(
@@ -224,7 +224,7 @@ class _Job:
                 put(self.folder / JOB, json.dumps(self._arguments, indent=1).encode())
                 yield
             except BaseException:
-                if not self.finished_parts():
+                if not self.list_finished_parts():
                     self.clear()
                 raise
 
@@ -238,13 +238,13 @@ class _Job:
                 "forget it with --restart (restart=True)."
             )
 
-    def part(self, number: int) -> Path:
+    def name_part(self, number: int) -> Path:
         """The file for the predictions of one chunk."""
         return self.folder / f"part-{number:06d}.parquet"
 
-    def finished_parts(self) -> list[Path]:
+    def list_finished_parts(self) -> list[Path]:
         """What is finished, in order."""
-        return list(itertools.takewhile(Path.exists, map(self.part, itertools.count())))
+        return list(itertools.takewhile(Path.exists, map(self.name_part, itertools.count())))
 
     def check_unchanged(self) -> None:
         """See that the input is still what it was at the beginning."""

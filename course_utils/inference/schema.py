@@ -153,7 +153,7 @@ class FeatureSchema:
         example: dict[str, float] = {}
         faults = []
         for feature in self.features:
-            value = mapping.get(feature.name)
+            value: Any = mapping.get(feature.name)
             if feature.accepts(value):
                 example[feature.name] = int(value) if feature.integer else float(value)
             elif feature.name not in mapping:
@@ -164,7 +164,7 @@ class FeatureSchema:
                 detail = f"{received} is not {feature.allowed}"
                 faults.append(Fault(pointer(feature.name), detail, received, feature.allowed))
         if faults or len(mapping) > len(example):
-            raise InvalidExample(faults + self._unknown(mapping))
+            raise InvalidExample(faults + self._find_unknown(mapping))
         return example
 
     def to_json_schema(self) -> dict[str, Any]:
@@ -201,8 +201,8 @@ class FeatureSchema:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a saved FeatureSchema: {error!r}") from error
 
-    def _unknown(self, mapping: Mapping[str, Any]) -> list[Fault]:
-        faults = []
+    def _find_unknown(self, mapping: Mapping[str, Any]) -> list[Fault]:
+        faults: list[Fault] = []
         allowed = "only " + ", ".join(self.names)
         for name in [name for name in mapping if name not in self.names]:
             guess = len(faults) < GUESSED_NAMES

@@ -5,7 +5,6 @@ what is wrong with its lines before anything is predicted, and DuckDB can then b
 """
 
 import csv
-import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -71,14 +70,15 @@ class Table:
         if self._is_csv:
             self._types = dict.fromkeys(_read_csv_names(file), "VARCHAR")
         else:
-            columns = sql.execute(f"DESCRIBE FROM {_parquet([file])}").fetchall()
+            columns = sql.execute(f"DESCRIBE FROM {_scan_parquet([file])}").fetchall()
             self._types = {name: kind for name, kind, *_ in columns}
         if missing := [name for name in self._features if name not in self._types]:
             shown = textwrap.shorten(", ".join(self._types), SHOWN_CHARACTERS, placeholder=" …")
             raise ValueError(f"{file.name} has no column {', '.join(missing)}. It has {shown}.")
+        # The columns that are added, as SQL writes them.
         target = schema.target
-        self._prediction = self._choose_name(target, f"{target}_predicted")
-        self._error = self._choose_name("error", f"{target}_error")
+        self._prediction = _quote_name(self._choose_name(target, f"{target}_predicted"))
+        self._error = _quote_name(self._choose_name("error", f"{target}_error"))
 
     def prepare(self) -> int:
         """See that the table can be read from any row on, and return its number of rows."""
@@ -91,16 +91,16 @@ class Table:
             )
             with open_draft(self._source) as draft:
                 self._copy(f"SELECT * FROM {lines}", draft)
-        return self._fetch_row(f"SELECT count(*) FROM {_parquet([self._source])}")[0]
+        return self._fetch_row(f"SELECT count(*) FROM {_scan_parquet([self._source])}")[0]
 
     def read_numbers(self, first: int, rows: int) -> dict[str, NDArray[np.float64]]:
         """The features of some rows; NaN where a value is missing or no number."""
-        columns = self._read_features(self._number, first, rows)
+        columns = self._read_features(self._cast_to_number, first, rows)
         return {name: np.ma.filled(column, np.nan) for name, column in columns.items()}
 
     def read_texts(self, first: int, rows: int) -> dict[str, list[str | None]]:
         """The features of some rows as they are written; None where a value is missing."""
-        columns = self._read_features(_text, first, rows)
+        columns = self._read_features(_cast_to_text, first, rows)
         return {name: np.ma.asarray(column).tolist() for name, column in columns.items()}
 
     def write_predictions(
@@ -109,35 +109,35 @@ class Table:
         """Write the predictions of one chunk; NaN becomes an empty cell, as None does."""
         made = pd.DataFrame({"prediction": predictions, "error": pd.Series(errors, dtype=object)})
         self._sql.register("made", made)
-        columns = f"prediction AS {_name(self._prediction)}, error::VARCHAR AS {_name(self._error)}"
+        columns = f"prediction AS {self._prediction}, error::VARCHAR AS {self._error}"
         with open_draft(part) as draft:
             self._copy(f"SELECT {columns} FROM made", draft)
 
     def count(self, parts: Sequence[Path]) -> tuple[int, int]:
         """Rows in some files of predictions, and how many of them have an error."""
-        rows, errors = self._fetch_row(
-            f"SELECT count(*), count({_name(self._error)}) FROM {_parquet(parts)}"
-        )
+        query = f"SELECT count(*), count({self._error}) FROM {_scan_parquet(parts)}"
+        rows, errors = self._fetch_row(query)
         return rows, errors
 
     def assemble(self, parts: Sequence[Path], path: Path) -> None:
         """Write all rows with their predictions as a file of the kind that its name says."""
         columns = "input.*"
         if self._is_csv and path.suffix.lower() == PARQUET:
-            numbers = (f"{self._number(name)} AS {_name(name)}" for name in self._features)
+            numbers = (
+                f"{self._cast_to_number(name)} AS {_quote_name(name)}" for name in self._features
+            )
             columns += f" REPLACE ({', '.join(numbers)})"
         # By their names: the parts that version 0.1.0 left hold the columns of the input as well.
-        self._copy(
-            f"SELECT {columns}, made.{_name(self._prediction)}, made.{_name(self._error)} "
-            f"FROM {_parquet([self._source])} AS input POSITIONAL JOIN {_parquet(parts)} AS made",
-            path,
-        )
+        made = f"SELECT {self._prediction}, {self._error} FROM {_scan_parquet(parts)}"
+        source = _scan_parquet([self._source])
+        query = f"SELECT {columns}, made.* FROM {source} AS input POSITIONAL JOIN ({made}) AS made"
+        self._copy(query, path)
 
-    def _number(self, name: str) -> str:
+    def _cast_to_number(self, name: str) -> str:
         """SQL for a feature's value as a DOUBLE; NULL where it is no number."""
         if self._types[name] in ("DOUBLE", "BIGINT", "INTEGER"):
-            return f"{_name(name)}::DOUBLE"
-        text = _text(name)  # of a FLOAT it is the number that is meant: 24.8, not 24.799999
+            return f"{_quote_name(name)}::DOUBLE"
+        text = _cast_to_text(name)  # of a FLOAT it is the number that is meant: 24.8, not 24.799999
         # DuckDB takes 1_000 and +-1 for numbers.
         odd = f"(contains({text}, '_') OR contains({text}, '+-'))"
         return f"TRY_CAST(CASE WHEN NOT {odd} THEN {text} END AS DOUBLE)"
@@ -153,7 +153,7 @@ class Table:
         self, expression: Callable[[str], str], first: int, rows: int
     ) -> dict[str, Any]:
         columns = ", ".join(f"{expression(name)} AS f{i}" for i, name in enumerate(self._features))
-        query = f"SELECT {columns} FROM {_parquet([self._source])} LIMIT {rows} OFFSET {first}"
+        query = f"SELECT {columns} FROM {_scan_parquet([self._source])} LIMIT {rows} OFFSET {first}"
         found = self._sql.execute(query).fetchnumpy()
         return dict(zip(self._features, found.values(), strict=True))
 
@@ -165,16 +165,16 @@ class Table:
         self._sql.execute(f"COPY ({query}) TO {quoted(path)} (FORMAT {form})")
 
 
-def _parquet(files: Sequence[Path]) -> str:
+def _scan_parquet(files: Sequence[Path]) -> str:
     return f"read_parquet([{', '.join(map(literal, files))}], hive_partitioning = false)"
 
 
-def _name(column: str) -> str:
+def _quote_name(column: str) -> str:
     return quoted(column, '"')
 
 
-def _text(column: str) -> str:
-    return f"{_name(column)}::VARCHAR"
+def _cast_to_text(column: str) -> str:
+    return f"{_quote_name(column)}::VARCHAR"
 
 
 def _read_csv_names(file: Path) -> list[str]:
@@ -193,7 +193,6 @@ def _read_csv_names(file: Path) -> list[str]:
         ("\0" in "".join(names), 'it is no text in UTF-8 (in Excel, save it as "CSV UTF-8")'),
         (not any(names), "that line is empty"),
         ("" in names, "a column has no name (pandas: use `to_csv(..., index=False)`)"),
-        (len(names) == 1 and re.search("[;\t|]", names[0]), "there is another mark between them"),
         (len(folded) < len(names), "two have the same name (capitals do not count)"),
     ):
         if wrong:

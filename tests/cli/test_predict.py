@@ -10,7 +10,14 @@ from click.testing import CliRunner, Result
 from course_utils import registry
 from course_utils.cli import main
 from course_utils.datasets import load_auto_mpg
-from tests.support.batch_files import one_by_one, read_csv, read_parquet, some, write_csv
+from tests.support.batch_files import (
+    copy_model,
+    one_by_one,
+    read_csv,
+    read_parquet,
+    some,
+    write_csv,
+)
 from tests.support.serving import MODEL
 
 CARS = some(30)
@@ -46,10 +53,7 @@ def test_it_predicts_and_reports(course: Command, source: Path) -> None:
 
 
 def test_the_learners_own_model_comes_first(course: Command, source: Path, tmp_path: Path) -> None:
-    for name in ("mpg.tflite", "mpg.schema.json"):
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
-        (home / name).write_bytes(MODEL.with_name(name).read_bytes())
+    copy_model(tmp_path / "home")
     result = course("--input", source, "--output", tmp_path / "out.parquet")
     assert str(tmp_path / "home" / "mpg.tflite") in result.output
     assert len(read_parquet(tmp_path / "out.parquet")) == 30
@@ -100,9 +104,7 @@ def test_what_is_wrong_is_said_in_a_line(
 
 
 def test_a_hostile_model_is_refused(course: Command, source: Path, tmp_path: Path) -> None:
-    model = tmp_path / "mpg.tflite"
-    model.write_bytes(pickle.dumps([1.5]))
-    (tmp_path / "mpg.schema.json").write_bytes(MODEL.with_name("mpg.schema.json").read_bytes())
+    model = copy_model(tmp_path, content=pickle.dumps([1.5]))
     result = course("--input", source, "--output", tmp_path / "out.csv", "--model", model)
     assert result.exit_code == 1
     assert "is a pickle" in result.output

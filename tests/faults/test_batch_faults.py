@@ -10,6 +10,7 @@ from tests.support.batch_files import some, write_csv
 pytestmark = pytest.mark.thorough
 
 PREDICT = """
+import contextlib, os
 from course_utils.inference import batch
 from tests.support.serving import MODEL
 outside = Path({source!r})
@@ -33,7 +34,7 @@ def predict_on_a_small_disk(folder: Path, script: str) -> str:
     """Run a script where 1,200 cars lie on a disk of a megabyte; what it printed."""
     (folder / "disk").mkdir()
     source = str(write_csv(folder / "cars.csv", some(1200)))
-    return child(folder / "disk", "import contextlib, os\n" + PREDICT.format(source=source) + script)
+    return child(folder / "disk", PREDICT.format(source=source) + script)
 
 
 @needs_mounts

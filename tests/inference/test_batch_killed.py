@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from course_utils.inference import predict_file
-from tests.support.batch_files import predict, read_csv, some, write_csv
+from tests.support.batch_files import copy_model, predict, read_csv, some, write_csv
 from tests.support.serving import COURSE, MODEL, wait_until
 
 pytestmark = pytest.mark.thorough
@@ -151,9 +151,7 @@ def test_after_each_step_of_the_clearing_away(
 def test_other_arguments_are_refused_until_told_to_start_afresh(target: Path) -> None:
     source = write_csv(target.with_name("in.csv"), some(50))
     other = write_csv(target.with_name("other.csv"), some(100))
-    model = target.with_name("mpg.tflite")
-    model.write_bytes(MODEL.read_bytes() + b"\0")
-    model.with_name("mpg.schema.json").write_bytes(MODEL.with_name("mpg.schema.json").read_bytes())
+    model = copy_model(target.parent, content=MODEL.read_bytes() + b"\0")
     with pytest.raises(KeyboardInterrupt):
         predict(source, target, chunk=20, on_progress=stop_at(40))
     for given, used, chunk, what in (
