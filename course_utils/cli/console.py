@@ -4,14 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 console = Console()
 
@@ -19,22 +12,18 @@ console = Console()
 @contextlib.contextmanager
 def steps() -> Iterator[Callable[[str, int, int | None], None]]:
     """A function that shows each step it is told of as a line of its own, with a bar."""
-    columns = [TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn()]
-    bar = Progress(*columns, TimeElapsedColumn(), console=console)
-    tasks: dict[str, TaskID] = {}
-    with contextlib.ExitStack() as shown:
+    columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
 
         def report(step: str, done: int, total: int | None) -> None:
-            if not tasks:
-                shown.enter_context(bar)
-            if step not in tasks:
-                over()
-                tasks[step] = bar.add_task(step, total=None)
-            bar.update(tasks[step], completed=done, total=total)
+            if not bar.tasks or bar.tasks[-1].description != step:
+                finish()
+                bar.add_task(step, total=None)
+            bar.update(bar.tasks[-1].id, completed=done, total=total)
 
-        def over() -> None:
-            for task in tasks.values():
-                bar.update(task, completed=1, total=1)
+        def finish() -> None:
+            for task in bar.tasks:
+                bar.update(task.id, completed=1, total=1)
 
         yield report
-        over()
+        finish()

@@ -1,15 +1,39 @@
-"""Files that are whole or not there at all, whatever happens to the process or the machine."""
+"""Files that are whole or not there at all, whatever happens to the process or the machine.
+
+The only place of the course that writes so: to a draft beside the file, then to the disk, then
+one rename, which the system does in one step.
+"""
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 PART = ".part"  # ends the name of a file that is being written
 
 
-def draft_of(path: Path) -> Path:
-    """What a file is called while it is being written."""
-    return path.with_name(path.name + PART)
+@contextlib.contextmanager
+def open_draft(path: Path, draft: Path | None = None) -> Iterator[Path]:
+    """Where to write a file; at the end of the ``with`` it takes the place of ``path``.
+
+    Args:
+        path: the name that the file gets; a file that has it stays intact until then.
+        draft: its name meanwhile, on the same disk; by default ``path`` with ``.part`` behind it.
+
+    Raises:
+        OSError: the disk is full, or the folder read-only or gone. The draft is removed.
+    """
+    draft = draft or path.with_name(path.name + PART)
+    try:
+        yield draft
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, path)  # noqa: PTH105 - as every text on it calls it
+        sync_folder(path.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()  # it may be what fills the disk
+        raise
 
 
 def put(path: Path, data: bytes | memoryview) -> None:
@@ -18,18 +42,8 @@ def put(path: Path, data: bytes | memoryview) -> None:
     Raises:
         OSError: the disk is full, or the folder read-only or gone; what was there is intact.
     """
-    draft = draft_of(path)
-    try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)  # noqa: PTH105 - as every text on it calls it
-        sync_folder(path.parent)
-    except OSError:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise
+    with open_draft(path) as draft:
+        draft.write_bytes(data)
 
 
 def sync_folder(folder: Path) -> None:
@@ -40,15 +54,3 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def settle(draft: Path, path: Path) -> None:
-    """Give a file that is written its final name, in the place of one that has it.
-
-    Raises:
-        OSError: the disk is full, or the folder read-only or gone.
-    """
-    with draft.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(draft, path)  # noqa: PTH105 - as every text on it calls it
-    sync_folder(path.parent)

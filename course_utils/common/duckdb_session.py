@@ -1,6 +1,6 @@
-"""DuckDB on a short lead: within a bound on memory, no network, no extensions, one folder.
+"""Open DuckDB with limits: so much memory, no network, no extensions, one folder to write into.
 
-For tables that are larger than memory, perhaps: `drift.compare_files` and batch prediction.
+For tables that may be larger than memory: `drift.compare_files` and batch prediction.
 """
 
 import glob

@@ -10,8 +10,7 @@ import pandas as pd
 
 from course_utils.inference.schema import FeatureSchema
 
-LARGEST = float(np.finfo(np.float32).max)
-SHOWN = 3  # faults of a column that are named
+SHOWN_FAULTS = 3  # of a column
 
 
 def read(file: str | Path) -> pd.DataFrame:
@@ -51,49 +50,43 @@ def check(
         ValueError: every column that is missing or holds what it must not.
     """
     wanted = [*schema.names, schema.target]
-    if twice := sorted(set(table.columns[table.columns.duplicated()].astype(str))):
-        raise ValueError(f"The rows have the column {', '.join(twice)} more than once: keep one.")
     if missing := [name for name in wanted if name not in table]:
         what = "label" if missing == [schema.target] else "column"
         raise ValueError(f"The rows lack the {what} {', '.join(missing)}.")
-    integers = [feature.name for feature in schema.features if feature.integer]
+    integers = {feature.name for feature in schema.features if feature.integer}
     columns, faults = {}, []
     for name in wanted:
-        numbers, wrong = _numbers(table[name], integer=name in integers, gaps=name in gaps)
-        columns[name] = numbers
+        columns[name], wrong = _read_numbers(table[name], name in integers, name in gaps)
         if wrong:
-            more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-            faults.append(f"{name}: {', '.join(wrong[:SHOWN])}{more}")
+            faults.append(f"{name}: {wrong}")
     if faults:
         raise ValueError(f"The rows cannot be used as they are. {'; '.join(faults)}.")
     rest = {str(name): table[name] for name in table if name not in wanted}
     return pd.DataFrame(columns | rest).reset_index(drop=True)
 
 
-def _numbers(column: pd.Series, *, integer: bool, gaps: bool) -> tuple[pd.Series, list[str]]:
+def _read_numbers(column: pd.Series, integer: bool, gaps: bool) -> tuple[pd.Series, str]:
     """A column as numbers, and what in it is none (with the number of its row, from 1)."""
     if pd.api.types.is_bool_dtype(column):
-        return column, [f"{column.iloc[0]!s} (row 1) is no number"]
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    finite = np.isfinite(numbers.to_numpy())
-    # A network counts in float32.
-    absent, allowed = column.isna().to_numpy(), finite & (np.abs(numbers) <= LARGEST).to_numpy()
-    whole = allowed & (np.floor(numbers) == numbers).to_numpy()
-    wrong = []
-    for row in np.flatnonzero(~(whole if integer else allowed)):
-        if absent[row]:
-            if not gaps:
-                wrong.append(f"nothing in row {row + 1}")
-        else:
-            value = f"{str(column.iloc[row])[:40]!r} in row {row + 1}"
-            if finite[row] and not allowed[row]:
-                wrong.append(f"{value} is larger than any number of a network")
-            else:
-                kind = "whole number" if integer and allowed[row] else "finite number"
-                wrong.append(f"{value} is no {kind}")
-    if integer and not wrong and not absent.any():
+        numbers = pd.Series(np.nan, column.index)
+    else:
+        numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    with np.errstate(over="ignore"):  # a network counts in float32, where 1e200 is infinite
+        allowed = np.isfinite(numbers.to_numpy().astype(np.float32))
+    if integer:
+        allowed &= (np.floor(numbers) == numbers).to_numpy()
+    absent = column.isna().to_numpy()
+    kind = "whole number" if integer else "finite number"
+    faults = [
+        "nothing in row " + str(row + 1)
+        if absent[row]
+        else f"{str(column.iloc[row])[:40]!r} in row {row + 1} is no {kind}"
+        for row in np.flatnonzero(~allowed & ~(absent & gaps))
+    ]
+    more = f" and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
+    if integer and allowed.all():
         numbers = numbers.astype("int64")
-    return numbers, wrong
+    return numbers, ", ".join(faults[:SHOWN_FAULTS]) + more
 
 
 def unknown_to(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd.DataFrame:

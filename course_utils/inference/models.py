@@ -1,9 +1,13 @@
-"""Where the models lie that are served: the learner's own, else those that the course brings.
+"""Where the models lie that are served, and the files beside them.
+
+A learner's own model comes first, else the one that the course brings.
 
 The models of mpg and digit are in the data folder. Those of image and pets are made from pretrained
 weights by `training.pretrained`, and lie in Keras' cache with their labels beside them.
 """
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from course_utils.datasets import keras_cache
@@ -69,6 +73,32 @@ def schema_path(model: Path) -> Path:
 def labels_path(model: Path) -> Path:
     """The file that lies beside a classifier: the names of its classes, as a JSON list."""
     return model.with_name(f"{model.stem}.labels.json")
+
+
+def write_labels(model: Path, labels: Sequence[str]) -> None:
+    """Put the names of a model's classes beside it, in the order of its outputs."""
+    labels_path(model).write_text(json.dumps(list(labels), ensure_ascii=False), encoding="utf-8")
+
+
+def load_labels(model: Path) -> list[str]:
+    """The names of a model's classes, in the order of its outputs.
+
+    Raises:
+        FileNotFoundError: they are not beside it.
+        ValueError: the file is not a JSON list of names.
+    """
+    path = labels_path(model)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing: a JSON list of the model's class names has to stand beside it."
+        )
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path.name} is not JSON: {error}") from None
+    if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
+        raise ValueError(f"{path.name} is not a JSON list of names.")
+    return labels
 
 
 def source_of(file: str) -> str:

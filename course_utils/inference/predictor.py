@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
-from course_utils.inference.pickles import refuse_pickle
 
 KERAS_SUFFIXES = (".keras", ".h5")
+PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill")
+# How a pickle begins in each protocol that Python has written by default since 3.0.
+PICKLE_STARTS = (b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")
 
 
 class Predictor:
@@ -73,7 +75,7 @@ class Predictor:
                 f"{path.name} is not the file you asked for: its SHA-256 differs. "
                 "Nothing was loaded."
             )
-        refuse_pickle(path, content)
+        refuse_pickle(path)
         if path.suffix in KERAS_SUFFIXES:
             return cls(keras_to_litert(path), threads=threads)
         if path.suffix != ".tflite":
@@ -118,6 +120,29 @@ class Predictor:
         interpreter = Interpreter(model_content=self._model, num_threads=self._threads)
         interpreter.allocate_tensors()
         return interpreter
+
+
+def refuse_pickle(path: str | Path) -> None:
+    """Raise if a file is a pickle, by its name or by how it begins.
+
+    A pickle is a program for a small machine, and loading it runs the program: whoever wrote the
+    file may do all that you may do. joblib's and dill's files are pickles, too. Nothing of ours
+    loads one; this says why, before another loader complains of a format.
+
+    Raises:
+        ValueError: it is one; the message says why that matters and what to use instead.
+        OSError: the file cannot be read.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        start = file.read(2)
+    if path.suffix.lower() in PICKLE_SUFFIXES or start in PICKLE_STARTS:
+        raise ValueError(
+            f"{path.name} is a pickle, and a pickle can run any code as it is loaded. Nothing was "
+            "loaded. Ask for the model as .keras, .tflite or .onnx, which load without running "
+            "code of their author's; one of your own you can load where you made it and save "
+            'again: Keras with model.save("model.keras"), scikit-learn with skl2onnx.'
+        )
 
 
 def keras_to_litert(path: Path) -> bytes:
@@ -175,19 +200,15 @@ def to_litert(model: Any, *, half: bool = False) -> bytes:
     log = tf.get_logger()
     level = log.level
     log.setLevel("ERROR")  # where the SavedModel is written is of no interest
-    try:
-        return _converted(tf, model, half)
-    finally:
-        log.setLevel(level)
-
-
-def _converted(tf: Any, model: Any, half: bool) -> bytes:
     # By way of a SavedModel: `from_keras_model` prints a page on the way, and
     # `from_concrete_functions` loses the statistics of a Normalization layer (NaN out).
-    with tempfile.TemporaryDirectory() as folder:
-        model.export(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if half:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_types = [tf.float16]
-        return converter.convert()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            model.export(folder, verbose=False)
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            if half:
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+                converter.target_spec.supported_types = [tf.float16]
+            return converter.convert()
+    finally:
+        log.setLevel(level)

@@ -10,7 +10,6 @@ the time, the prediction and the version that made it (where a service has sever
 """
 
 import contextlib
-import heapq
 import json
 import logging
 import multiprocessing.util
@@ -20,25 +19,23 @@ import time
 import uuid
 import warnings
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LIMIT = 4 * 2**20  # bytes of a folder; about 20,000 cars
-SMALLEST = 64 * 2**10  # bytes; below it a folder would hold next to nothing
-PARTS = 8  # of the limit: one is a file's size, one is kept free
-BATCHES = 512  # of the limit: one is written at a time, so that the free part is room for 64
-WAIT = 0.1  # seconds from an example to its place on the disk
-WAITING = 10_000  # examples that may wait for a slow disk; after that the oldest are dropped
-NEWEST = 10_000  # rows that are read unless more are asked for
-OURS = ("time", "prediction")  # keys of a line beside the features
+MAX_FOLDER_BYTES = 4 * 2**20  # about 20,000 cars
+PARTS = 8  # of the folder: one is a file's size, one is kept free for what other workers write
+BATCH_ROWS = 50  # written at a time, so that the free part is room for many workers
+WRITE_DELAY_S = 0.1  # from an example to its place on the disk
+MAX_WAITING_ROWS = 10_000  # for a slow disk; after that the oldest are dropped
+NEWEST_ROWS = 10_000  # that are read unless more are asked for
+ADDED_KEYS = ("time", "prediction")  # of a line beside the features
 VERSION = "version"  # one more, where the service has several
-LARGEST = 1e300  # what a number of ours stays below
-LAST_SECOND = 9e9  # a time of ours, in the year 2255
 
 log = logging.getLogger(__name__)
 _recorders: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
@@ -57,64 +54,50 @@ class Recorder:
     is within its limit. A disk that is full or refuses is a warning in the log, once.
     """
 
-    def __init__(
-        self,
-        folder: str | Path,
-        names: Sequence[str],
-        *,
-        limit: int = LIMIT,
-        version: int | None = None,
-    ):
+    def __init__(self, folder: str | Path, names: Sequence[str], *, version: int | None = None):
         """Record into ``folder``, which is made, for its owner only, where it is missing.
 
         Args:
             folder: where the files go; other files in it are left alone.
             names: the features, in the order in which they will come.
-            limit: bytes that all files in the folder have together, at most.
             version: of the model that predicts, noted with each example.
 
         Raises:
-            ValueError: ``limit`` is below 64 KiB, or a feature has the name of a key of ours.
+            ValueError: a feature has the name of a key that recording adds.
         """
-        if limit < SMALLEST:
-            raise ValueError(f"limit is {limit} bytes; it has to be {SMALLEST} or more")
-        if taken := sorted(set(names) & {*OURS, VERSION}):
+        if taken := sorted(set(names) & {*ADDED_KEYS, VERSION}):
             raise ValueError(
                 f"a feature is called {taken[0]!r}, the name of what recording adds "
                 "to each: give the feature another name, or serve without recording"
             )
         self.folder = Path(folder).absolute()  # a process may change its working directory
-        self._limit = limit
         keys = "".join(f"{json.dumps(name).replace('%', '%%')}: %r, " for name in names)
         end = "" if version is None else f', "{VERSION}": {version}'
         self._line = f'{{"time": %.6f, {keys}"prediction": %r{end}}}\n'  # repr() gives JSON
-        self._waiting: deque[tuple[float, ...]] = deque(maxlen=WAITING)
+        self._waiting: deque[tuple[float, ...]] = deque(maxlen=MAX_WAITING_ROWS)
         self._due = False  # whether a thread is about to write
         self._writing = threading.Lock()
         self._file: Path | None = None
+        self._file_bytes = 0
         self._warned = False
         _recorders.add(self)
         # A worker, being a process of multiprocessing, runs this and not what atexit knows.
         multiprocessing.util.Finalize(None, write_all, exitpriority=0)
 
     def __call__(self, features: Sequence[float], prediction: float) -> None:
-        """Note one example. Never fails and never waits.
+        """Note one example, without waiting for the disk.
 
         Args:
             features: finite numbers (int or float, not NumPy's), in the order of the names.
             prediction: what was answered, a finite float.
         """
         self._waiting.append((time.time(), *features, prediction))
-        if self._due:
-            return
-        self._due = True
-        try:
+        if not self._due:
+            self._due = True
             threading.Thread(target=self._write_soon, name="recorder", daemon=True).start()
-        except RuntimeError:  # no more threads, or Python is ending; the next example tries again
-            self._due = False
 
     def _write_soon(self) -> None:
-        time.sleep(WAIT)
+        time.sleep(WRITE_DELAY_S)
         self.write()
 
     def write(self) -> None:
@@ -123,45 +106,27 @@ class Recorder:
             # What comes from here on may be too late for this round. Said only now, so that a disk
             # that hangs keeps two threads waiting and not a new one every tenth of a second.
             self._due = False
-            left = len(self._waiting)
-            while left:
-                batch = b""
-                while left and len(batch) < self._limit // BATCHES:
-                    batch += (self._line % self._waiting.popleft()).encode("ascii")
-                    left -= 1
+            while self._waiting:
+                rows = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_ROWS))]
                 try:
-                    self._append(batch)
+                    self._append("".join(self._line % row for row in rows).encode("ascii"))
                 except OSError as error:
-                    self._refused(error)
+                    self._report(error)
 
-    def _append(self, batch: bytes) -> None:
+    def _append(self, lines: bytes) -> None:
         prepare(self.folder)
-        self._make_room(len(batch))
-        if self._file is None or _size(self._file) + len(batch) > self._limit // PARTS:
+        _make_room(self.folder, len(lines))
+        if not self._file or self._file_bytes + len(lines) > MAX_FOLDER_BYTES // PARTS:
             start = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
             # A process id alone comes again, in a container at each start.
             name = f"examples-{start}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
-            self._file = self.folder / name
+            self._file, self._file_bytes = self.folder / name, 0
         # Opened anew each time: somebody may have removed it, another worker for instance.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(self._file, flags, 0o600), "ab") as file:
-            file.write(batch)
+        with open(self._file, "ab", opener=_open_private) as file:
+            file.write(lines)
+        self._file_bytes += len(lines)
 
-    def _make_room(self, needed: int) -> None:
-        # One part stays free, for what other workers write at this very moment.
-        bound = self._limit - self._limit // PARTS - needed
-        files = sorted(_files(self.folder))
-        total = sum(size for _, size, _ in files)
-        for _, size, path in files:
-            if total <= bound:
-                return
-            with contextlib.suppress(OSError):  # Windows: somebody is reading it
-                Path(path).unlink(missing_ok=True)
-                total -= size
-        if total > bound:
-            raise OSError("the oldest files cannot be removed")
-
-    def _refused(self, error: OSError) -> None:
+    def _report(self, error: OSError) -> None:
         self._file = None  # it may end in half a line now
         if not self._warned:
             self._warned = True
@@ -182,6 +147,10 @@ def prepare(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def write_all() -> None:
     """Let every recorder of this process write what waits."""
     for recorder in list(_recorders):
@@ -189,7 +158,7 @@ def write_all() -> None:
 
 
 def read_examples(
-    folder: str | Path, *, newest: int = NEWEST, predictions: bool = False
+    folder: str | Path, *, newest: int = NEWEST_ROWS, predictions: bool = False
 ) -> "pd.DataFrame":
     """The newest examples that services have recorded in ``folder``, oldest first.
 
@@ -210,7 +179,6 @@ def read_examples(
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: ``newest`` is below 1.
 
     Warns:
         UserWarning: lines were left out because they are unfinished or damaged.
@@ -218,69 +186,66 @@ def read_examples(
     import pandas as pd
 
     folder = Path(folder)
-    if newest < 1:
-        raise ValueError(f"newest is {newest}; it has to be 1 or more")
     write_all()
     if not folder.is_dir():
         raise FileNotFoundError(
             f"There is no folder {folder}. A service makes it with its first example when it is "
             "told to record: create_app(record=...) or `course serve mpg --record FOLDER`."
         )
-    damaged: dict[str, int] = {}
-    # All lines pass by, the newest are kept: files of several workers overlap in time.
-    numbered = enumerate(_examples(folder, damaged))  # of the same moment the later line is newer
-    latest = heapq.nlargest(newest, numbered, key=lambda pair: (pair[1]["time"], pair[0]))
-    rows = [row for _, row in reversed(latest)]
+    damaged: Counter[str] = Counter()
+    # Files of several workers overlap in time; of the same moment the later line is newer.
+    rows = sorted(_read_lines(folder, damaged), key=itemgetter("time"))
+    rows = rows[max(0, len(rows) - newest) :]
     if damaged:
         warnings.warn(
-            f"Unfinished or damaged lines are left out ({sum(damaged.values())} in "
+            f"Unfinished or damaged lines are left out ({damaged.total()} in "
             f"{', '.join(damaged)}). A process that is killed while it writes leaves one.",
             stacklevel=2,
         )
     moments = pd.Index([round(row["time"] * 1e6) for row in rows], dtype="int64", name="time")
-    times = pd.to_datetime(moments, unit="us", utc=True)
-    table = pd.DataFrame(rows, index=times)
-    hidden = ["time"] if predictions else [*OURS, VERSION]
+    table = pd.DataFrame(rows, index=pd.to_datetime(moments, unit="us", utc=True))
+    hidden = ["time"] if predictions else [*ADDED_KEYS, VERSION]
     return table.drop(columns=hidden, errors="ignore")
 
 
-def _examples(folder: Path, damaged: dict[str, int]) -> Iterator[dict[str, float]]:
-    for _, _, path in sorted(_files(folder)):
-        with contextlib.suppress(FileNotFoundError), Path(path).open("rb") as file:
+def _read_lines(folder: Path, damaged: Counter[str]) -> Iterator[dict[str, float]]:
+    for _, _, path in _list_files(folder):
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             for line in file:
-                example = _example(line)
+                example = _parse_line(line)
                 if example is None:
-                    name = Path(path).name
-                    damaged[name] = damaged.get(name, 0) + 1
+                    damaged[path.name] += 1
                 else:
                     yield example
 
 
-def _example(line: bytes) -> dict[str, float] | None:
-    """What a line says; None where it is not one that a recorder finished."""
+def _parse_line(line: bytes) -> dict[str, float] | None:
+    """The example in a line; None where it is not one that a recorder finished."""
     try:
         found = json.loads(line)
-    except (ValueError, RecursionError):
+        numbers = all(type(value) in (int, float) for value in found.values())
+    except (ValueError, AttributeError):
         return None
-    if not isinstance(found, dict) or not found.keys() >= set(OURS):
-        return None
-    if not all(type(value) in (int, float) and abs(value) < LARGEST for value in found.values()):
-        return None
-    return found if 0 <= found["time"] < LAST_SECOND else None
+    return found if numbers and found.keys() >= set(ADDED_KEYS) else None
 
 
-def _files(folder: Path) -> list[tuple[int, int, str]]:
-    """The files of examples: time of the last change (nanoseconds), bytes, path."""
+def _list_files(folder: Path) -> list[tuple[int, int, Path]]:
+    """The files of examples, longest untouched first: time of change (ns), bytes, path."""
     found = []
-    with os.scandir(folder) as entries:  # a third of the time that Path.glob takes
-        for entry in entries:
-            name = entry.name
-            if name.startswith("examples-") and name.endswith(".jsonl") and entry.is_file():
-                with contextlib.suppress(FileNotFoundError):  # another process has removed it
-                    state = entry.stat()
-                    found.append((state.st_mtime_ns, state.st_size, entry.path))
-    return found
+    for path in folder.glob("examples-*.jsonl"):
+        with contextlib.suppress(FileNotFoundError):  # another process has removed it
+            state = path.stat()
+            found.append((state.st_mtime_ns, state.st_size, path))
+    return sorted(found)
 
 
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
+def _make_room(folder: Path, needed: int) -> None:
+    """Remove the files longest untouched until ``needed`` bytes more are within the limit."""
+    files = _list_files(folder)
+    excess = sum(size for _, size, _ in files) + needed - MAX_FOLDER_BYTES * (PARTS - 1) // PARTS
+    for _, size, path in files:
+        if excess <= 0:
+            return
+        with contextlib.suppress(OSError):  # Windows: somebody is reading it
+            path.unlink(missing_ok=True)
+            excess -= size

@@ -14,12 +14,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
-GUESSED = 10  # unknown names for which a meant one is looked for; that takes a while each
+GUESSED_NAMES = 10  # unknown ones for which a near one is looked for, which takes a while each
+NUMBERS = (int, float)  # made once: `int | float` would be made at each check
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -69,6 +71,17 @@ class Feature:
         kind = "an integer" if self.integer else "a number"
         return f"{kind} from {self.minimum:g} to {self.maximum:g}"
 
+    def accepts(self, value: Any) -> bool:
+        """Whether this is a number of the feature's kind and range; ``8.0`` is an integer, too."""
+        if not isinstance(value, NUMBERS) or isinstance(value, bool):
+            return False
+        return self.minimum <= value <= self.maximum and not (self.integer and value % 1)
+
+    def accepts_each(self, values: "NDArray[np.float64]") -> "NDArray[np.bool_]":
+        """The same for a whole column, where NaN stands for what is no number."""
+        accepted = (values >= self.minimum) & (values <= self.maximum)
+        return accepted & (values == np.floor(values)) if self.integer else accepted
+
     def to_json_schema(self) -> dict[str, Any]:
         """This feature as JSON Schema."""
         number = int if self.integer else float
@@ -111,7 +124,6 @@ class FeatureSchema:
             ValueError: no rows, no such target, a column that is not numeric or holds missing
                 or infinite values.
         """
-        import numpy as np
         from pandas.api import types
 
         if target not in df.columns:
@@ -138,16 +150,22 @@ class FeatureSchema:
         Raises:
             InvalidExample: with every fault found.
         """
-        example = dict(mapping)
-        for name in self._integers:
-            value = example.get(name)
-            if type(value) is float and value.is_integer():
-                example[name] = int(value)
-        try:
-            checked = self._model.model_validate(example)
-        except ValidationError as error:
-            raise InvalidExample(self._faults(error, example)) from None
-        return dict(zip(self.names, checked.__dict__.values(), strict=True))
+        example: dict[str, float] = {}
+        faults = []
+        for feature in self.features:
+            value: Any = mapping.get(feature.name)
+            if feature.accepts(value):
+                example[feature.name] = int(value) if feature.integer else float(value)
+            elif feature.name not in mapping:
+                fault = Fault(pointer(feature.name), "missing", "nothing", feature.allowed)
+                faults.append(fault)
+            else:
+                received = describe(value)
+                detail = f"{received} is not {feature.allowed}"
+                faults.append(Fault(pointer(feature.name), detail, received, feature.allowed))
+        if faults or len(mapping) > len(example):
+            raise InvalidExample(faults + self._find_unknown(mapping))
+        return example
 
     def to_json_schema(self) -> dict[str, Any]:
         """The schema as JSON Schema; `load` reads this form back."""
@@ -183,55 +201,14 @@ class FeatureSchema:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a saved FeatureSchema: {error!r}") from error
 
-    @cached_property
-    def _integers(self) -> list[str]:
-        return [feature.name for feature in self.features if feature.integer]
-
-    @cached_property
-    def _model(self) -> type[BaseModel]:
-        # Columns may have any name; Python's and pydantic's rules for names are not theirs.
-        fields: dict[str, Any] = {}
-        for position, feature in enumerate(self.features):
-            number = int if feature.integer else float
-            bounds = Field(
-                alias=feature.name, ge=number(feature.minimum), le=number(feature.maximum)
-            )
-            fields[f"feature_{position}"] = (number, bounds)
-        config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-        return create_model("Example", __config__=config, **fields)
-
-    def _faults(self, error: ValidationError, example: Mapping[str, Any]) -> list[Fault]:
-        by_name = {feature.name: feature for feature in self.features}
-        unknown = 0
-        faults = []
-        for entry in error.errors(include_url=False, include_context=False):
-            if not entry["loc"]:  # a name that is no Unicode text, at which pydantic gives up
-                return self._faults_around_odd_names(example)
-            name = str(entry["loc"][0])
-            at = pointer(name)
-            if name not in by_name:
-                unknown += 1
-                near = difflib.get_close_matches(name, by_name, n=1) if unknown <= GUESSED else []
-                hint = f"; did you mean {near[0]}?" if near else ""
-                allowed = "only " + ", ".join(by_name)
-                faults.append(Fault(at, f"unknown{hint}", describe(example.get(name)), allowed))
-                continue
-            allowed = by_name[name].allowed
-            if name not in example:
-                faults.append(Fault(at, "missing", "nothing", allowed))
-                continue
-            received = describe(example[name])
-            faults.append(Fault(at, f"{received} is not {allowed}", received, allowed))
-        return faults
-
-    def _faults_around_odd_names(self, example: Mapping[str, Any]) -> list[Fault]:
-        odd = {name for name in example if any("\ud800" <= letter <= "\udfff" for letter in name)}
+    def _find_unknown(self, mapping: Mapping[str, Any]) -> list[Fault]:
+        faults: list[Fault] = []
         allowed = "only " + ", ".join(self.names)
-        faults = [Fault(pointer(n), "unknown", describe(example[n]), allowed) for n in odd]
-        try:
-            self.validate({name: example[name] for name in example if name not in odd})
-        except InvalidExample as error:
-            faults += error.faults
+        for name in [name for name in mapping if name not in self.names]:
+            guess = len(faults) < GUESSED_NAMES
+            near = difflib.get_close_matches(name, self.names, n=1) if guess else []
+            detail = f"unknown; did you mean {near[0]}?" if near else "unknown"
+            faults.append(Fault(pointer(name), detail, describe(mapping[name]), allowed))
         return faults
 
 

@@ -88,7 +88,7 @@ class Model:
         """Which of the rows the service would not take: a feature is out of its range."""
         taken = np.ones(len(rows), dtype=bool)
         for feature in self.schema.features:
-            taken &= rows[feature.name].between(feature.minimum, feature.maximum).to_numpy()
+            taken &= feature.accepts_each(rows[feature.name].to_numpy(float))
         return ~taken
 
 

@@ -8,7 +8,6 @@ pictures go through the base a single time (`features`), and training takes seco
 import functools
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image
 
+from course_utils.common import atomic_files
 from course_utils.environment import data_folder, quiet_native_stderr
 from course_utils.images import BadImage, read_image
 
@@ -276,9 +276,10 @@ def _kept(file: Path, shape: tuple[int, int]) -> np.ndarray | None:
 
 def _keep(file: Path, found: np.ndarray) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as draft:
-        np.save(draft, found)
-    Path(draft.name).replace(file)  # whole or not at all
+    # Two notebooks may compute the same features at the same time.
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    with atomic_files.open_draft(file, draft), draft.open("wb") as content:
+        np.save(content, found)
 
 
 def labelled_folder(folder: str | Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:

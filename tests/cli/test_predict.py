@@ -1,13 +1,23 @@
 """``course predict``."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from course_utils import registry
 from course_utils.cli import main
-from tests.support.batch_files import one_by_one, read_csv, read_parquet, some, write_csv
+from course_utils.datasets import load_auto_mpg
+from tests.support.batch_files import (
+    copy_model,
+    one_by_one,
+    read_csv,
+    read_parquet,
+    some,
+    write_csv,
+)
 from tests.support.serving import MODEL
 
 CARS = some(30)
@@ -33,8 +43,8 @@ def test_it_predicts_and_reports(course: Command, source: Path) -> None:
     result = course("--input", source, "--output", target, "--chunk", 7)
     assert result.exit_code == 0, result.output
     assert str(MODEL) in result.output  # the shipped one: this learner has saved none
-    assert f"{target}: 30 rows in " in result.output
-    assert "1 row has no prediction" in result.output
+    assert f"{target}: 30 rows, in " in result.output
+    assert "Rows without a prediction: 1;" in result.output
     assert "predicting" in result.output
     answers = [row["mpg"] for row in read_csv(target)]
     assert answers.pop(3) == ""
@@ -43,10 +53,7 @@ def test_it_predicts_and_reports(course: Command, source: Path) -> None:
 
 
 def test_the_learners_own_model_comes_first(course: Command, source: Path, tmp_path: Path) -> None:
-    for name in ("mpg.tflite", "mpg.schema.json"):
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
-        (home / name).write_bytes(MODEL.with_name(name).read_bytes())
+    copy_model(tmp_path / "home")
     result = course("--input", source, "--output", tmp_path / "out.parquet")
     assert str(tmp_path / "home" / "mpg.tflite") in result.output
     assert len(read_parquet(tmp_path / "out.parquet")) == 30
@@ -55,36 +62,29 @@ def test_the_learners_own_model_comes_first(course: Command, source: Path, tmp_p
 def test_from_a_store_it_takes_what_is_served_and_checks_it(
     course: Command, source: Path, tmp_path: Path
 ) -> None:
-    from course_utils import registry
-    from course_utils.datasets import load_auto_mpg
-
     cars = load_auto_mpg().drop(columns="name").dropna()
     files = [MODEL, MODEL.with_name("mpg.schema.json")]
+    store = tmp_path / "records"
     for _ in range(2):
-        record = registry.register(
-            "mpg", files, training=cars, target="mpg", store=tmp_path / "records"
-        )
-    options = ("--input", source, "--store", tmp_path / "records", "--output")
+        registry.register("mpg", files, training=cars, target="mpg", store=store)
+    options = ("--input", source, "--store", store, "--output")
     result = course(*options, tmp_path / "out.csv")
     assert result.exit_code == 1
     assert "`course models promote mpg VERSION --store" in result.output
-    registry.promote("mpg", 1, store=tmp_path / "records")
+    registry.promote("mpg", 1, store=store)
     result = course(*options, tmp_path / "out.csv")
     assert result.exit_code == 0, result.output
     assert str(Path("mpg", "00001", "files", "mpg.tflite")) in result.output
-    served = registry.load("mpg", store=tmp_path / "records")
-    served.model.write_bytes(MODEL.read_bytes() + b"\0")
+    registry.load("mpg", store=store).model.write_bytes(MODEL.read_bytes() + b"\0")
     result = course(*options, tmp_path / "again.csv")
     assert result.exit_code == 1
     assert "is not as it was registered" in result.output
     assert not (tmp_path / "again.csv").exists()
-    assert record.version == 2
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--on-error", "stop"], 'in.csv, row 4: weight: "heavy" is not a number'),
         (["--model", "in.csv"], "schema.json"),
         (["--model", "MODEL", "--store", "."], "not from both"),
         (["--store", "."], "No version"),
@@ -104,11 +104,7 @@ def test_what_is_wrong_is_said_in_a_line(
 
 
 def test_a_hostile_model_is_refused(course: Command, source: Path, tmp_path: Path) -> None:
-    import pickle
-
-    model = tmp_path / "mpg.tflite"
-    model.write_bytes(pickle.dumps([1.5]))
-    (tmp_path / "mpg.schema.json").write_bytes(MODEL.with_name("mpg.schema.json").read_bytes())
+    model = copy_model(tmp_path, content=pickle.dumps([1.5]))
     result = course("--input", source, "--output", tmp_path / "out.csv", "--model", model)
     assert result.exit_code == 1
     assert "is a pickle" in result.output

@@ -10,6 +10,7 @@ from tests.support.batch_files import some, write_csv
 pytestmark = pytest.mark.thorough
 
 PREDICT = """
+import contextlib, os
 from course_utils.inference import batch
 from tests.support.serving import MODEL
 outside = Path({source!r})
@@ -20,26 +21,28 @@ def predict(**options):
     return batch.predict_file(source, folder / "out.csv", model=MODEL, chunk=120, **options)
 filler = folder / "filler"
 def fill(room):
-    free = os.statvfs(folder)
-    filler.write_bytes(bytes(max(0, free.f_bavail * free.f_bsize - room)))
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(1024)):
+            pass
+    os.truncate(filler, filler.stat().st_size - room)
 def found():
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p != filler)
 """
 
 
-def source(folder: Path) -> str:
-    return str(write_csv(folder / "cars.csv", some(1200)))
+def predict_on_a_small_disk(folder: Path, script: str) -> str:
+    """Run a script where 1,200 cars lie on a disk of a megabyte; what it printed."""
+    (folder / "disk").mkdir()
+    source = str(write_csv(folder / "cars.csv", some(1200)))
+    return child(folder / "disk", PREDICT.format(source=source) + script)
 
 
 @needs_mounts
 def test_before_anything_is_finished(tmp_path: Path) -> None:
     """Nothing is left: not the folder of parts, not a half copy of the input."""
-    (tmp_path / "disk").mkdir()
-    said = child(
-        tmp_path / "disk",
-        "import os\n"
-        + PREDICT.format(source=source(tmp_path))
-        + """
+    said = predict_on_a_small_disk(
+        tmp_path,
+        """
 fill(8192)
 try:
     predict()
@@ -58,16 +61,12 @@ assert predict().rows == 1200
 @pytest.mark.parametrize("step", ["predicting", "writing the output"])
 def test_in_the_middle(step: str, tmp_path: Path) -> None:
     """What is finished stays, and with room again the run goes on there."""
-    (tmp_path / "disk").mkdir()
-    said = child(
-        tmp_path / "disk",
-        "import os\n"
-        + PREDICT.format(source=source(tmp_path))
-        + f"""
+    said = predict_on_a_small_disk(
+        tmp_path,
+        f"""
 def meddle(step, done, total):
-    if step == {step!r} and done in (0, 600):
-        if step != "predicting" or done:
-            fill(4096)
+    if step == {step!r} and done == {600 if step == "predicting" else 0}:
+        fill(0)
 try:
     predict(on_progress=meddle)
 except OSError as error:

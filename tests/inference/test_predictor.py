@@ -1,6 +1,9 @@
 """Fast predictions equal slow ones, from many threads, and only from models one asked for."""
 
 import hashlib
+import pickle
+import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -97,8 +100,6 @@ def test_code_of_a_stranger_in_a_keras_file_is_refused(name, tmp_path, recwarn):
 
 
 def test_a_keras_file_that_is_none_or_broken_is_refused_in_a_line(tmp_path):
-    import zipfile
-
     path = tmp_path / "net.keras"
     for text in ("no JSON", "[" * 100_000, '{"class_name": "Dense"}'):
         with zipfile.ZipFile(path, "w") as archive:
@@ -109,6 +110,39 @@ def test_a_keras_file_that_is_none_or_broken_is_refused_in_a_line(tmp_path):
     (tmp_path / "net.h5").write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="not a model that Keras can load"):
         Predictor.load(tmp_path / "net.h5")
+
+
+class Hostile:
+    """What a stranger could send: as it is loaded it makes a folder."""
+
+    def __init__(self, marker: Path):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.mkdir, (self.marker,)
+
+
+@pytest.mark.parametrize("name", ["net.tflite", "net.keras", "net.h5", "net.pkl", "net.PICKLE"])
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_is_refused_under_any_name(name, protocol, tmp_path):
+    path, marker = tmp_path / name, tmp_path / "was-run"
+    path.write_bytes(pickle.dumps(Hostile(marker), protocol))
+    with pytest.raises(ValueError, match=r"can run any code as it is loaded\. Nothing was loaded"):
+        Predictor.load(path)
+    assert not marker.exists()
+    pickle.loads(path.read_bytes())
+    assert marker.exists()  # or this test would prove nothing
+
+
+@pytest.mark.parametrize("pack", [lambda content: content, zlib.compress])
+def test_a_pickle_that_is_not_told_as_one_is_not_run_either(pack, tmp_path):
+    path, marker = tmp_path / "net.tflite", tmp_path / "was-run"
+    path.write_bytes(pack(pickle.dumps(Hostile(marker), 0)))
+    for suffix in (".tflite", ".keras", ".h5"):
+        path = path.rename(path.with_suffix(suffix))
+        with pytest.raises(ValueError, match="not a "):
+            Predictor.load(path)
+    assert not marker.exists()
 
 
 def test_what_is_no_model_is_refused(tmp_path):

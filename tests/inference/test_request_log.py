@@ -3,21 +3,18 @@
 import json
 import os
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import requests
 
 from course_utils.inference import FeatureSchema
 from course_utils.inference.request_log import Recorder, read_examples
-from course_utils.services import mpg as mpg_service
 from course_utils.services.mpg import create_app
 from course_utils.serving import launch
 from tests.services.http.test_operations import broken_app
@@ -81,14 +78,9 @@ def test_two_workers_lose_and_mix_nothing(recorded: tuple[Served, Path]) -> None
 def test_only_what_is_accepted_is_kept(recorded: tuple[Served, Path]) -> None:
     served, folder = recorded
     marked = CAR | {"acceleration": 11.125}
-    bad: list[Any] = [
-        marked | {"year": 99},
-        marked | {"weight": "3504"},
-        marked | {"owner": "somebody"},
-        {"acceleration": 11.125},
-        [marked],
-    ]
-    assert [ask(served, car).status_code for car in bad] == [400] * len(bad)
+    assert f"Recording accepted examples in {folder}" in served.said()
+    for bad in (marked | {"year": 99}, marked | {"owner": "somebody"}, [marked]):
+        assert ask(served, bad).status_code == 400
     for path in ("healthz", "readyz", "metrics"):  # readyz predicts, too
         assert requests.get(f"{served.url}/{path}", timeout=60).ok
     assert ask(served, marked).ok
@@ -110,26 +102,12 @@ def test_answers_are_the_same_with_and_without(mpg: Served, recorded: tuple[Serv
     for car in asked:
         ours, plain = ask(recorded[0], car), ask(mpg, car)
         assert ours.status_code == plain.status_code
-        changing = {"x-request-id", "date"}
-        headers = [
-            {name.lower(): text for name, text in answer.headers.items()}
+        assert ours.headers.keys() == plain.headers.keys()
+        bodies = [
+            {key: value for key, value in answer.json().items() if key not in ("id", "request_id")}
             for answer in (ours, plain)
         ]
-        assert headers[0].keys() == headers[1].keys()
-        assert all(headers[0][n] == headers[1][n] for n in headers[0].keys() - changing)
-        bodies = [answer.json() for answer in (ours, plain)]
-        for body in bodies:
-            body.pop("id", None), body.pop("request_id", None)
         assert bodies[0] == bodies[1]
-
-
-def test_it_is_off_unless_asked_for(mpg: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: Any) -> None:
-        raise AssertionError("recording was not asked for")
-
-    monkeypatch.setattr(mpg_service, "Recorder", never)
-    assert create_app(MODEL).test_client().post("/api/mpg", json=CAR).status_code == 200
-    assert "ecording" not in mpg.said()
 
 
 def test_a_stopped_service_has_written_its_last_request(folder: Path) -> None:
@@ -141,11 +119,6 @@ def test_a_stopped_service_has_written_its_last_request(folder: Path) -> None:
     assert read_examples(folder)["weight"].tolist() == list(range(2000, 2020))
 
 
-def test_the_command_says_that_it_records_and_where(recorded: tuple[Served, Path]) -> None:
-    served, folder = recorded
-    assert f"Recording accepted examples in {folder}" in served.said()
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
 def test_nobody_else_may_read_it(recorded: tuple[Served, Path]) -> None:
     served, folder = recorded
@@ -153,36 +126,6 @@ def test_nobody_else_may_read_it(recorded: tuple[Served, Path]) -> None:
     assert wait_until(lambda: list(folder.iterdir()))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-
-
-def test_threads_do_not_mix_their_lines(folder: Path) -> None:
-    recorder = Recorder(folder, ["thread", "number"])
-
-    def many(thread: int) -> None:
-        for number in range(1000):
-            recorder([thread, number], thread / 7)
-            if number % 100 == 0:
-                recorder.write()  # all at once, and beside the recorder's own thread
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(many, range(8)))
-    found = read_examples(folder, predictions=True)
-    assert len(found) == 8000
-    assert not found[["thread", "number"]].duplicated().any()
-    assert np.array_equal(found["prediction"], found["thread"] / 7)
-
-
-def test_a_recorder_nobody_uses_has_no_thread(folder: Path) -> None:
-    def threads() -> list[str]:
-        return [thread.name for thread in threading.enumerate() if thread.name == "recorder"]
-
-    assert wait_until(lambda: not threads())  # those of the tests before
-    recorder = Recorder(folder, ["number"])
-    assert not folder.exists()
-    assert not threads()
-    recorder([1], 1.5)
-    assert wait_until(lambda: folder.is_dir() and not threads())
-    assert len(lines(folder)) == 1
 
 
 def test_the_newest_rows_are_the_newest_of_all_files(folder: Path) -> None:
@@ -196,8 +139,6 @@ def test_the_newest_rows_are_the_newest_of_all_files(folder: Path) -> None:
     found = read_examples(folder, newest=10)
     assert found["number"].tolist() == list(range(80, 90))
     assert found.index[0] == pd.Timestamp(1e9 + 80, unit="s", tz="UTC")
-    with pytest.raises(ValueError, match="1 or more"):
-        read_examples(folder, newest=0)
 
 
 def test_a_folder_that_is_not_there_or_empty(folder: Path) -> None:
@@ -209,15 +150,13 @@ def test_a_folder_that_is_not_there_or_empty(folder: Path) -> None:
     assert isinstance(found.index, pd.DatetimeIndex)
 
 
-def test_wrong_settings_are_refused_at_the_start(folder: Path) -> None:
-    with pytest.raises(ValueError, match="it has to be 65536 or more"):
-        Recorder(folder, ["number"], limit=1000)
-    with pytest.raises(ValueError, match="a feature is called 'time'"):
-        Recorder(folder, ["number", "time"])
-
-
 def test_a_feature_may_have_any_other_name(folder: Path) -> None:
     names = ['50 % "off"', "naïve {x}", "%r"]
     Recorder(folder, names)([1, 2.5, -1e-300], 0.1)
     (row,) = read_examples(folder, predictions=True).to_dict("records")
     assert row == dict(zip([*names, "prediction"], [1, 2.5, -1e-300, 0.1], strict=True))
+
+
+def test_a_feature_named_as_what_is_added_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match="a feature is called 'time'"):
+        Recorder(folder, ["number", "time"])

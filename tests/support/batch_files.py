@@ -60,5 +60,15 @@ def one_by_one(rows: Sequence[dict[str, Any]]) -> list[float]:
     return [float(network.predict([[row[name] for name in FEATURES]])[0, 0]) for row in rows]
 
 
+def copy_model(folder: Path, *, content: bytes = b"", schema: str = "") -> Path:
+    """The shipped model and its schema in another folder, or something else in their place."""
+    folder.mkdir(exist_ok=True)
+    model = folder / "mpg.tflite"
+    model.write_bytes(content or MODEL.read_bytes())
+    text = schema or MODEL.with_name("mpg.schema.json").read_text("utf-8")
+    model.with_name("mpg.schema.json").write_text(text, "utf-8")
+    return model
+
+
 def predict(source: Path, target: Path, **options: Any) -> batch.Summary:
     return batch.predict_file(source, target, model=MODEL, **options)

@@ -1,6 +1,5 @@
 """Whole columns are checked by the rules for one example, on rows made to break them."""
 
-import math
 import re
 
 import numpy as np
@@ -67,43 +66,23 @@ def test_texts_are_judged_as_the_service_judges_them(tmp_path):
     assert 500 < accepted < 2500  # both happened often
 
 
-HOSTILE_NUMBERS = (
-    *(math.nan, math.inf, -math.inf, None, -0.0, 0.0, 3.0, 8.0, 8.5, 8.000000001, 1e300, -1e300),
-    *(70.0, 82.0, 81.5, 46.0, 45.99999, 230.0, 5140.0, 5140.1, 24.8, 24.8001, 2.0**53),
-)
-
-
-@pytest.mark.parametrize(
-    "kind", ["DOUBLE", "FLOAT", "DECIMAL(18,4)", "BIGINT", "HUGEINT", "USMALLINT"]
-)
+@pytest.mark.parametrize("kind", ["DOUBLE", "FLOAT", "DECIMAL(18,4)", "BIGINT", "USMALLINT"])
 def test_numbers_of_every_type_are_judged_as_the_service_judges_them(kind, tmp_path):
-    rng = np.random.default_rng(1)
-    select = []
-    for car in some(300):
-        values = {name: car[name] for name in FEATURES}
-        for name in rng.choice(FEATURES, rng.integers(0, 4), replace=False):
-            value = HOSTILE_NUMBERS[rng.integers(len(HOSTILE_NUMBERS))]
-            known = kind in ("DOUBLE", "FLOAT") or (value is not None and math.isfinite(value))
-            values[name] = value if known else None
-        cells = (
-            f"TRY_CAST({'NULL' if value is None else repr(str(value))}::DOUBLE AS {kind}) AS {name}"
-            for name, value in values.items()
-        )
-        select.append(f"SELECT {', '.join(cells)}")
-    source = write_parquet(tmp_path / "in.parquet", " UNION ALL ".join(select))
-    predict(source, tmp_path / "out.parquet", chunk=70)
+    car = {name: some(1)[0][name] for name in FEATURES if name != "acceleration"}
+    cells = ", ".join(f"{value} AS {name}" for name, value in car.items())
+    values = "SELECT unnest([NULL, 7.9, 8, 16, 24.8, 24.8001, 0, 65535]) AS value"
+    source = write_parquet(
+        tmp_path / "in.parquet", f"SELECT {cells}, value::{kind} AS acceleration FROM ({values})"
+    )
+    predict(source, tmp_path / "out.parquet", chunk=3)
     outcomes = set()
     for before, row in zip(
         read_parquet(source), read_parquet(tmp_path / "out.parquet"), strict=True
     ):
-        example = {}
-        for name in FEATURES:
-            value = before[name]
-            if kind == "FLOAT" and value is not None:
-                value = float(str(np.float32(value)))  # what the number says that was stored
-            elif kind.startswith("DEC") and value is not None:
-                value = float(value)
-            example[name] = value
+        value = before["acceleration"]
+        if kind == "FLOAT" and value is not None:
+            value = np.float32(value)  # what the number says that was stored: 24.8
+        example = car | {"acceleration": None if value is None else float(str(value))}
         assert named(row["error"]) == faulty(SCHEMA, example), (before, row)
         outcomes.add(row["mpg"] is None)
     assert outcomes == {True, False}
@@ -115,7 +94,7 @@ def test_a_rows_faults_are_all_named_in_the_services_words(tmp_path):
     assert read_csv(tmp_path / "out.csv")[0]["error"] == (
         "cylinders: 8.5 is not an integer from 3 to 8; "
         'weight: "heavy" is not a number from 1613 to 5140; '
-        "acceleration: nan is not a number from 8 to 24.8; "
+        'acceleration: "nan" is not a number from 8 to 24.8; '
         "year: missing"
     )
 
@@ -125,3 +104,13 @@ def test_a_cell_that_is_long_is_shown_in_part(tmp_path):
     summary = predict(write_csv(tmp_path / "in.csv", rows), tmp_path / "out.csv")
     assert summary.refused == 2
     assert all(len(row["error"]) < 100 for row in read_csv(tmp_path / "out.csv"))
+
+
+def test_what_is_no_number_in_a_parquet_file_is_named_row_by_row(tmp_path):
+    kinds = {"weight": "'3000'", "year": "true", "origin": "DATE '2026-01-31'"}
+    cells = ", ".join(f"{kinds.get(name, some(1)[0][name])} AS {name}" for name in FEATURES)
+    source = write_parquet(tmp_path / "in.parquet", f"SELECT {cells}")
+    predict(source, tmp_path / "out.parquet")
+    (row,) = read_parquet(tmp_path / "out.parquet")
+    assert named(row["error"]) == {"year", "origin"}  # a text counts as in a CSV file
+    assert '"2026-01-31" is not an integer from 1 to 3' in row["error"]

@@ -1,0 +1,273 @@
+"""Batch prediction: a whole file of examples in, the same file with predictions out.
+
+The table is read in chunks, so it may be larger than memory. Beside the output, the folder
+``OUTPUT.parts`` holds the predictions of each finished chunk, and ``job.json``, which says what is
+predicted with what. Each of these files is whole or absent, so a run that was killed at any moment
+can go on. The output gets its name when it is complete, not before.
+"""
+
+import contextlib
+import hashlib
+import itertools
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import Timeout
+from numpy.typing import NDArray
+
+from course_utils.common import machine_lock
+from course_utils.common.atomic_files import open_draft, put
+from course_utils.inference.models import schema_path
+from course_utils.inference.predictor import Predictor
+from course_utils.inference.schema import Feature, FeatureSchema, describe
+from course_utils.inference.tables import CSV, PARQUET, Errors, Table, open_table
+
+CHUNK_ROWS = 100_000  # in memory at a time, and lost at most when a run is killed
+BLOCK_ROWS = 4_096  # in one call of the network, so that what it computes stays in the cache
+SHOWN_CHARACTERS = 40  # of a number, in a message
+DIGESTED_BYTES = 2**20  # at the beginning and at the end of the input
+FORMAT = 1  # of the folder
+JOB = "job.json"
+# In the order in which they are removed: without `job.json` nobody goes on with the parts.
+OUR_FILES = ("part-*.parquet*", "input.parquet*", "whole.*", "spilled", f"{JOB}*")
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a batch came to. Times are in seconds, of this run alone where it went on."""
+
+    rows: int
+    refused: int  # rows of them without a prediction
+    resumed: int  # rows of them that an earlier run had done
+    seconds: float
+    predict_seconds: float  # of them in the network
+
+
+def predict_file(
+    input: str | Path,
+    output: str | Path,
+    *,
+    model: str | Path,
+    chunk: int = CHUNK_ROWS,
+    restart: bool = False,
+    on_progress: Progress | None = None,
+) -> Summary:
+    """Predict every row of a CSV or Parquet file.
+
+    The output has the rows of the input in their order with all their columns, the prediction in
+    a column named after the schema's target (``mpg``; ``mpg_predicted`` where the input has a
+    column of that name) and a column ``error``: empty, or what is wrong with a row that breaks
+    the schema. Such a row gets no prediction.
+
+    Started again with the same arguments after it was killed, it goes on behind the last chunk
+    that was finished, and the output is the same, byte for byte. Until then the predictions are in
+    a folder beside the output, ``OUTPUT.parts``.
+
+    Args:
+        input: a ``.csv`` (UTF-8, commas, a line of names) or ``.parquet`` file.
+        output: the file to write, ``.csv`` or ``.parquet``; not there yet. From CSV to Parquet the
+            features become numbers (what is no number is empty, and shown in ``error``); other
+            columns stay text.
+        model: a ``.tflite``, ``.keras`` or ``.h5`` file with its ``.schema.json`` beside it.
+        chunk: rows at a time.
+        restart: forget what an earlier run has left, and replace an output that is there.
+        on_progress: told of each step: its name, how much is done, of how much (None: unknown).
+
+    Raises:
+        FileNotFoundError: no input, no folder for the output, no model or no schema.
+        FileExistsError: the output is there already.
+        ValueError: the input cannot be read or lacks a column, the model cannot be read, another
+            process writes this output, or a run with other arguments has not been finished.
+        OSError: the disk is full or refuses. What was finished is kept.
+        MemoryError: a chunk is too large.
+    """
+    source, target, path = Path(input), Path(output), Path(model)
+    if chunk < 1:
+        raise ValueError(f"chunk is {chunk}; it has to be 1 row or more.")
+    _check_paths(source, target)
+    schema = FeatureSchema.load(schema_path(path))
+    network = Predictor.load(path, threads=os.cpu_count() or 1)  # nobody else is waiting
+    job = _Job(source, target, path, chunk)
+    tell = on_progress or (lambda step, done, total: None)
+    with job.open(restart=restart), open_table(source, job.folder, schema) as table:
+        return _predict_table(job, table, network, schema, tell)
+
+
+def _predict_table(
+    job: "_Job", table: Table, network: Predictor, schema: FeatureSchema, tell: Progress
+) -> Summary:
+    """Predict the chunks that are not finished, then write the output."""
+    began, predict_seconds, chunk = time.perf_counter(), 0.0, job.chunk
+    tell(f"reading {job.source.name}", 0, None)
+    rows = table.prepare()
+    resumed = min(rows, len(job.list_finished_parts()) * chunk)
+    tell("predicting", resumed, rows)
+    for first in range(resumed, max(rows, 1), chunk):  # a part also where there are no rows
+        predictions, errors, seconds = _predict_chunk(table, network, schema, first, chunk)
+        predict_seconds += seconds
+        table.write_predictions(job.name_part(first // chunk), predictions, errors)
+        tell("predicting", min(rows, first + chunk), rows)
+    tell("writing the output", 0, None)
+    parts = job.list_finished_parts()
+    done, refused = table.count(parts)
+    if done != rows:
+        raise ValueError(
+            f"What an earlier run has left in {job.folder} is damaged: start afresh with --restart "
+            f"(restart=True). ({done} rows in the place of {rows})"
+        )
+    # In the folder, so that a run that is killed leaves nothing elsewhere.
+    with open_draft(job.target, job.folder / f"whole{job.target.suffix}") as draft:
+        table.assemble(parts, draft)
+        job.check_unchanged()
+    job.clear()
+    return Summary(rows, refused, resumed, time.perf_counter() - began, predict_seconds)
+
+
+def _predict_chunk(
+    table: Table, network: Predictor, schema: FeatureSchema, first: int, rows: int
+) -> tuple[NDArray[np.float32], Errors, float]:
+    """Predictions (NaN where there is none), what is wrong with each row, seconds it took."""
+    numbers = table.read_numbers(first, rows)
+    accepted = {feature: feature.accepts_each(numbers[feature.name]) for feature in schema.features}
+    good = np.logical_and.reduce(list(accepted.values()))
+    predictions = np.full(len(good), np.nan, np.float32)
+    began = time.perf_counter()
+    with np.errstate(over="ignore"):  # in rows that are not predicted
+        examples = np.column_stack([column.astype(np.float32) for column in numbers.values()])
+    predictions[good] = predict_rows(network, examples if good.all() else examples[good])
+    seconds = time.perf_counter() - began
+    errors: Errors = [None] * len(good)
+    texts = {} if good.all() else table.read_texts(first, rows)
+    for feature, fits in accepted.items():
+        for row in np.flatnonzero(~fits):
+            said = _explain(feature, texts[feature.name][row], numbers[feature.name][row])
+            errors[row] = "; ".join(filter(None, (errors[row], f"{feature.name}: {said}")))
+    for row in np.flatnonzero(good & ~np.isfinite(predictions)):
+        predictions[row], errors[row] = np.nan, "the network's answer is not a number"
+    return predictions, errors, seconds
+
+
+def _explain(feature: Feature, text: str | None, number: float) -> str:
+    """In the words of `FeatureSchema.validate`, but that a number stays as it was written."""
+    if text is None:
+        return "missing"
+    shown = describe(text) if math.isnan(number) else text.strip()[:SHOWN_CHARACTERS]
+    return f"{shown} is not {feature.allowed}"
+
+
+def predict_rows(network: Predictor, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One number for each row, however many there are."""
+    blocks = (rows[first : first + BLOCK_ROWS] for first in range(0, len(rows), BLOCK_ROWS))
+    return np.concatenate([network.predict(block)[:, 0] for block in blocks] or [rows[:, 0]])
+
+
+def _check_paths(source: Path, target: Path) -> None:
+    for path in (source, target):
+        if path.suffix.lower() not in (CSV, PARQUET):
+            raise ValueError(f"{path.name} has to end in {CSV} or {PARQUET}.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {target.parent} to write the output into.")
+    if target.exists() and target.samefile(source):
+        raise ValueError(f"{target} is the input: name another file for the output.")
+
+
+class _Job:
+    """The folder of finished parts beside an output, and for whom they are."""
+
+    def __init__(self, source: Path, target: Path, model: Path, chunk: int):
+        self.source, self.target, self.chunk = source, target, chunk
+        self.folder = target.with_name(f"{target.name}.parts")
+        files = (model, schema_path(model))
+        self._arguments = {
+            "format": FORMAT,
+            "input": _describe_file(source),
+            "model": [hashlib.sha256(file.read_bytes()).hexdigest() for file in files],
+            "chunk": chunk,
+        }
+
+    @contextlib.contextmanager
+    def open(self, *, restart: bool) -> Iterator[None]:
+        """Have the folder for this process alone; after an error only finished parts stay.
+
+        Raises:
+            FileExistsError: an output is there, and nothing that this run would go on with.
+            ValueError: another process writes it, or what is there is of another run.
+        """
+        try:
+            lock = machine_lock(self.folder).acquire(timeout=0)
+        except Timeout:
+            raise ValueError(
+                f"Another process is writing {self.target}: wait for it, or name another file."
+            ) from None
+        with lock:
+            known = (self.folder / JOB).exists()
+            if known and not restart:
+                self._compare(json.loads((self.folder / JOB).read_bytes()))
+            elif restart or not self.target.exists():
+                self.clear()
+            else:
+                raise FileExistsError(
+                    f"{self.target} is there already: name another file, or replace it with "
+                    "--restart (restart=True)."
+                )
+            try:
+                self.folder.mkdir(exist_ok=True)
+                put(self.folder / JOB, json.dumps(self._arguments, indent=1).encode())
+                yield
+            except BaseException:
+                if not self.list_finished_parts():
+                    self.clear()
+                raise
+
+    def _compare(self, known: dict[str, Any]) -> None:
+        ours = self._arguments
+        changed = [name for name in ours if known.get(name) != ours[name]]
+        if changed:
+            raise ValueError(
+                f"{self.folder} is of a run that has not been finished and had another "
+                f"{' and another '.join(changed)}. Start that one again to go on with it, or "
+                "forget it with --restart (restart=True)."
+            )
+
+    def name_part(self, number: int) -> Path:
+        """The file for the predictions of one chunk."""
+        return self.folder / f"part-{number:06d}.parquet"
+
+    def list_finished_parts(self) -> list[Path]:
+        """What is finished, in order."""
+        return list(itertools.takewhile(Path.exists, map(self.name_part, itertools.count())))
+
+    def check_unchanged(self) -> None:
+        """See that the input is still what it was at the beginning."""
+        if _describe_file(self.source) != self._arguments["input"]:
+            raise ValueError(
+                f"{self.source} was changed while it was predicted: predict it again with "
+                "--restart (restart=True)."
+            )
+
+    def clear(self) -> None:
+        """Remove what runs have left in the folder, and the folder if nothing else is in it."""
+        for pattern in OUR_FILES:
+            for path in self.folder.glob(pattern):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+
+def _describe_file(source: Path) -> list[int | str]:
+    """Size, time of the last change and a digest of both ends: quickly, of a large file, too."""
+    found = source.stat()
+    with source.open("rb") as file:
+        ends = file.read(DIGESTED_BYTES)
+        file.seek(max(0, found.st_size - DIGESTED_BYTES))
+        ends += file.read(DIGESTED_BYTES)
+    return [found.st_size, found.st_mtime_ns, hashlib.sha256(ends).hexdigest()]

@@ -1,0 +1,203 @@
+"""A CSV or Parquet file that is read in chunks, and the files of predictions that belong to it.
+
+DuckDB reads and writes both. A CSV file is copied into a Parquet file of texts first: that finds
+what is wrong with its lines before anything is predicted, and DuckDB can then begin at any row.
+"""
+
+import csv
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from course_utils.common.atomic_files import open_draft
+from course_utils.common.duckdb_session import NO_DISK, connected, first_lines, literal, quoted
+from course_utils.inference.schema import FeatureSchema
+
+CSV, PARQUET = ".csv", ".parquet"
+MEMORY_MIB = 512  # for DuckDB
+SHOWN_CHARACTERS = 300  # of the names of columns, in a message
+Errors = list[str | None]  # for each row what is wrong with it; None where nothing is
+
+
+@contextmanager
+def open_table(file: Path, folder: Path, schema: FeatureSchema) -> Iterator["Table"]:
+    """A file of examples, for as long as the ``with`` lasts; nothing is written yet.
+
+    Args:
+        file: the ``.csv`` or ``.parquet`` file.
+        folder: for the copy of a CSV file and the predictions; it need not exist yet.
+        schema: the features to find in it.
+
+    Raises:
+        ValueError: it cannot be read, or lacks a column.
+        OSError: the disk is full.
+        MemoryError: what is read at a time is too large.
+    """
+    try:
+        with connected(MEMORY_MIB, folder) as sql:
+            yield Table(sql, file, folder, schema)
+    except duckdb.Error as error:
+        said = first_lines(error)
+        if NO_DISK.search(said):
+            raise OSError(
+                f"The disk is full. What was finished is kept: make room and start the same "
+                f"prediction again. ({said})"
+            ) from error
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise MemoryError(
+                f"{MEMORY_MIB} MiB are too little for what is read at a time: choose a smaller "
+                f"chunk. ({said})"
+            ) from error
+        raise ValueError(f"{file.name} could not be read: {said}") from error
+
+
+class Table:
+    """The examples in a file, and the predictions that have been made of them."""
+
+    def __init__(
+        self, sql: duckdb.DuckDBPyConnection, file: Path, folder: Path, schema: FeatureSchema
+    ) -> None:
+        self._sql, self._file, self._features = sql, file, schema.names
+        self._is_csv = file.suffix.lower() == CSV
+        self._source = folder / "input.parquet" if self._is_csv else file
+        if self._is_csv:
+            self._types = dict.fromkeys(_read_csv_names(file), "VARCHAR")
+        else:
+            columns = sql.execute(f"DESCRIBE FROM {_scan_parquet([file])}").fetchall()
+            self._types = {name: kind for name, kind, *_ in columns}
+        if missing := [name for name in self._features if name not in self._types]:
+            shown = textwrap.shorten(", ".join(self._types), SHOWN_CHARACTERS, placeholder=" …")
+            raise ValueError(f"{file.name} has no column {', '.join(missing)}. It has {shown}.")
+        # The columns that are added, as SQL writes them.
+        target = schema.target
+        self._prediction = _quote_name(self._choose_name(target, f"{target}_predicted"))
+        self._error = _quote_name(self._choose_name("error", f"{target}_error"))
+
+    def prepare(self) -> int:
+        """See that the table can be read from any row on, and return its number of rows."""
+        if self._is_csv and not self._source.exists():
+            columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in self._types)
+            lines = (
+                f"read_csv({literal(self._file)}, columns = {{{columns}}}, auto_detect = false, "
+                "header = true, delim = ',', quote = '\"', escape = '\"', "
+                "hive_partitioning = false)"
+            )
+            with open_draft(self._source) as draft:
+                self._copy(f"SELECT * FROM {lines}", draft)
+        return self._fetch_row(f"SELECT count(*) FROM {_scan_parquet([self._source])}")[0]
+
+    def read_numbers(self, first: int, rows: int) -> dict[str, NDArray[np.float64]]:
+        """The features of some rows; NaN where a value is missing or no number."""
+        columns = self._read_features(self._cast_to_number, first, rows)
+        return {name: np.ma.filled(column, np.nan) for name, column in columns.items()}
+
+    def read_texts(self, first: int, rows: int) -> dict[str, list[str | None]]:
+        """The features of some rows as they are written; None where a value is missing."""
+        columns = self._read_features(_cast_to_text, first, rows)
+        return {name: np.ma.asarray(column).tolist() for name, column in columns.items()}
+
+    def write_predictions(
+        self, part: Path, predictions: NDArray[np.float32], errors: Errors
+    ) -> None:
+        """Write the predictions of one chunk; NaN becomes an empty cell, as None does."""
+        made = pd.DataFrame({"prediction": predictions, "error": pd.Series(errors, dtype=object)})
+        self._sql.register("made", made)
+        columns = f"prediction AS {self._prediction}, error::VARCHAR AS {self._error}"
+        with open_draft(part) as draft:
+            self._copy(f"SELECT {columns} FROM made", draft)
+
+    def count(self, parts: Sequence[Path]) -> tuple[int, int]:
+        """Rows in some files of predictions, and how many of them have an error."""
+        query = f"SELECT count(*), count({self._error}) FROM {_scan_parquet(parts)}"
+        rows, errors = self._fetch_row(query)
+        return rows, errors
+
+    def assemble(self, parts: Sequence[Path], path: Path) -> None:
+        """Write all rows with their predictions as a file of the kind that its name says."""
+        columns = "input.*"
+        if self._is_csv and path.suffix.lower() == PARQUET:
+            numbers = (
+                f"{self._cast_to_number(name)} AS {_quote_name(name)}" for name in self._features
+            )
+            columns += f" REPLACE ({', '.join(numbers)})"
+        # By their names: the parts that version 0.1.0 left hold the columns of the input as well.
+        made = f"SELECT {self._prediction}, {self._error} FROM {_scan_parquet(parts)}"
+        source = _scan_parquet([self._source])
+        query = f"SELECT {columns}, made.* FROM {source} AS input POSITIONAL JOIN ({made}) AS made"
+        self._copy(query, path)
+
+    def _cast_to_number(self, name: str) -> str:
+        """SQL for a feature's value as a DOUBLE; NULL where it is no number."""
+        if self._types[name] in ("DOUBLE", "BIGINT", "INTEGER"):
+            return f"{_quote_name(name)}::DOUBLE"
+        text = _cast_to_text(name)  # of a FLOAT it is the number that is meant: 24.8, not 24.799999
+        # DuckDB takes 1_000 and +-1 for numbers.
+        odd = f"(contains({text}, '_') OR contains({text}, '+-'))"
+        return f"TRY_CAST(CASE WHEN NOT {odd} THEN {text} END AS DOUBLE)"
+
+    def _choose_name(self, name: str, other: str) -> str:
+        """The first of the names, or the second with underscores, that no column has."""
+        taken = {column.lower() for column in self._types}
+        while name.lower() in taken:
+            name, other = other, f"{other}_"
+        return name
+
+    def _read_features(
+        self, expression: Callable[[str], str], first: int, rows: int
+    ) -> dict[str, Any]:
+        columns = ", ".join(f"{expression(name)} AS f{i}" for i, name in enumerate(self._features))
+        query = f"SELECT {columns} FROM {_scan_parquet([self._source])} LIMIT {rows} OFFSET {first}"
+        found = self._sql.execute(query).fetchnumpy()
+        return dict(zip(self._features, found.values(), strict=True))
+
+    def _fetch_row(self, query: str) -> tuple[Any, ...]:
+        return self._sql.execute(query).fetchone() or ()
+
+    def _copy(self, query: str, path: Path) -> None:
+        form = "csv, HEADER" if path.suffix.lower() == CSV else "parquet"
+        self._sql.execute(f"COPY ({query}) TO {quoted(path)} (FORMAT {form})")
+
+
+def _scan_parquet(files: Sequence[Path]) -> str:
+    return f"read_parquet([{', '.join(map(literal, files))}], hive_partitioning = false)"
+
+
+def _quote_name(column: str) -> str:
+    return quoted(column, '"')
+
+
+def _cast_to_text(column: str) -> str:
+    return f"{_quote_name(column)}::VARCHAR"
+
+
+def _read_csv_names(file: Path) -> list[str]:
+    """The first line of a CSV file.
+
+    Raises:
+        ValueError: it is no line of names, so this is no CSV file with one.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            names = next(csv.reader(lines, strict=True), [])
+    except (UnicodeDecodeError, csv.Error):
+        names = ["\0"]
+    folded = {name.lower() for name in names}
+    for wrong, what in (
+        ("\0" in "".join(names), 'it is no text in UTF-8 (in Excel, save it as "CSV UTF-8")'),
+        (not any(names), "that line is empty"),
+        ("" in names, "a column has no name (pandas: use `to_csv(..., index=False)`)"),
+        (len(folded) < len(names), "two have the same name (capitals do not count)"),
+    ):
+        if wrong:
+            raise ValueError(
+                f"{file.name} is no CSV file, which begins with a line of names of columns, with "
+                f"commas between them: {what}."
+            )
+    return names

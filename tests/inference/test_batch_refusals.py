@@ -1,0 +1,158 @@
+"""What cannot be predicted is refused before anything is written, in words that help."""
+
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from course_utils.inference import predict_file, tables
+from tests.support.batch_files import (
+    FEATURES,
+    copy_model,
+    predict,
+    read_csv,
+    some,
+    to_parquet,
+    write_csv,
+    write_parquet,
+)
+from tests.support.serving import MODEL
+
+CARS = some(20)
+LINE = ",".join(FEATURES)
+ROW = ",".join(str(CARS[0][name]) for name in FEATURES)
+MANY = f"{ROW},x\n" * 30_000  # more than is looked at for the names
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Callable[..., str]:
+    """Predict a file that has to be refused; what was said. It is still there, and nothing else."""
+
+    def refused(content: bytes | str, name: str = "in.csv") -> str:
+        data = content if isinstance(content, bytes) else content.encode()
+        (tmp_path / name).write_bytes(data)
+        before = sorted(path.name for path in tmp_path.iterdir())
+        with pytest.raises(ValueError, match=name) as caught:
+            predict(tmp_path / name, tmp_path / "out.csv")
+        assert sorted(path.name for path in tmp_path.iterdir()) == before
+        assert (tmp_path / name).read_bytes() == data
+        return str(caught.value)
+
+    return refused
+
+
+def test_columns_that_are_missing_are_all_named(refused, tmp_path):
+    line = LINE.replace("weight", "Weigth").replace("year", "YEAR")
+    said = refused(f"name,{line}\nx,{ROW}\n")
+    assert "has no column weight, year. It has name, cylinders," in said
+    wide = refused(",".join(f"c{i}" for i in range(1000)) + "\n")
+    assert wide.endswith(" ….")
+    assert len(wide) < 500
+    source = write_parquet(tmp_path / "in.parquet", "SELECT 8 AS cylinder")
+    with pytest.raises(ValueError, match=r"no column cylinders, .* It has cylinder\."):
+        predict(source, tmp_path / "out.parquet")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "that line is empty"),
+        (b"\n" + LINE.encode(), "that line is empty"),
+        (LINE.encode("utf-16"), "no text in UTF-8"),
+        (b"\x00" * 100, "no text in UTF-8"),
+        (gzip.compress(LINE.encode(), mtime=0), "no text in UTF-8"),
+        (f",{LINE}\n0,{ROW}\n".encode(), "index=False"),
+        (f"{LINE},Weight\n{ROW},1\n".encode(), "two have the same name"),
+        (LINE.replace(",", ";").encode(), "It has cylinders;displacement;"),
+        (f'{LINE}\n{ROW}\n"{ROW}'.encode(), "Line: 3"),
+        (f"{LINE}\n{ROW}\n{ROW},7\n".encode(), "Expected Number of Columns: 7 Found: 8"),
+        (f"{LINE}\n{ROW}\n7,8\n{ROW}".encode(), "Expected Number of Columns: 7 Found: 2"),
+        (f"{LINE},name\n{MANY}{ROW},caf\xe9".encode("latin-1"), "Invalid unicode"),
+    ],
+)
+def test_what_is_no_csv_file(content, what, refused):
+    assert what in refused(content)
+
+
+def test_what_is_no_parquet_file(tmp_path, refused):
+    whole = to_parquet(write_csv(tmp_path / "whole.csv", CARS)).read_bytes()
+    for content in (b"", os.urandom(10_000), LINE.encode(), whole[: len(whole) // 2]):
+        assert "could not be read" in refused(content, "in.parquet")
+
+
+def test_paths_that_will_not_do(tmp_path):
+    source = write_csv(tmp_path / "in.csv", CARS)
+    for given, wanted, what in (
+        (source, "out.txt", "has to end in"),
+        (source, "in.csv", "is the input"),
+        (source, "missing/out.csv", "no folder"),
+        (tmp_path / "missing.csv", "out.csv", r"missing\.csv"),
+        (tmp_path, "out.csv", "has to end in"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError), match=what):
+            predict(given, tmp_path / wanted, restart=True)
+    with pytest.raises(ValueError, match="chunk is 0"):
+        predict(source, tmp_path / "out.csv", chunk=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+    assert len(read_csv(source)) == len(CARS)
+
+
+def test_an_output_that_is_there_is_replaced_only_when_told(tmp_path):
+    target = tmp_path / "out.csv"
+    target.write_text("dear to me")
+    (tmp_path / "bad.csv").write_text(f"{LINE}\n{ROW}\n7,8\n")
+    source = write_csv(tmp_path / "in.csv", CARS)
+    with pytest.raises(FileExistsError, match=r"there already: name another file, or .*--restart"):
+        predict(source, target)
+    with pytest.raises(ValueError, match="could not be read"):
+        predict(tmp_path / "bad.csv", target, restart=True)
+    assert target.read_text() == "dear to me"
+    predict(source, target, restart=True)
+    assert len(read_csv(target)) == len(CARS)
+
+
+def test_what_somebody_else_keeps_in_the_folder_of_parts_is_left_alone(tmp_path):
+    other = tmp_path / "out.csv.parts"
+    other.mkdir()
+    (other / "thesis.txt").write_text("all of it")
+    for restart in (False, True):
+        predict(write_csv(tmp_path / "in.csv", CARS), tmp_path / "out.csv", restart=restart)
+        assert [path.read_text() for path in other.iterdir()] == ["all of it"]
+
+
+def test_a_model_that_does_not_fit(tmp_path):
+    source = write_csv(tmp_path / "in.csv", CARS)
+    schema = MODEL.with_name("mpg.schema.json").read_text("utf-8")
+    other = copy_model(tmp_path, schema=schema.replace('"year"', '"age"'))
+    with pytest.raises(ValueError, match="has no column age"):
+        predict_file(source, tmp_path / "out.csv", model=other)
+    other.with_name("mpg.schema.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"mpg\.schema\.json"):
+        predict_file(source, tmp_path / "out.csv", model=other)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_network_whose_answer_is_no_number(tmp_path):
+    """Weights that have become infinite are seen in the rows, not written as a prediction."""
+    with h5py.File(MODEL.with_name("mpg.weights.h5")) as file:
+        bias = file["layers/dense_1/vars/1"][:].astype("<f4")
+    broken = MODEL.read_bytes().replace(bias.tobytes(), np.full_like(bias, np.inf).tobytes())
+    source, target = write_csv(tmp_path / "in.csv", CARS), tmp_path / "out.csv"
+    done = predict_file(source, target, model=copy_model(tmp_path, content=broken))
+    assert done.refused == len(CARS)
+    found = {(row["mpg"], row["error"]) for row in read_csv(target)}
+    assert found == {("", "the network's answer is not a number")}
+
+
+def test_a_chunk_that_is_too_large_for_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MEMORY_MIB", 4)
+    wide = "".join(f", hash(range) AS h{i}" for i in range(100))
+    cells = ", ".join(f"{CARS[0][name]} AS {name}" for name in FEATURES)
+    source = write_parquet(tmp_path / "in.parquet", f"SELECT {cells}{wide} FROM range(20_000)")
+    with pytest.raises(MemoryError, match="choose a smaller chunk"):
+        predict(source, tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
