@@ -208,14 +208,3 @@ def test_each_service_survives_mutated_files(service: Service) -> None:
         sample = random.Random(13).sample(files, SENT)
         read = sum(was_read(send(session, service, data)) for data in sample)
     assert SENT / 20 < read < SENT * 19 / 20
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("service", ["image", "digit"], indirect=True)
-@pytest.mark.parametrize(
-    "name", ["photo.JPG", "photo.png", "photo.pdf", "photo", ".jpg", "../../x.jpg", "фото.jpg"]
-)
-def test_the_name_of_a_file_says_nothing(service: Service, name: str) -> None:
-    with requests.Session() as session:
-        assert send(session, service, bad_images.photo(), name).status_code == 200
-        assert send(session, service, bad_images.HTML, name).status_code == 400
