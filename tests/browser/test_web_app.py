@@ -111,11 +111,6 @@ def test_a_phone_takes_the_photo(visit: Visit, service: Served):
     expect(app.page.get_by_role("heading", name="The network sees")).to_be_in_viewport()
 
 
-@pytest.mark.thorough
-def test_elsewhere_there_is_no_second_file_chooser(app: WebApp):
-    expect(app.page.get_by_text("Take a photo", exact=True)).to_be_hidden()
-
-
 def test_a_photo_comes_by_its_address(visit: Visit, monkeypatch):
     """A stand-in for a host on the internet; all else, the small picture too, is real."""
     monkeypatch.setattr(images, "download", lambda url, **_: CAT.read_bytes())
@@ -158,13 +153,6 @@ def test_eight_photos_are_kept(app: WebApp):
         app.choose(PANDA)
         expect(app.history).to_have_count(min(kept, 8))
     expect(app.history.filter(has_text="Egyptian cat")).to_have_count(0)
-
-
-@pytest.mark.thorough
-def test_the_same_file_can_be_chosen_again(app: WebApp):
-    for times in (1, 2):
-        app.choose(CAT)
-        expect(app.history).to_have_count(times)
 
 
 @pytest.mark.thorough

@@ -42,20 +42,6 @@ def test_a_file_that_only_claims_to_be_a_photo(app: WebApp, tmp_path: Path):
     expect(app.button("Try again")).to_have_count(0)  # it would be refused again
 
 
-def test_a_photo_of_another_format(app: WebApp, tmp_path: Path):
-    path = tmp_path / "drawing.svg"
-    path.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
-    app.drop(path)
-    app.expect_problem("This photo cannot be read", "What came: an SVG drawing", "a JPEG, PNG")
-
-
-def test_a_damaged_photo(app: WebApp, tmp_path: Path):
-    path = tmp_path / "cat.png"
-    path.write_bytes(CAT.read_bytes()[:50_000])
-    app.choose(path)
-    app.expect_problem("This photo cannot be read", "What works")
-
-
 def test_a_photo_too_large_is_not_sent(app: WebApp, tmp_path: Path):
     path = tmp_path / "large.jpg"
     path.write_bytes(b"\xff\xd8\xff" + bytes(12_400_000))

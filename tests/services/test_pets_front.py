@@ -12,7 +12,7 @@ import requests
 from course_utils.environment import data_folder
 from course_utils.inference import shipped_model
 from course_utils.services import pets, pets_front
-from course_utils.services.pets import MAX_BODY
+from course_utils.services.pets import MAX_BODY_BYTES
 from course_utils.serving import Server, launch
 from tests.support.serving import free_port
 
@@ -56,7 +56,7 @@ def test_it_passes_on_what_the_back_end_says(
 
 
 def test_a_body_that_is_too_large_does_not_get_through(front_end: Server) -> None:
-    answer = requests.post(f"{front_end.url}/api/pets", data=bytes(MAX_BODY + 1), timeout=60)
+    answer = requests.post(f"{front_end.url}/api/pets", data=bytes(MAX_BODY_BYTES + 1), timeout=60)
     assert answer.status_code == 413
 
 
@@ -100,7 +100,7 @@ def test_the_page_may_ask_nobody_else(back_end: Server, relay: bool) -> None:
 
 def test_assets_of_the_page_are_there_and_asked_for_anew(front_end: Server) -> None:
     html = requests.get(front_end.url, timeout=60).text
-    folder: Path = pets_front.PAGE
+    folder: Path = pets_front.PAGE_FOLDER
     for asset in (folder / "assets").iterdir():
         assert f'"assets/{asset.name}"' in html
         answer = requests.get(f"{front_end.url}/assets/{asset.name}", timeout=60)

@@ -18,25 +18,20 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from course_utils.services.http import errors, openapi
 from course_utils.services.http.errors import Problem
+from course_utils.services.http.openapi import TEXT, object_schema, operation
 from course_utils.services.http.watch import ALONE, Host, Watch
 
 log = logging.getLogger(__name__)
-STATUS = {
-    "type": "object",
-    "required": ["status"],
-    "properties": {"status": {"type": "string"}},
-    "additionalProperties": False,
-}
-TEXT = {"type": "string"}
+STATUS = object_schema(status=TEXT)
 NOT_READY = {"503": "Not ready: shutting down, or a known sample cannot be predicted"}
 PATHS = {
-    "/healthz": {"get": openapi.operation("Is the process alive?", STATUS)},
-    "/readyz": {"get": openapi.operation("Can it predict?", STATUS, others=NOT_READY)},
-    "/metrics": {"get": openapi.operation("Prometheus metrics", TEXT, ok_type="text/plain")},
-    "/openapi.json": {"get": openapi.operation("This document", {"type": "object"})},
-    "/docs": {"get": openapi.operation("This document for people", TEXT, ok_type="text/html")},
+    "/healthz": {"get": operation("Is the process alive?", STATUS)},
+    "/readyz": {"get": operation("Can it predict?", STATUS, others=NOT_READY)},
+    "/metrics": {"get": operation("Prometheus metrics", TEXT, ok_type="text/plain")},
+    "/openapi.json": {"get": operation("This document", {"type": "object"})},
+    "/docs": {"get": operation("This document for people", TEXT, ok_type="text/html")},
 }
-VERSION = {"/version": {"get": openapi.operation("Which versions serve?", {"type": "object"})}}
+VERSION = {"/version": {"get": operation("Which versions serve?", {"type": "object"})}}
 
 
 def operate(

@@ -3,8 +3,9 @@
 import pytest
 from flask import Flask
 
-from course_utils.services.http import errors, upload
-from course_utils.services.http.body import read_body
+from course_utils.services.http import errors
+from course_utils.services.http.body import FORM as MEDIA_TYPE
+from course_utils.services.http.body import get_file, read_body
 from course_utils.services.http.watch import ALONE, Watch
 
 FORM = "multipart/form-data; boundary=xyz"
@@ -29,8 +30,8 @@ def client():
 
     @app.post("/")
     def take() -> bytes:
-        _, body = read_body({upload.MEDIA_TYPE: 1_000_000})
-        return upload.uploaded_file(body, "image")
+        _, body = read_body({MEDIA_TYPE: 1_000_000})
+        return get_file(body, "image")
 
     return app.test_client()
 
