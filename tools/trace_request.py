@@ -21,7 +21,7 @@ from typing import Any
 
 from course_utils.environment import PACKAGE_FOLDER, data_folder
 
-AROUND = {"services/http/watch.py", "cli/__init__.py", "cli/console.py"}
+AROUND = {"services/http/telemetry.py", "cli/__init__.py", "cli/console.py"}
 
 
 def trace(call: Callable[[], object]) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ import certifi
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
+from course_utils.images.reading import MAX_BYTES
 from course_utils.images.refusals import Refusal
 
 PORTS = {"http": 80, "https": 443}
@@ -49,16 +50,16 @@ class BadURL(Refusal):
     """Nothing could be fetched; says why to a person, and never repeats the URL."""
 
 
-def download(url: str, *, seconds: float = 5, max_bytes: int = 10_000_000) -> bytes:
+def download(url: str, *, seconds: float = 5) -> bytes:
     """Fetch one file over http or https from a public host, on the scheme's usual ports.
 
     Args:
         url: without user name and password, at most ``MAX_URL_LENGTH`` characters.
         seconds: for all of it together: look-up, connection and the last byte.
-        max_bytes: how long the file may be.
 
     Returns:
-        The body of the answer, which says that it is an image (or bytes of no stated kind).
+        The body of an answer which says that it is an image (or bytes of no stated kind), at most
+        ``MAX_BYTES``.
 
     Raises:
         BadURL: the URL is not of this kind, its host is not public or does not answer well.
@@ -73,7 +74,7 @@ def download(url: str, *, seconds: float = 5, max_bytes: int = 10_000_000) -> by
             if parts.scheme == "https":
                 connection = _encrypt(connection, host.rstrip("."), deadline)
             with connection:
-                return _exchange(connection, parts, max_bytes)
+                return _exchange(connection, parts)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _explain(error, time.monotonic() >= deadline, seconds) from None
 
@@ -215,7 +216,7 @@ def _create_tls_context() -> ssl.SSLContext:
     return context
 
 
-def _exchange(connection: socket.socket, parts: Url, max_bytes: int) -> bytes:
+def _exchange(connection: socket.socket, parts: Url) -> bytes:
     """Send the request, and return the body of an answer that is an image."""
     http_connection = http.client.HTTPConnection(parts.netloc or "")
     http_connection.sock = connection
@@ -229,8 +230,8 @@ def _exchange(connection: socket.socket, parts: Url, max_bytes: int) -> bytes:
     with http_connection.getresponse() as response:
         _check_headers(response)
         announced = response.length or 0
-        if announced > max_bytes or len(body := response.read(max_bytes + 1)) > max_bytes:
-            allowed = f"at most {max_bytes:,} bytes"
+        if announced > MAX_BYTES or len(body := response.read(MAX_BYTES + 1)) > MAX_BYTES:
+            allowed = f"at most {MAX_BYTES:,} bytes"
             raise BadURL("The file at the URL is too large.", "more", allowed)
         if response.length:  # of the announced ones, so many bytes did not come
             raise http.client.IncompleteRead(b"", response.length)

@@ -12,11 +12,8 @@ import struct
 from typing import Literal
 
 import numpy as np
-from PIL import (
-    Image,
-    ImageStat,
-    WebPImagePlugin,  # noqa: F401  # registers WebP; else Pillow would load all its plugins for it
-)
+import PIL.WebPImagePlugin  # noqa: F401  # else Pillow loads all of its plugins to find WebP
+from PIL import Image, ImageStat
 
 from course_utils.images.refusals import Refusal
 
@@ -66,7 +63,7 @@ class BadImage(Refusal):
 
 
 class _BoundedFile(io.BytesIO):
-    """A file that ends a decoder's patience: it can be read only so often."""
+    """A file that can be read only so often, so that no header keeps Pillow busy for long."""
 
     reads = 0
 

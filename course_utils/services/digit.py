@@ -23,7 +23,7 @@ from course_utils.services.http.body import UploadLimit, get_file, read_body
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
 from course_utils.services.http.operations import operate
-from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.http.telemetry import ALONE, Host
 
 FIELD = "file"
 MAX_SIDE = 400  # pixels of what is looked at

@@ -4,7 +4,7 @@ from flask import Flask
 
 from course_utils.services.http import openapi
 from course_utils.services.http.operations import operate
-from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.http.telemetry import ALONE, Host
 
 PATHS = {
     "/": {

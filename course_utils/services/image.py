@@ -28,8 +28,8 @@ from course_utils.services.http.body import FORM, UploadLimit, get_file, read_bo
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
 from course_utils.services.http.operations import operate
-from course_utils.services.http.strict_json import parse_only_key
-from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.http.strict_json import parse_object
+from course_utils.services.http.telemetry import ALONE, Host
 
 BODY_LIMITS = pictures.FORM_LIMITS | {"application/json": 64 * 1024}
 TOP_CLASSES = 5  # in an answer
@@ -105,15 +105,16 @@ def read_photo(downloads: Gate) -> tuple[bytes, str]:
     media_type, body = read_body(BODY_LIMITS)
     if media_type == FORM:
         return get_file(body, "image"), "image"
-    url, faults = parse_only_key(body, "url")
-    if not isinstance(url, str) and not any(fault.pointer == "" for fault in faults):
-        received = "nothing" if url is None else describe(url)
+    value, faults = parse_object(body, "url")
+    url = value.get("url")
+    if not isinstance(url, str):
+        received = describe(url) if "url" in value else "nothing"
         faults.append(Fault("/url", "not a text", received, "an http or https address"))
     if faults:
         raise Problem(400, "The body does not name a photo; see errors.", faults)
     with downloads:
         try:
-            return images.download(url, max_bytes=images.MAX_BYTES), "url"
+            return images.download(url), "url"
         except images.BadURL as error:
             fault = pictures.describe_refusal("url", error)
             raise Problem(400, "No photo came from this address; see errors.", [fault]) from None

@@ -27,7 +27,7 @@ from course_utils.services.http.errors import Problem, request_id
 from course_utils.services.http.gate import Gate
 from course_utils.services.http.operations import operate
 from course_utils.services.http.strict_json import parse_json
-from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.http.telemetry import ALONE, Host
 
 MAX_BODY_BYTES = 64 * 1024  # a car takes about 120
 ANSWER = openapi.object_schema(

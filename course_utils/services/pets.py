@@ -24,8 +24,8 @@ from course_utils.services.http.body import UploadLimit, read_body
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
 from course_utils.services.http.operations import operate
-from course_utils.services.http.strict_json import parse_only_key
-from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.http.strict_json import parse_object
+from course_utils.services.http.telemetry import ALONE, Host
 
 LABELS = ("cat", "dog")
 # Four characters for three bytes, a line break in JSON's \r\n after each 76.
@@ -90,16 +90,14 @@ def read_photo() -> bytes:
         Problem: 400 with every fault, or 413.
     """
     _, body = read_body({"*/*": MAX_BODY_BYTES})
-    image, faults = parse_only_key(body, "image")
-    data = b""
-    if not any(fault.pointer == "" for fault in faults):
-        try:
-            data = decode_base64(image)
-        except ValueError as error:
-            received = "nothing" if image is None else describe(image)
-            received = f"{len(image)} characters" if isinstance(image, str) else received
-            fault = Fault("/image", str(error), received, "the bytes of a photo in base64")
-            faults.append(fault)
+    value, faults = parse_object(body, "image")
+    image, data = value.get("image"), b""
+    try:
+        data = decode_base64(image)
+    except ValueError as error:
+        received = describe(image) if "image" in value else "nothing"
+        received = f"{len(image)} characters" if isinstance(image, str) else received
+        faults.append(Fault("/image", str(error), received, "the bytes of a photo in base64"))
     if faults:
         raise Problem(400, "The body does not hold a photo in base64; see errors.", faults)
     return data

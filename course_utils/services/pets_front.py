@@ -17,7 +17,7 @@ from course_utils.services.http import openapi, page
 from course_utils.services.http.body import UploadLimit, read_body
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.operations import operate
-from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.http.telemetry import ALONE, Host
 from course_utils.services.pets import ANSWER, BODY, MAX_BODY_BYTES
 
 PAGE_FOLDER = Path(__file__).with_name("pets_page")

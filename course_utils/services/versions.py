@@ -23,7 +23,7 @@ from typing import Any
 
 from course_utils import registry
 from course_utils.services.catalog import SERVICES
-from course_utils.services.http.watch import ALONE, Host, Metrics, Release
+from course_utils.services.http.telemetry import ALONE, Host, Metrics, Release
 
 POLL_INTERVAL_S = 0.5  # between two looks into the store
 RETRY_INTERVAL_S = 10.0  # until what was refused is tried again: a disk may have been away

@@ -67,15 +67,6 @@ def test_a_photo_is_dropped(app: WebApp):
     assert app.has_photo()
 
 
-@pytest.mark.thorough
-def test_while_a_photo_is_over_the_page_it_says_so(app: WebApp):
-    transfer = app.page.evaluate_handle("new DataTransfer()")
-    app.page.dispatch_event("main", "dragover", {"dataTransfer": transfer})
-    expect(app.page.get_by_text("Let go to classify")).to_be_visible()
-    app.page.dispatch_event("html", "dragleave", {"dataTransfer": transfer})
-    expect(app.page.get_by_text("Let go to classify")).to_have_count(0)
-
-
 def test_a_copied_photo_is_pasted(app: WebApp):
     app.paste_picture(CAT)
     app.expect_best("Egyptian cat")
@@ -87,14 +78,6 @@ def test_a_copied_address_is_pasted(app: WebApp):
     app.paste_text("http://localhost/cat.png")
     app.expect_problem("No photo came from this address")
     assert app.uploads == [f"{app.url}api/image?thumbnail=1"]
-
-
-@pytest.mark.thorough
-def test_an_address_is_pasted_into_its_field_like_any_text(app: WebApp):
-    app.page.get_by_label("A photo’s address").focus()
-    app.paste_text("https://example.org/")
-    expect(app.page.get_by_label("A photo’s address")).to_have_value("https://example.org/")
-    assert app.uploads == []
 
 
 @pytest.mark.thorough

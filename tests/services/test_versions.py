@@ -20,7 +20,7 @@ from werkzeug.test import Client, EnvironBuilder
 from course_utils import registry
 from course_utils.inference import read_examples
 from course_utils.services import versions
-from course_utils.services.http.watch import Host
+from course_utils.services.http.telemetry import Host
 from course_utils.serving import launch
 from tests.support.load import load, outcomes
 from tests.support.serving import CAR, Served, running, wait_until

@@ -13,7 +13,7 @@ from werkzeug.test import Client
 from course_utils import registry
 from course_utils.cli import main
 from course_utils.services import versions
-from course_utils.services.http.watch import Host
+from course_utils.services.http.telemetry import Host
 from course_utils.serving import launch
 from tests.support.serving import CAR, ROOT, free_port, wait_until
 from tests.support.versions import FROM_STORE, ask, state, tamper, version_of
@@ -153,10 +153,9 @@ def test_a_tampered_version_is_no_start(store: Path) -> None:
 
 def test_what_is_not_promoted_is_no_start(store: Path, tmp_path: Path) -> None:
     versions.check("mpg", store)
-    with pytest.raises(ValueError, match="No version of mpg is promoted"):
-        versions.check("mpg", tmp_path / "empty")
-    with pytest.raises(ValueError, match="No version of mpg is promoted"):
-        versions.create_app("mpg", store=tmp_path / "empty")
+    for start in (versions.check, versions.create_app):
+        with pytest.raises(ValueError, match="No version of mpg is promoted"):
+            start("mpg", store=tmp_path / "empty")
 
 
 def test_what_is_not_ready_is_not_served(store: Path) -> None:

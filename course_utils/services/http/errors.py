@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from course_utils.inference import Fault
-from course_utils.services.http.watch import REQUEST_ID
+from course_utils.services.http.telemetry import REQUEST_ID
 
 CONTENT_TYPE = "application/problem+json"
 ABOUT_BLANK = "about:blank"  # RFC 9457: the status says it all

@@ -3,7 +3,7 @@
 ``operate(app, ...)`` adds
 
 - ``/healthz``: the process is alive; ``/readyz``: a known sample is really predicted;
-- ``/metrics`` and the request log (see `watch`);
+- ``/metrics`` and the request log (see `telemetry`);
 - ``/version``, where a service has several (see `versions`);
 - ``/openapi.json`` and ``/docs`` (see `openapi`);
 - problem+json for every error (see `errors`).
@@ -19,7 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from course_utils.services.http import errors, openapi
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.openapi import TEXT, object_schema, operation
-from course_utils.services.http.watch import ALONE, Host, Watch
+from course_utils.services.http.telemetry import ALONE, Host, Telemetry
 
 log = logging.getLogger(__name__)
 STATUS = object_schema(status=TEXT)
@@ -53,8 +53,8 @@ def operate(
     errors.install(app)
     release = host.release
     openapi.install(app, title, paths | PATHS | (VERSION if release else {}))
-    watch = Watch(app, host)
-    app.wsgi_app = watch  # type: ignore[method-assign]  # Flask's documented way
+    telemetry = Telemetry(app, host)
+    app.wsgi_app = telemetry  # type: ignore[method-assign]  # Flask's documented way
 
     def healthz() -> Response:
         return jsonify(status="alive")
@@ -70,7 +70,7 @@ def operate(
         return jsonify(status="ready")
 
     def metrics() -> Response:
-        return Response(watch.metrics.text(), content_type=CONTENT_TYPE_LATEST)
+        return Response(telemetry.metrics.text(), content_type=CONTENT_TYPE_LATEST)
 
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/readyz", view_func=readyz)

@@ -37,23 +37,24 @@ def parse_json(data: bytes) -> tuple[Any, list[Fault]]:
         return _parse_again(data)
 
 
-def parse_only_key(data: bytes, key: str) -> tuple[Any, list[Fault]]:
-    """The value of the only key that the object in a body may have, and every fault so far.
+def parse_object(data: bytes, key: str) -> tuple[dict[str, Any], list[Fault]]:
+    """The object in a body that may have one key only, and every fault so far.
 
     Returns:
-        The value, None where it is missing, which is no fault yet; and the faults.
+        The object, from which the key may be missing, which is no fault yet; and the faults.
 
     Raises:
-        Problem: 400, the bytes are not JSON at all.
+        Problem: 400, the bytes are not JSON, or not an object.
     """
     value, faults = parse_json(data)
     allowed = f'an object with the key "{key}"'
     if not isinstance(value, dict):
-        return None, [*faults, Fault("", "not an object", describe(value), allowed)]
+        fault = Fault("", "not an object", describe(value), allowed)
+        raise Problem(400, f"The body has to be {allowed}.", [fault])
     unknown = [name[:MAX_KEY_LENGTH] for name in value if name != key]
     for name in unknown[:MAX_UNKNOWN_KEYS]:
         faults.append(Fault(pointer(name), "unknown key", "the key", allowed))
-    return value.get(key), faults
+    return value, faults
 
 
 def _parse_again(data: bytes) -> tuple[Any, list[Fault]]:

@@ -11,7 +11,7 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from course_utils.inference import Predictor
-from course_utils.services.http.watch import Host
+from course_utils.services.http.telemetry import Host
 from course_utils.services.mpg import create_app
 from tests.support.serving import CAR, MODEL, Served, serving, wait_until
 from tests.support.wire import JSON_TYPE, exchange, post
