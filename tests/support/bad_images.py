@@ -136,11 +136,9 @@ def gif(*blocks: bytes, width: int = 8, height: int = 8) -> bytes:
     return b"GIF89a" + struct.pack("<HHBBB", width, height, 0, 0, 0) + b"".join(blocks) + b";"
 
 
-def gif_picture(width: int = 8, height: int = 8, left: int = 0) -> bytes:
+def gif_picture(width: int = 8, height: int = 8) -> bytes:
     table = bytes(6)
-    return (
-        b"," + struct.pack("<HHHHB", left, 0, width, height, 0x80) + table + b"\x02\x02\x4c\x01\0"
-    )
+    return b"," + struct.pack("<HHHHB", 0, 0, width, height, 0x80) + table + b"\x02\x02\x4c\x01\0"
 
 
 def gif_with(extension: bytes) -> bytes:
@@ -176,11 +174,10 @@ def bmp(
     height: int,
     bits: int = 24,
     compression: int = 0,
-    colors: int = 0,
     pixels: bytes = b"",
 ) -> bytes:
     header = struct.pack(
-        "<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(pixels), 0, 0, colors, 0
+        "<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(pixels), 0, 0, 0, 0
     )
     palette = bytes(4 * (256 if bits == 8 else 0))
     start = 14 + len(header) + len(palette)

@@ -25,7 +25,6 @@ class Hostile:
 
 GOOD = json.dumps(CAR).encode()
 ALL = tuple(sorted(f"/{name}" for name in CAR))
-FOUR = ("/acceleration", "/displacement", "/horsepower", "/weight")  # take any number
 
 
 def car(**changes: Any) -> bytes:
