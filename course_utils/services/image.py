@@ -106,7 +106,7 @@ def read_photo(downloads: Gate) -> tuple[bytes, str]:
     if media_type == FORM:
         return get_file(body, "image"), "image"
     value, faults = parse_object(body, "url")
-    url = value.get("url")
+    url: Any = value.get("url")
     if not isinstance(url, str):
         received = describe(url) if "url" in value else "nothing"
         faults.append(Fault("/url", "not a text", received, "an http or https address"))
