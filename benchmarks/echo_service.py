@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, jsonify, request
 
-from course_utils.services.http.watch import Host
+from course_utils.services.http.telemetry import Host
 from course_utils.serving.production import run
 
 

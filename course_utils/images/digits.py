@@ -9,16 +9,17 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-SIDE, BOX = 28, 20  # pixels of MNIST's pictures, and of the digit in them
-ROUGH = 32  # pixels a side in which light on dark is told from dark on light
-COARSE = 64  # pixels a side in which the light on the paper is estimated
-REACH = 0.3  # of a picture's longer side: no stroke is as wide
-UNEVEN = 0.02  # from a smooth surface, as a ground without shadows differs
-EMPTY = 0.12  # least contrast of ink, 1 being black on white
-FAINT = 0.7  # of full ink; a stroke reaches more somewhere
-SPECK = 0.08  # of the largest stroke's area; what is smaller is dirt
-SMALL = 0.1  # of the picture's longer side; what is smaller is no digit beside a larger thing
-THINNEST = 0.11  # a stroke's width in parts of the digit's longer side, as a thin one in MNIST
+SIDE_PIXELS = 28  # of MNIST's pictures
+BOX_PIXELS = 20  # of the digit in them
+POLARITY_SIDE_PIXELS = 32  # of the copy in which light on dark is told from dark on light
+GROUND_SIDE_PIXELS = 64  # of the copy in which the light on the paper is estimated
+MAX_STROKE_SHARE = 0.3  # of a picture's longer side: no stroke is as wide
+MAX_GROUND_DEVIATION = 0.02  # of a ground without shadows from a smooth surface
+MIN_CONTRAST = 0.12  # of ink, 1 being black on white
+MIN_PEAK_INK = 0.7  # of full ink; a stroke reaches more somewhere
+MIN_STROKE_AREA_SHARE = 0.08  # of the largest stroke's area; what is smaller is dirt
+MIN_DIGIT_SIDE_SHARE = 0.1  # of the picture's longer side; smaller beside a larger thing is none
+MIN_STROKE_WIDTH_SHARE = 0.11  # of the digit's longer side, as a thin stroke in MNIST
 
 
 class NothingDrawn(ValueError):
@@ -52,18 +53,18 @@ def steps(pixels: np.ndarray) -> dict[str, np.ndarray]:
     Raises:
         NothingDrawn: there is nothing to be seen.
     """
-    done = {"grey": _grey(pixels)}
-    done["inverted"] = _light_on_dark(done["grey"])
-    done["even"] = _evenly_lit(done["inverted"])
-    done["ink"] = _without_specks(_contrasted(done["even"]))
-    done["cropped"] = _cropped(done["ink"])
-    done["thickened"] = _thickened(done["cropped"])
-    done["scaled"] = _scaled(done["thickened"])
-    done["centred"] = _centred(done["scaled"])
+    done = {"grey": _to_grey(pixels)}
+    done["inverted"] = _make_light_on_dark(done["grey"])
+    done["even"] = _even_out_light(done["inverted"])
+    done["ink"] = _remove_specks(_stretch_contrast(done["even"]))
+    done["cropped"] = _crop(done["ink"])
+    done["thickened"] = _thicken(done["cropped"])
+    done["scaled"] = _scale(done["thickened"])
+    done["centred"] = _centre(done["scaled"])
     return done
 
 
-def _grey(pixels: np.ndarray) -> np.ndarray:
+def _to_grey(pixels: np.ndarray) -> np.ndarray:
     """Luminance (ITU-R BT.601), or a single channel where only that one shows the digit."""
     colours = pixels.astype(np.float32) / 255
     luminance = colours @ np.array([0.299, 0.587, 0.114], np.float32)
@@ -73,34 +74,34 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
     return colours[:, :, spreads.argmax()]  # blue on black, say
 
 
-def _light_on_dark(grey: np.ndarray) -> np.ndarray:
+def _make_light_on_dark(grey: np.ndarray) -> np.ndarray:
     """Ink is the minority: it differs from the median of what is around, to one side.
 
     Cubed, the little differences that light and shadow make count for nothing.
     """
-    small = _resized(grey, ROUGH)
-    window = ROUGH // 2 + 1
+    small = _resize(grey, POLARITY_SIDE_PIXELS)
+    window = POLARITY_SIDE_PIXELS // 2 + 1
     # Beyond the margin its own pixels go on: ground, even where a digit fills the picture.
     around = ndimage.median_filter(small, size=(window, window), mode="nearest")
     return 1 - grey if ((small - around) ** 3).sum() < 0 else grey
 
 
-def _evenly_lit(grey: np.ndarray) -> np.ndarray:
+def _even_out_light(grey: np.ndarray) -> np.ndarray:
     """How much lighter each pixel is than the ground around it, 1 being white.
 
     First a smooth surface is taken for the ground, then what remains of it, shadows say, when
     everything narrower than a broad window is taken away (a morphological opening).
     """
     grey = ndimage.gaussian_filter(grey, max(grey.shape) / 500)  # a large photo's noise
-    for ground_of in (_surface, _opening):
-        ground = Image.fromarray(ground_of(_resized(grey, COARSE)).astype(np.float32))
+    for ground_of in (_fit_surface, _open_broadly):
+        ground = Image.fromarray(ground_of(_resize(grey, GROUND_SIDE_PIXELS)).astype(np.float32))
         ground = ground.resize(grey.shape[::-1], Image.Resampling.BILINEAR)
         # In a shadow there is less contrast, too.
         grey = (grey - ground) / np.maximum(1 - np.asarray(ground), 0.2)
     return np.clip(grey, 0, 1)
 
 
-def _surface(picture: np.ndarray) -> np.ndarray:
+def _fit_surface(picture: np.ndarray) -> np.ndarray:
     """The quadratic surface that is most of a picture's ground, flat where there is none.
 
     By least squares, trimmed: each time without what stands out as light.
@@ -116,34 +117,35 @@ def _surface(picture: np.ndarray) -> np.ndarray:
         difference = values - surface
         typical = np.median(abs(difference[keep]))
         keep = difference <= 2 * typical + 0.01
-    if typical > UNEVEN or keep.mean() < 0.6:  # a shadow's edge, or a digit that fills it all
+    # A shadow's edge, or a digit that fills it all.
+    if typical > MAX_GROUND_DEVIATION or keep.mean() < 0.6:
         surface = np.zeros_like(values)
     return surface.reshape(height, width)
 
 
-def _opening(picture: np.ndarray) -> np.ndarray:
-    window = int(REACH * max(picture.shape)) | 1
+def _open_broadly(picture: np.ndarray) -> np.ndarray:
+    window = int(MAX_STROKE_SHARE * max(picture.shape)) | 1
     # Beyond the margin its own pixels go on, so that light which grows towards it is ground.
     padded = np.pad(picture, window, mode="edge")
     opened = ndimage.grey_opening(padded, size=(window, window))
     return np.asarray(opened[window:-window, window:-window])
 
 
-def _contrasted(even: np.ndarray) -> np.ndarray:
+def _stretch_contrast(even: np.ndarray) -> np.ndarray:
     """Ink 1, paper 0, and what is between only at the edges."""
-    threshold = _otsu(even)
+    threshold = _find_threshold(even)
     inked = even > threshold
     if not inked.any() or inked.all():
         raise NothingDrawn("nothing is drawn: the picture is of one colour")
     full, paper = np.median(even[inked]), even[~inked][::4]  # some of it are enough
     middle = np.median(paper)
     noise = middle + 4 * np.median(abs(paper - middle))
-    if full - noise < EMPTY:
+    if full - noise < MIN_CONTRAST:
         raise NothingDrawn("nothing is drawn: no part stands out from its surroundings")
     return np.clip((even - noise) / (full - noise), 0, 1).astype(np.float32)
 
 
-def _otsu(values: np.ndarray) -> float:
+def _find_threshold(values: np.ndarray) -> float:
     """The threshold with the largest variance between the two sides (Otsu 1979)."""
     counts, edges = np.histogram(values, 256, (0, 1))
     centres = (edges[:-1] + edges[1:]) / 2
@@ -156,11 +158,11 @@ def _otsu(values: np.ndarray) -> float:
     return float(edges[1:][between.argmax()])
 
 
-def _without_specks(ink: np.ndarray) -> np.ndarray:
+def _remove_specks(ink: np.ndarray) -> np.ndarray:
     """Only the strokes: no dirt, and nothing cut by the margin where something whole is there."""
     labels, _ = ndimage.label(ink > 0.25, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())
-    full = np.bincount(labels[ink >= FAINT], minlength=len(sizes))
+    full = np.bincount(labels[ink >= MIN_PEAK_INK], minlength=len(sizes))
     sizes[full == 0] = 0  # what a shadow leaves
     sizes[0] = 0
     margin = [labels[0], labels[-1], labels[:, 0], labels[:, -1]]
@@ -170,25 +172,25 @@ def _without_specks(ink: np.ndarray) -> np.ndarray:
     if whole.any():
         rows, columns = boxes[whole.argmax() - 1]
         longer = max(rows.stop - rows.start, columns.stop - columns.start)
-        if longer >= SMALL * max(ink.shape):
+        if longer >= MIN_DIGIT_SIDE_SHARE * max(ink.shape):
             sizes = whole
-    kept = sizes >= max(1, SPECK * sizes.max())
+    kept = sizes >= max(1, MIN_STROKE_AREA_SHARE * sizes.max())
     # Their soft edges are below the threshold, so a pixel around them stays, too.
     return ink * ndimage.maximum_filter(kept[labels].astype(np.float32), 3)
 
 
-def _cropped(ink: np.ndarray) -> np.ndarray:
+def _crop(ink: np.ndarray) -> np.ndarray:
     rows, columns = (np.flatnonzero((ink > 0.1).any(axis=axis)) for axis in (1, 0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _thickened(digit: np.ndarray) -> np.ndarray:
+def _thicken(digit: np.ndarray) -> np.ndarray:
     """Lines of a fine pen would be a grey breath once the digit is 20 pixels high."""
     side, mask = max(digit.shape), digit > 0.5
     edge = mask & ~ndimage.binary_erosion(mask)
     width = 2 * mask.sum() / max(1, edge.sum())  # a line has two edges
-    missing = (THINNEST * side - width) / 2
-    if side <= 2 * BOX or missing <= 0:
+    missing = (MIN_STROKE_WIDTH_SHARE * side - width) / 2
+    if side <= 2 * BOX_PIXELS or missing <= 0:
         return digit
     room = int(np.ceil(missing))
     padded = np.pad(digit, room)
@@ -196,24 +198,24 @@ def _thickened(digit: np.ndarray) -> np.ndarray:
     return np.maximum(padded, np.clip(missing + 0.5 - distance, 0, 1)).astype(np.float32)
 
 
-def _scaled(digit: np.ndarray) -> np.ndarray:
-    small = np.clip(_resized(digit, BOX, enlarge=True), 0, 1)
+def _scale(digit: np.ndarray) -> np.ndarray:
+    small = np.clip(_resize(digit, BOX_PIXELS, enlarge=True), 0, 1)
     return small / small.max()
 
 
-def _centred(digit: np.ndarray) -> np.ndarray:
-    picture = np.zeros((SIDE, SIDE), np.float32)
+def _centre(digit: np.ndarray) -> np.ndarray:
+    picture = np.zeros((SIDE_PIXELS, SIDE_PIXELS), np.float32)
     height, width = digit.shape
     middle = ndimage.center_of_mass(digit)
     top, left = (
-        int(np.clip(round(SIDE / 2 - at), 0, SIDE - length))
+        int(np.clip(round(SIDE_PIXELS / 2 - at), 0, SIDE_PIXELS - length))
         for at, length in zip(middle, (height, width), strict=True)
     )
     picture[top : top + height, left : left + width] = digit
     return picture
 
 
-def _resized(picture: np.ndarray, longer: int, *, enlarge: bool = False) -> np.ndarray:
+def _resize(picture: np.ndarray, longer: int, *, enlarge: bool = False) -> np.ndarray:
     """With a longer side of that many pixels; smaller ones stay unless to be enlarged."""
     factor = longer / max(picture.shape)
     if factor >= 1 and not enlarge:

@@ -1,29 +1,39 @@
-"""Untrusted bytes or a URL → an RGB array, safely.
+"""Untrusted bytes → an RGB array, or a refusal that says why.
 
-`read_image` takes what a stranger uploads, `fetch_image` what a stranger's URL leads to. What is
-no good photo is refused with a message for a person, before it can cost much time or memory.
+Pillow decodes, and its own limits hold. Three things it leaves to its caller: how many pixels are
+too many; what surrounds the pixels of JPEG and PNG files, which can keep it busy for minutes and
+is therefore taken out before it looks (comments, profiles, texts, previews); and how often a
+progressive JPEG may pass over the whole picture. (JPEG: ITU-T T.81; PNG: W3C, third edition.)
 """
 
 import io
+import re
+import struct
 from typing import Literal
 
 import numpy as np
+import PIL.WebPImagePlugin  # noqa: F401  # else Pillow loads all of its plugins to find WebP
 from PIL import Image, ImageStat
 
-from course_utils.images.downloads import BadURL, download
-from course_utils.images.formats import (
-    FORMATS,
-    MAX_BYTES,
-    MAX_PIXELS,
-    BadImage,
-    ImageFile,
-    damaged,
-    examine,
-    truncated,
-)
+from course_utils.images.refusals import Refusal
 
-__all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "BadImage", "BadURL", "fetch_image", "read_image"]
+#: formats that are read
+FORMATS = ("JPEG", "PNG", "WebP", "GIF", "BMP")
+MAX_BYTES = 10_000_000
+MAX_PIXELS = 25_000_000
+MAX_SIDE_PIXELS = 65_535  # resizing a picture of one long line costs memory out of proportion
+MAX_SCANS = 20  # of a JPEG; encoders write about 10, a bomb thousands
+MAX_PARTS = 20_000  # segments of a JPEG, chunks of a PNG
+MAX_READS = 100_000  # by Pillow from a file; it reads a GIF byte by byte until a picture comes
 
+Background = Literal["white", "contrast"]
+
+_START = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|BM", re.DOTALL)
+# Marker, but neither padding (0xFF) nor an escaped 0xFF of the picture (0xFF 0x00).
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
+_APP1, _APP14, _APP15, _COM, _SOS = 0xE1, 0xEE, 0xEF, 0xFE, 0xDA
+_PNG_KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -33,9 +43,35 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# What people send by mistake, by the bytes it starts with.
+_OTHER_KINDS = (
+    (rb"$", "an empty file"),
+    (rb"....ftyp(hei|hev|mif|msf)", "a HEIC photo, as iPhones take them"),
+    (rb"....ftypavi[fs]", "an AVIF image"),
+    (rb"....ftyp", "a video"),
+    (rb"II\*\0|MM\0\*", "a TIFF image"),
+    (rb"%PDF", "a PDF document"),
+    (rb"PK\x03\x04", "a ZIP archive"),
+    (rb"(\xef\xbb\xbf)?\s*(<[^\0]*)?<svg", "an SVG drawing"),
+    (rb"(\xef\xbb\xbf)?\s*<", "a page of HTML or XML"),
+    (rb"", "a file of another kind"),
+)
 
 
-Background = Literal["white", "contrast"]
+class BadImage(Refusal):
+    """The bytes are not an image that is read here; says why to a person, never what they are."""
+
+
+class _BoundedFile(io.BytesIO):
+    """A file that can be read only so often, so that no header keeps Pillow busy for long."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        if self.reads > MAX_READS:
+            raise _damaged("an image in too many parts")
+        return super().read(size)
 
 
 def read_image(
@@ -68,84 +104,176 @@ def read_image(
     Raises:
         BadImage: this is not such a file, or it is too large, truncated or damaged.
     """
-    file = examine(data, max_pixels)
-    if longest:
-        size = _shrunk(file, longest)
+    if len(data) > MAX_BYTES:
+        received, allowed = f"{len(data):,} bytes", f"at most {MAX_BYTES:,} bytes"
+        raise BadImage("The file is too large.", received, allowed)
+    if not _START.match(data):
+        detail = "This is not an image of a kind that is read here."
+        raise BadImage(detail, _name_kind(data), "a JPEG, PNG, WebP, GIF or BMP image")
     try:
-        with Image.open(io.BytesIO(file.content), formats=[file.format]) as image:
-            if image.size != (file.width, file.height):
-                raise damaged()
-            return np.array(_upright_rgb(image, file, size, background))
+        content, exif = _strip_metadata(data)
+        with Image.open(_BoundedFile(content), formats=FORMATS) as image:
+            _check_cost(image, max_pixels)
+            orientation = _read_orientation(exif or image.info.get("exif", b""))
+            return np.array(_to_upright_rgb(image, orientation, size, longest, background))
     except BadImage:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels("far more", max_pixels) from error
     except Exception as error:  # of a damaged file decoders raise whatever it makes them
-        if "truncated" in str(error):
-            raise truncated() from error
-        raise damaged() from error
+        if "truncated" in str(error) or isinstance(error, struct.error):
+            raise _truncated() from error
+        raise _damaged() from error
 
 
-def fetch_image(
-    url: str,
-    *,
-    seconds: float = 5,
-    max_pixels: int = MAX_PIXELS,
-    size: tuple[int, int] | None = None,
-) -> np.ndarray:
-    """Fetch a photo from the public internet and decode it, as `read_image` does.
+def _name_kind(data: bytes) -> str:
+    return next(name for start, name in _OTHER_KINDS if re.match(start, data[:1000], re.DOTALL))
 
-    Args:
-        url: http or https; `downloads.download` says what is refused.
-        seconds: the time that fetching may take in all.
-        max_pixels: as in `read_image`.
-        size: as in `read_image`.
 
-    Returns:
-        uint8 array of shape ``(height, width, 3)``.
+def _damaged(received: str = "an image whose inside is damaged") -> BadImage:
+    allowed = "an undamaged file; open it and save it anew"
+    return BadImage("The image cannot be decoded.", received, allowed)
 
-    Raises:
-        BadURL: the URL may not be used, or nothing good came from there.
-        BadImage: what came is not an image that is read here.
+
+def _truncated() -> BadImage:
+    detail = "The image is truncated: the file ends before the picture does."
+    return BadImage(detail, "a part of an image", "the whole file; send it again")
+
+
+def _too_many_pixels(received: str, max_pixels: int) -> BadImage:
+    allowed = f"at most {max_pixels / 1e6:g} million pixels, and {MAX_SIDE_PIXELS:,} a side"
+    return BadImage("The image has too many pixels.", received, f"{allowed}; make it smaller")
+
+
+def _check_cost(image: Image.Image, max_pixels: int) -> None:
+    """Refuse what would cost too much, after the header and before anything is decoded."""
+    width, height = image.size
+    if width * height > max_pixels or max(image.size) > MAX_SIDE_PIXELS:
+        raise _too_many_pixels(f"{width:,} × {height:,} pixels", max_pixels)
+    if image.format == "BMP" and image.info["compression"] in (1, 2):
+        # Run lengths, which Pillow expands in Python, one by one.
+        raise _damaged("a compressed BMP, which is not read here")
+
+
+def _strip_metadata(data: bytes) -> tuple[bytes, bytes]:
+    """The file without what decoding does not need, and its EXIF block if that was taken out."""
+    if data.startswith(b"\xff\xd8"):
+        return _strip_jpeg(data)
+    if data.startswith(b"\x89PNG"):
+        return _strip_png(data)
+    if data.startswith(b"RIFF") and 8 + struct.unpack_from("<I", data, 4)[0] > len(data):
+        raise _truncated()  # Pillow would only say that it cannot be decoded
+    return data, b""
+
+
+def _strip_jpeg(data: bytes) -> tuple[bytes, bytes]:
+    view = memoryview(data)
+    kept, at, exif = [view[:2]], 2, b""
+    for _ in range(MAX_PARTS):
+        marker = _MARKER.search(data, at)
+        if marker is None:
+            raise _truncated()
+        at, kind = marker.start(), data[marker.start() + 1]
+        if kind == _SOS:
+            kept.append(view[at : _find_end_of_scans(data, at)])
+            return b"".join(kept), exif
+        end = at + 2 + struct.unpack_from(">H", data, at + 2)[0]
+        if kind == _APP1 and data.startswith(b"Exif\0\0", at + 4):
+            exif = data[at + 4 : end]
+        elif (not _APP1 <= kind <= _APP15 and kind != _COM) or kind == _APP14:
+            kept.append(view[at:end])
+        at = end
+    raise _damaged(f"an image in more than {MAX_PARTS:,} segments")
+
+
+def _find_end_of_scans(data: bytes, start: int) -> int:
+    """Where the picture ends; what phones append (a second photo, a video) is left out."""
+    end = data.find(b"\xff\xd9", start)
+    if end < 0:
+        raise _truncated()
+    scans = data.count(b"\xff\xda", start, end)  # cannot stand inside a scan: 0xFF is escaped
+    if scans > MAX_SCANS:
+        allowed = f"at most {MAX_SCANS}; save it anew, not as progressive"
+        raise BadImage("The JPEG is made of too many scans.", f"{scans:,} scans", allowed)
+    return end + 2
+
+
+def _strip_png(data: bytes) -> tuple[bytes, bytes]:
+    view = memoryview(data)
+    kept, at, exif = [view[:8]], 8, b""
+    for _ in range(MAX_PARTS):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if end > len(data):
+            raise _truncated()
+        if kind in _PNG_KEPT:
+            kept.append(view[at:end])
+        elif kind == b"eXIf":
+            exif = data[at + 8 : end - 4]
+        if kind == b"IEND":
+            return b"".join(kept), exif
+        at = end
+    raise _damaged(f"an image in more than {MAX_PARTS:,} chunks")
+
+
+def _read_orientation(exif: bytes) -> int:
+    """The tag Orientation of an EXIF block (CIPA DC-008, 4.6.5); 1 where it says nothing usable.
+
+    Read here, since Pillow's reader warns about each oddity of a block, and warnings cannot be
+    caught for one thread alone.
     """
-    data = download(url, seconds=seconds, max_bytes=MAX_BYTES)
-    return read_image(data, max_pixels=max_pixels, size=size)
+    tiff = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2], "")
+    try:
+        start = struct.unpack_from(f"{order}I", tiff, 4)[0]
+        count = struct.unpack_from(f"{order}H", tiff, start)[0] if order else 0
+        for entry in range(count):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, start + 2 + 12 * entry)
+            if tag == _ORIENTATION_TAG:
+                return value if kind == 3 and 1 <= value <= 8 else 1
+    except struct.error:  # damaged: the picture may be good all the same
+        pass
+    return 1
 
 
-def _shrunk(file: ImageFile, longest: int) -> tuple[int, int]:
-    """The size of the upright picture once no side is longer than that."""
-    upright = (file.height, file.width) if file.orientation >= 5 else (file.width, file.height)
-    shrunk = min(1, longest / max(upright))
-    return max(1, round(upright[0] * shrunk)), max(1, round(upright[1] * shrunk))
-
-
-def _upright_rgb(
-    image: Image.Image, file: ImageFile, size: tuple[int, int] | None, background: Background
+def _to_upright_rgb(
+    image: Image.Image,
+    orientation: int,
+    size: tuple[int, int] | None,
+    longest: int | None,
+    background: Background,
 ) -> Image.Image:
-    # Turned last, when the picture is small: so the size wanted is turned for now.
-    wanted = size[::-1] if size and file.orientation >= 5 else size
+    if longest:
+        factor = min(1, longest / max(image.size))
+        width, height = (max(1, round(side * factor)) for side in image.size)
+        wanted: tuple[int, int] | None = (width, height)
+    else:
+        # Turned last, when the picture is small: so the size wanted is turned for now.
+        wanted = size[::-1] if size and orientation >= 5 else size
     if wanted:
         # A JPEG more than eight times as large is decoded at 1/2, 1/4 or 1/8: what resizing makes
         # of four pixels a side or more hardly differs.
         image.draft(None, (4 * wanted[0], 4 * wanted[1]))
-    image = _rgb(image, background)
+    image = _to_rgb(image, background)
     if wanted:
         image = image.resize(wanted, Image.Resampling.BILINEAR)
-    turn = _UPRIGHT.get(file.orientation)
+    turn = _UPRIGHT.get(orientation)
     return image.transpose(turn) if turn is not None else image
 
 
-def _rgb(image: Image.Image, background: Background) -> Image.Image:
+def _to_rgb(image: Image.Image, background: Background) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if not image.has_transparency_data:
         return image.convert("RGB")
     image = image.convert("RGBA")
-    ground = "black" if background == "contrast" and _is_light_lines(image) else "white"
+    ground = "black" if background == "contrast" and _shows_light_lines(image) else "white"
     opaque = Image.new("RGB", image.size, ground)
     opaque.paste(image, mask=image)
     return opaque
 
 
-def _is_light_lines(image: Image.Image) -> bool:
+def _shows_light_lines(image: Image.Image) -> bool:
     """Whether an RGBA picture is mostly transparent, and what is drawn on it light."""
     alpha = image.getchannel("A")
     drawn = alpha.point(lambda value: 255 * (value >= 128))

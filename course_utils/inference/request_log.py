@@ -2,7 +2,7 @@
 
 `Recorder` writes each accepted example, with its time and its prediction, as one line of JSON
 into a folder of bounded size; `read_examples` reads the newest of them as a table. The request
-log (see `watch`) tells how a service fares, this one tells what it is asked.
+log (see `telemetry`) tells how a service fares, this one tells what it is asked.
 
 What people send is theirs: recording is off unless asked for, the files are readable by their
 owner only (where the platform knows owners), the oldest go first, and nothing but the features,

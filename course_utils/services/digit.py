@@ -8,38 +8,26 @@ Whatever was sent, a photo of ink on paper or a drawing, is brought to MNIST's f
 Pages on another origin may call it as `cors` allows.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from flask import Flask, Response, jsonify
 
-from course_utils import images
 from course_utils.images import digits
 from course_utils.inference import Fault, Predictor, find_model
 from course_utils.services import pictures
-from course_utils.services.catalog import SERVICES
-from course_utils.services.http import openapi, upload
-from course_utils.services.http.body import read_body
+from course_utils.services.http import cors, openapi, page
+from course_utils.services.http.body import UploadLimit, get_file, read_body
 from course_utils.services.http.errors import Problem
-from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.http.gate import Gate
+from course_utils.services.http.operations import operate
+from course_utils.services.http.telemetry import ALONE, Host
 
 FIELD = "file"
-LIMITS = {upload.MEDIA_TYPE: images.MAX_BYTES + upload.FORM_OVERHEAD}
-LONGEST = 400  # pixels a side of what is looked at
-PAGE = Path(__file__).parent / "digit_page"
-
-DIGIT = {"type": "string", "enum": [str(digit) for digit in range(10)]}
-PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
-ANSWER = {
-    "type": "object",
-    "required": ["digit", "probabilities"],
-    "properties": {
-        "digit": DIGIT,
-        "probabilities": {"type": "array", "items": PROBABILITY, "minItems": 10, "maxItems": 10},
-    },
-    "additionalProperties": False,
-}
+MAX_SIDE = 400  # pixels of what is looked at
+PAGE_FOLDER = Path(__file__).with_name("digit_page")
 
 
 def create_app(
@@ -69,34 +57,31 @@ def create_app(
         raise ValueError(f"the digit service needs a model of 28 × 28, not {network.input_shape}")
     if network.output_shape != (10,):
         raise ValueError(f"the digit service needs ten classes, not {network.output_shape}")
-    app, within_bounds = pictures.create_app(
-        SERVICES["digit"],
-        network,
-        PATHS,
-        slots=slots,
-        host=host,
-        page_folder=PAGE,
-        cross_origin=True,
-    )
+    uploads, gate = UploadLimit(), Gate(slots=slots, max_wait_s=pictures.MAX_WAIT_S)
+    app = Flask(__name__, static_folder=None)
 
-    def read() -> bytes:
-        _, body = read_body(LIMITS)
-        return upload.uploaded_file(body, FIELD)
-
-    def answer() -> np.ndarray:
-        return within_bounds(read, lambda data: classify(network, read_digit(data)))
+    def classify_upload() -> np.ndarray:
+        with uploads:
+            _, body = read_body(pictures.FORM_LIMITS)
+            data = get_file(body, FIELD)
+            with gate:
+                return classify(network, read_digit(data))
 
     def digit() -> Response:
-        return jsonify(str(answer().argmax()))
+        return jsonify(str(classify_upload().argmax()))
 
     def with_probabilities() -> Response:
-        found = answer()
+        found = classify_upload()
         shares = [round(float(share), 6) for share in found]
         return jsonify(digit=str(found.argmax()), probabilities=shares)
 
     for path in ("/upload", "/uploads"):
         app.add_url_rule(path, view_func=digit, methods=["POST"])
     app.add_url_rule("/api/digit", view_func=with_probabilities, methods=["POST"])
+    page.install(app, PAGE_FOLDER, built=False)
+    check = partial(pictures.check, network)
+    operate(app, title="Digits", paths=PATHS, check=check, host=host)
+    cors.allow(app)
     return app
 
 
@@ -106,7 +91,7 @@ def classify(network: Predictor, picture: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: what the network answers are no probabilities.
     """
-    answer = pictures.probabilities(network, picture.reshape(network.input_shape))
+    answer = pictures.predict_probabilities(network, picture.reshape(network.input_shape))
     return np.clip(answer, 0, 1)
 
 
@@ -116,7 +101,7 @@ def read_digit(data: bytes) -> np.ndarray:
     Raises:
         Problem: 400; no picture, or an empty one.
     """
-    pixels = pictures.decoded(data, FIELD, longest=LONGEST, background="contrast")
+    pixels = pictures.decode_picture(data, FIELD, longest=MAX_SIDE, background="contrast")
     try:
         return digits.to_mnist(pixels)
     except digits.NothingDrawn as error:
@@ -126,12 +111,13 @@ def read_digit(data: bytes) -> np.ndarray:
         raise Problem(400, "No digit can be seen in this picture.", [fault]) from None
 
 
-_BODY = {"required": True, "content": upload.form_of(FIELD)}
+DIGIT = {"type": "string", "enum": [str(digit) for digit in range(10)]}
+TEN = {"type": "array", "items": openapi.PROBABILITY, "minItems": 10, "maxItems": 10}
+ANSWER = openapi.object_schema(digit=DIGIT, probabilities=TEN)
+BODY = openapi.form_body(FIELD)
 PATHS: dict[str, Any] = {
-    "/upload": {"post": openapi.operation("Read a digit", DIGIT, body=_BODY)},
-    "/uploads": {"post": openapi.operation("The same", DIGIT, body=_BODY)},
-    "/api/digit": {
-        "post": openapi.operation("Read a digit: all that is known", ANSWER, body=_BODY)
-    },
-    "/": {"get": openapi.operation("The page", {"type": "string"}, ok_type="text/html")},
+    "/upload": {"post": openapi.operation("Read a digit", DIGIT, body=BODY)},
+    "/uploads": {"post": openapi.operation("The same", DIGIT, body=BODY)},
+    "/api/digit": {"post": openapi.operation("Read a digit: all that is known", ANSWER, body=BODY)},
+    "/": openapi.PAGE,
 }

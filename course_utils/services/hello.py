@@ -2,10 +2,9 @@
 
 from flask import Flask
 
-from course_utils.services.catalog import SERVICES
 from course_utils.services.http import openapi
 from course_utils.services.http.operations import operate
-from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.http.telemetry import ALONE, Host
 
 PATHS = {
     "/": {
@@ -22,5 +21,5 @@ def create_app(*, host: Host = ALONE) -> Flask:
     def hello() -> str:
         return "Hello World!"
 
-    operate(app, title=SERVICES["hello"].title, paths=PATHS, check=lambda: None, host=host)
+    operate(app, title="Hello", paths=PATHS, check=lambda: None, host=host)
     return app

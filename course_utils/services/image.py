@@ -11,6 +11,7 @@ the names of its classes as a JSON list beside it, in ``NAME.labels.json``.
 
 import base64
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,45 +23,18 @@ from course_utils import images
 from course_utils.environment import PACKAGE_FOLDER
 from course_utils.inference import Fault, Predictor, describe, pointer
 from course_utils.services import pictures
-from course_utils.services.catalog import SERVICES
-from course_utils.services.http import openapi, upload
-from course_utils.services.http.body import parse_json, read_body
+from course_utils.services.http import openapi, page
+from course_utils.services.http.body import FORM, UploadLimit, get_file, read_body
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
-from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.http.operations import operate
+from course_utils.services.http.strict_json import parse_object
+from course_utils.services.http.telemetry import ALONE, Host
 
-LIMITS = {upload.MEDIA_TYPE: images.MAX_BYTES + upload.FORM_OVERHEAD, "application/json": 64 * 1024}
-SHOWN = 5  # classes in an answer
-THUMBNAIL = 320  # pixels a side, at most
-DOWNLOADS = 8  # at a time; each waits for another host, up to five seconds
-
-NUMBER = {"type": "number", "minimum": 0, "maximum": 1}
-CLASS = {
-    "type": "object",
-    "required": ["name", "prob"],
-    "properties": {"name": {"type": "string"}, "prob": NUMBER},
-    "additionalProperties": False,
-}
-ANSWER = {
-    "type": "object",
-    "required": ["pred"],
-    "properties": {
-        "pred": {"type": "array", "items": CLASS, "minItems": 1, "maxItems": SHOWN},
-        "thumbnail": {"type": "string", "description": "a JPEG as data: URL, if asked for"},
-    },
-    "additionalProperties": False,
-}
-MODEL = {
-    "type": "object",
-    "required": ["name", "classes", "max_bytes", "formats"],
-    "properties": {
-        "name": {"type": "string"},
-        "classes": {"type": "integer", "minimum": 1},
-        "max_bytes": {"type": "integer"},
-        "formats": {"type": "array", "items": {"type": "string"}},
-    },
-    "additionalProperties": False,
-}
+BODY_LIMITS = pictures.FORM_LIMITS | {"application/json": 64 * 1024}
+TOP_CLASSES = 5  # in an answer
+MAX_THUMBNAIL_SIDE = 320  # pixels
+MAX_DOWNLOADS = 8  # at a time; each waits for another host, up to five seconds
 
 
 def create_app(
@@ -85,33 +59,29 @@ def create_app(
     """
     path, network, labels = pictures.load_classifier("image", model, predictor)
     height, width, _ = network.input_shape
-    downloads = Gate(slots=DOWNLOADS, queue=0)
-    app, within_bounds = pictures.create_app(
-        SERVICES["image"],
-        network,
-        PATHS,
-        slots=slots,
-        host=host,
-        page_folder=PACKAGE_FOLDER / "webapp" / "dist",
-        built=True,
-    )
-
-    def read() -> tuple[bytes, str, bool]:
-        return *read_photo(downloads), _flag("thumbnail")
-
-    def classify(received: tuple[bytes, str, bool]) -> dict[str, Any]:
-        data, field, wants_thumbnail = received
-        pixels = pictures.decoded(data, field, (width, height))
-        answer: dict[str, Any] = {"pred": top(pictures.probabilities(network, pixels), labels)}
-        return answer | {"thumbnail": _thumbnail(data)} if wants_thumbnail else answer
+    uploads, downloads = UploadLimit(), Gate(slots=MAX_DOWNLOADS, queue=0)
+    gate = Gate(slots=slots, max_wait_s=pictures.MAX_WAIT_S)
+    app = Flask(__name__, static_folder=None)
 
     @app.post("/api/image")
     def image() -> Response:
-        return jsonify(within_bounds(read, classify))
+        with uploads:
+            data, field = read_photo(downloads)
+            wants_thumbnail = _read_flag("thumbnail")
+            with gate:
+                pixels = pictures.decode_picture(data, field, size=(width, height))
+                shares = pictures.predict_probabilities(network, pixels)
+                answer: dict[str, Any] = {"pred": top(shares, labels)}
+                if wants_thumbnail:
+                    answer["thumbnail"] = _make_thumbnail(data)
+        return jsonify(answer)
 
     about = {"name": path.stem, "classes": len(labels), "max_bytes": images.MAX_BYTES}
     about["formats"] = list(images.FORMATS)
     app.add_url_rule("/api/model", "about", lambda: jsonify(about))
+    page.install(app, PACKAGE_FOLDER / "webapp" / "dist")
+    check = partial(pictures.check, network)
+    operate(app, title="Image classification", paths=PATHS, check=check, host=host)
     return app
 
 
@@ -122,7 +92,7 @@ def top(probabilities: np.ndarray, labels: list[str]) -> list[dict[str, Any]]:
         probabilities: shape ``(classes,)``.
         labels: their names.
     """
-    order = np.argsort(-probabilities, kind="stable")[:SHOWN]
+    order = np.argsort(-probabilities, kind="stable")[:TOP_CLASSES]
     return [{"name": labels[i], "prob": round(float(probabilities[i]), 6)} for i in order]
 
 
@@ -132,19 +102,25 @@ def read_photo(downloads: Gate) -> tuple[bytes, str]:
     Raises:
         Problem: 400 with every fault, 413, 415, or 503 where too many downloads are under way.
     """
-    media_type, body = read_body(LIMITS)
-    if media_type == upload.MEDIA_TYPE:
-        return upload.uploaded_file(body, "image"), "image"
-    url = _read_url(body)
+    media_type, body = read_body(BODY_LIMITS)
+    if media_type == FORM:
+        return get_file(body, "image"), "image"
+    value, faults = parse_object(body, "url")
+    url: Any = value.get("url")
+    if not isinstance(url, str):
+        received = describe(url) if "url" in value else "nothing"
+        faults.append(Fault("/url", "not a text", received, "an http or https address"))
+    if faults:
+        raise Problem(400, "The body does not name a photo; see errors.", faults)
     with downloads:
         try:
-            return images.download(url, max_bytes=images.MAX_BYTES), "url"
+            return images.download(url), "url"
         except images.BadURL as error:
-            fault = Fault("/url", error.detail, error.received, error.allowed)
+            fault = pictures.describe_refusal("url", error)
             raise Problem(400, "No photo came from this address; see errors.", [fault]) from None
 
 
-def _flag(name: str) -> bool:
+def _read_flag(name: str) -> bool:
     """A switch in the query.
 
     Raises:
@@ -157,45 +133,27 @@ def _flag(name: str) -> bool:
     return value == "1"
 
 
-def _read_url(body: bytes) -> str:
-    value, faults = parse_json(body)
-    allowed = 'an object with the key "url"'
-    if not isinstance(value, dict):
-        faults.append(Fault("", "not an object", describe(value), allowed))
-    else:
-        unknown = [name for name in value if name != "url"]
-        faults += [Fault(pointer(n[:40]), "unknown key", "the key", allowed) for n in unknown[:20]]
-        if not isinstance(value.get("url"), str):
-            received = describe(value["url"]) if "url" in value else "nothing"
-            faults.append(Fault("/url", "not a text", received, "an http or https address"))
-    if faults:
-        raise Problem(400, "The body does not name a photo; see errors.", faults)
-    return value["url"]
-
-
-def _thumbnail(data: bytes) -> str:
+def _make_thumbnail(data: bytes) -> str:
     """A photo that has been read before, as a small JPEG in a ``data:`` URL (RFC 2397)."""
     jpeg = io.BytesIO()
-    pixels = images.read_image(data, longest=THUMBNAIL)
+    pixels = images.read_image(data, longest=MAX_THUMBNAIL_SIDE)
     Image.fromarray(pixels).save(jpeg, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
 
 
-_BODY = {
-    "required": True,
-    "content": upload.form_of("image")
-    | {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "required": ["url"],
-                "properties": {"url": {"type": "string", "format": "uri"}},
-                "additionalProperties": False,
-            }
-        },
-    },
-}
-_THUMBNAIL_PARAMETER = {
+CLASS = openapi.object_schema(name=openapi.TEXT, prob=openapi.PROBABILITY)
+CLASSES = {"type": "array", "items": CLASS, "minItems": 1, "maxItems": TOP_CLASSES}
+THUMBNAIL = {"type": "string", "description": "a JPEG as data: URL, if asked for"}
+ANSWER = openapi.object_schema(pred=CLASSES, thumbnail=THUMBNAIL) | {"required": ["pred"]}
+MODEL = openapi.object_schema(
+    name=openapi.TEXT,
+    classes={"type": "integer", "minimum": 1},
+    max_bytes={"type": "integer"},
+    formats={"type": "array", "items": openapi.TEXT},
+)
+ADDRESS = openapi.object_schema(url={"type": "string", "format": "uri"})
+BODY = openapi.form_body("image") | openapi.json_body(ADDRESS)
+THUMBNAIL_PARAMETER = {
     "name": "thumbnail",
     "in": "query",
     "description": "1: the answer holds a small picture of the photo, too",
@@ -203,9 +161,9 @@ _THUMBNAIL_PARAMETER = {
 }
 PATHS: dict[str, Any] = {
     "/api/image": {
-        "post": openapi.operation("Classify a photo", ANSWER, body=_BODY)
-        | {"parameters": [_THUMBNAIL_PARAMETER]}
+        "post": openapi.operation("Classify a photo", ANSWER, body=BODY)
+        | {"parameters": [THUMBNAIL_PARAMETER]}
     },
     "/api/model": {"get": openapi.operation("What is served, and what it takes", MODEL)},
-    "/": {"get": openapi.operation("The page", {"type": "string"}, ok_type="text/html")},
+    "/": openapi.PAGE,
 }

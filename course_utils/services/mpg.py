@@ -21,25 +21,18 @@ from course_utils.inference import (
     find_model,
     schema_path,
 )
-from course_utils.services.catalog import SERVICES
 from course_utils.services.http import openapi
-from course_utils.services.http.body import parse_json, read_body
+from course_utils.services.http.body import read_body
 from course_utils.services.http.errors import Problem, request_id
 from course_utils.services.http.gate import Gate
 from course_utils.services.http.operations import operate
-from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.http.strict_json import parse_json
+from course_utils.services.http.telemetry import ALONE, Host
 
-MAX_BODY = 64 * 1024  # bytes; a car takes about 120
-ANSWER = {
-    "type": "object",
-    "required": ["id", "mpg", "errors"],
-    "properties": {
-        "id": {"type": "string"},
-        "mpg": {"type": "number"},
-        "errors": {"type": "array", "maxItems": 0},
-    },
-    "additionalProperties": False,
-}
+MAX_BODY_BYTES = 64 * 1024  # a car takes about 120
+ANSWER = openapi.object_schema(
+    id=openapi.TEXT, mpg={"type": "number"}, errors={"type": "array", "maxItems": 0}
+)
 
 
 def create_app(
@@ -78,7 +71,7 @@ def create_app(
     def mpg() -> Response:
         row = list(read_example(schema).values())
         with gate:
-            miles = judge(network, row)
+            miles = predict_mpg(network, row)
         if recorder:
             recorder(row, miles)
         # Two values that need no escaping; a JSON encoder takes longer than the network.
@@ -86,13 +79,14 @@ def create_app(
         return Response(answer, content_type="application/json")
 
     def check() -> None:
-        judge(network, [(f.minimum + f.maximum) / 2 for f in schema.features])
+        predict_mpg(network, [(f.minimum + f.maximum) / 2 for f in schema.features])
 
-    operate(app, title=SERVICES["mpg"].title, paths=_paths(schema), check=check, host=host)
+    paths = _describe_paths(schema)
+    operate(app, title="Miles per gallon", paths=paths, check=check, host=host)
     return app
 
 
-def judge(network: Predictor, row: list[float]) -> float:
+def predict_mpg(network: Predictor, row: list[float]) -> float:
     """Miles per gallon of one car."""
     miles = float(network.predict([row])[0, 0])
     if not math.isfinite(miles):  # JSON has no NaN; a 500 tells what is wrong
@@ -107,7 +101,7 @@ def read_example(schema: FeatureSchema) -> dict[str, float]:
         Problem: 400 with every fault, 413 or 415.
     """
     detail = "The body does not describe a car this service can judge; see errors."
-    _, body = read_body({"application/json": MAX_BODY})
+    _, body = read_body({"application/json": MAX_BODY_BYTES})
     value, faults = parse_json(body)
     if not isinstance(value, dict):
         allowed = "an object with " + ", ".join(schema.names)
@@ -121,14 +115,7 @@ def read_example(schema: FeatureSchema) -> dict[str, float]:
     return example
 
 
-def _paths(schema: FeatureSchema) -> dict[str, Any]:
-    body = schema.to_json_schema()
-    return {
-        "/api/mpg": {
-            "post": openapi.operation(
-                "Predict a car's fuel economy in miles per gallon",
-                ANSWER,
-                body={"required": True, "content": {"application/json": {"schema": body}}},
-            )
-        }
-    }
+def _describe_paths(schema: FeatureSchema) -> dict[str, Any]:
+    body = openapi.json_body(schema.to_json_schema())
+    summary = "Predict a car's fuel economy in miles per gallon"
+    return {"/api/mpg": {"post": openapi.operation(summary, ANSWER, body=body)}}

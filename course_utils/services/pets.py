@@ -9,6 +9,7 @@ origins may ask it as far as `cors` lets them.
 
 import binascii
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +17,20 @@ import numpy as np
 from flask import Flask, Response, jsonify
 
 from course_utils import images
-from course_utils.inference import Fault, Predictor, describe, pointer
+from course_utils.inference import Fault, Predictor, describe
 from course_utils.services import pictures
-from course_utils.services.catalog import SERVICES
-from course_utils.services.http import openapi
-from course_utils.services.http.body import parse_json, read_body
+from course_utils.services.http import cors, openapi
+from course_utils.services.http.body import UploadLimit, read_body
 from course_utils.services.http.errors import Problem
-from course_utils.services.http.watch import ALONE, Host
+from course_utils.services.http.gate import Gate
+from course_utils.services.http.operations import operate
+from course_utils.services.http.strict_json import parse_object
+from course_utils.services.http.telemetry import ALONE, Host
 
 LABELS = ("cat", "dog")
-# Bytes of a body: four characters for three bytes, a line break in JSON's \r\n after each 76.
-MAX_BODY = 4 * -(-images.MAX_BYTES // 3) * 80 // 76 + 1024
-ALLOWED = 'an object with the key "image"'
-BASE64 = "the bytes of a photo in base64"
+# Four characters for three bytes, a line break in JSON's \r\n after each 76.
+MAX_BODY_BYTES = 4 * -(-images.MAX_BYTES // 3) * 80 // 76 + 1024
 LINE_BREAKS = {ord(character): None for character in " \t\r\n"}
-
-NUMBER = {"type": "number", "minimum": 0, "maximum": 1}
-ANSWER = {
-    "type": "object",
-    "required": ["prediction"],
-    "properties": {
-        "prediction": {
-            "type": "object",
-            "required": list(LABELS),
-            "properties": dict.fromkeys(LABELS, NUMBER),
-            "additionalProperties": False,
-        }
-    },
-    "additionalProperties": False,
-}
 
 
 def create_app(
@@ -70,27 +56,30 @@ def create_app(
     """
     _, network, labels = pictures.load_classifier("pets", model, predictor, two_classes=LABELS)
     height, width, _ = network.input_shape
-    app, within_bounds = pictures.create_app(
-        SERVICES["pets"], network, PATHS, slots=slots, host=host, cross_origin=True
-    )
-
-    def classify(data: bytes) -> dict[str, float]:
-        return judge(network, pictures.decoded(data, "image", (width, height)), labels)
+    uploads, gate = UploadLimit(), Gate(slots=slots, max_wait_s=pictures.MAX_WAIT_S)
+    app = Flask(__name__, static_folder=None)
 
     @app.post("/")
     def pets() -> Response:
-        return jsonify(prediction=within_bounds(read_photo, classify))
+        with uploads:
+            data = read_photo()
+            with gate:
+                pixels = pictures.decode_picture(data, "image", size=(width, height))
+                return jsonify(prediction=classify(network, pixels, labels))
 
+    check = partial(pictures.check, network)
+    operate(app, title="Cats and dogs", paths=PATHS, check=check, host=host)
+    cors.allow(app)
     return app
 
 
-def judge(network: Predictor, pixels: np.ndarray, labels: list[str]) -> dict[str, float]:
+def classify(network: Predictor, pixels: np.ndarray, labels: list[str]) -> dict[str, float]:
     """The probabilities of cat and dog, in this order, for one picture of the network's size.
 
     Raises:
         ValueError: the network's answers are no probabilities.
     """
-    shares = pictures.probabilities(network, pixels)
+    shares = pictures.predict_probabilities(network, pixels)
     return {name: round(float(shares[labels.index(name)]), 6) for name in LABELS}
 
 
@@ -100,27 +89,21 @@ def read_photo() -> bytes:
     Raises:
         Problem: 400 with every fault, or 413.
     """
-    _, body = read_body({"*/*": MAX_BODY})
-    value, faults = parse_json(body)
-    data = b""
-    if not isinstance(value, dict):
-        faults.append(Fault("", "not an object", describe(value), ALLOWED))
-    else:
-        unknown = [name for name in value if name != "image"]
-        faults += [Fault(pointer(n[:40]), "unknown key", "the key", ALLOWED) for n in unknown[:20]]
-        try:
-            data = decode(value.get("image"))
-        except ValueError as error:
-            image = value.get("image")
-            received = f"{len(image)} characters" if isinstance(image, str) else describe(image)
-            received = received if "image" in value else "nothing"
-            faults.append(Fault("/image", str(error), received, BASE64))
+    _, body = read_body({"*/*": MAX_BODY_BYTES})
+    value, faults = parse_object(body, "image")
+    image, data = value.get("image"), b""
+    try:
+        data = decode_base64(image)
+    except ValueError as error:
+        received = describe(image) if "image" in value else "nothing"
+        received = f"{len(image)} characters" if isinstance(image, str) else received
+        faults.append(Fault("/image", str(error), received, "the bytes of a photo in base64"))
     if faults:
         raise Problem(400, "The body does not hold a photo in base64; see errors.", faults)
     return data
 
 
-def decode(text: Any) -> bytes:
+def decode_base64(text: Any) -> bytes:
     """The bytes of a base64 text, or of a ``data:`` URL (RFC 2397) with one.
 
     Line breaks and spaces are left out: some programs write 76 characters a line.
@@ -140,17 +123,9 @@ def decode(text: Any) -> bytes:
         raise ValueError("not base64, or not all of it") from None
 
 
-BODY = {
-    "required": True,
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "required": ["image"],
-                "properties": {"image": {"type": "string", "contentEncoding": "base64"}},
-                "additionalProperties": False,
-            }
-        }
-    },
-}
+PREDICTION = openapi.object_schema(**dict.fromkeys(LABELS, openapi.PROBABILITY))
+ANSWER = openapi.object_schema(prediction=PREDICTION)
+BODY = openapi.json_body(
+    openapi.object_schema(image={"type": "string", "contentEncoding": "base64"})
+)
 PATHS: dict[str, Any] = {"/": {"post": openapi.operation("A cat or a dog?", ANSWER, body=BODY)}}

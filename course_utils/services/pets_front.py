@@ -13,24 +13,18 @@ from urllib.parse import urlsplit
 import requests
 from flask import Flask, Response, jsonify
 
-from course_utils.services import pictures
 from course_utils.services.http import openapi, page
-from course_utils.services.http.body import admitted, read_body
+from course_utils.services.http.body import UploadLimit, read_body
 from course_utils.services.http.errors import Problem
-from course_utils.services.http.gate import Gate
 from course_utils.services.http.operations import operate
-from course_utils.services.http.watch import ALONE, Host
-from course_utils.services.pets import ANSWER, BODY, MAX_BODY
+from course_utils.services.http.telemetry import ALONE, Host
+from course_utils.services.pets import ANSWER, BODY, MAX_BODY_BYTES
 
-PAGE = Path(__file__).with_name("pets_page")
-SECONDS = (3, 20)  # to connect, and between two bytes of the answer
-PASSED_ON = ("Retry-After",)  # headers of the back end's answer
-SETTINGS = {
-    "type": "object",
-    "required": ["ask"],
-    "properties": {"ask": {"type": "string", "description": "where the page sends photos"}},
-    "additionalProperties": False,
-}
+PAGE_FOLDER = Path(__file__).with_name("pets_page")
+TIMEOUTS_S = (3, 20)  # to connect, and between two bytes of the answer
+SETTINGS = openapi.object_schema(
+    ask={"type": "string", "description": "where the page sends photos"}
+)
 NO_BACK_END = {"502": "The back end does not answer"}
 
 
@@ -52,26 +46,28 @@ def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Fla
             "http://127.0.0.1:5001/"
         )
     address = back_end.removesuffix("/") + "/"
-    uploads = Gate(slots=pictures.UPLOADS, queue=0)
+    uploads = UploadLimit()
     app = Flask(__name__, static_folder=None)
 
     @app.post("/api/pets")
     def pets() -> Response:
-        with admitted(uploads):
-            media_type, body = read_body({"*/*": MAX_BODY})
+        with uploads:
+            media_type, body = read_body({"*/*": MAX_BODY_BYTES})
             answer = _ask(address, media_type, body)
-        headers = {name: answer.headers[name] for name in PASSED_ON if name in answer.headers}
         kind = answer.headers.get("Content-Type", "application/json")
-        return Response(answer.content, answer.status_code, headers, content_type=kind)
+        response = Response(answer.content, answer.status_code, content_type=kind)
+        if "Retry-After" in answer.headers:
+            response.headers["Retry-After"] = answer.headers["Retry-After"]
+        return response
 
     ask = "api/pets" if relay else address
     app.add_url_rule("/settings.json", "settings", lambda: jsonify(ask=ask))
 
     def check() -> None:
-        requests.get(f"{address}readyz", timeout=SECONDS).raise_for_status()
+        requests.get(f"{address}readyz", timeout=TIMEOUTS_S).raise_for_status()
 
     services = [] if relay else [f"{parts.scheme}://{parts.netloc}"]
-    page.install(app, PAGE, built=False, services=services)
+    page.install(app, PAGE_FOLDER, built=False, services=services)
     operate(app, title="Cats and dogs: the page", paths=PATHS, check=check, host=host)
     return app
 
@@ -83,7 +79,7 @@ def _ask(address: str, media_type: str, body: bytes) -> requests.Response:
             address,
             data=body,
             headers={"Content-Type": kind},
-            timeout=SECONDS,
+            timeout=TIMEOUTS_S,
             allow_redirects=False,
         )
     except requests.RequestException:
@@ -91,7 +87,7 @@ def _ask(address: str, media_type: str, body: bytes) -> requests.Response:
 
 
 PATHS: dict[str, Any] = {
-    "/": {"get": openapi.operation("The page", {"type": "string"}, ok_type="text/html")},
+    "/": openapi.PAGE,
     "/settings.json": {"get": openapi.operation("What the page has to know", SETTINGS)},
     "/api/pets": {
         "post": openapi.operation(

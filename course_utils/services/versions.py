@@ -23,12 +23,13 @@ from typing import Any
 
 from course_utils import registry
 from course_utils.services.catalog import SERVICES
-from course_utils.services.http.watch import ALONE, Host, Metrics, Release
+from course_utils.services.http.telemetry import ALONE, Host, Metrics, Release
 
-LOOK = 0.5  # seconds between two looks into the store
-AGAIN = 10.0  # seconds until what was refused is tried again: a disk may have been away
-GOLDEN = (5**0.5 - 1) / 2
+POLL_INTERVAL_S = 0.5  # between two looks into the store
+RETRY_INTERVAL_S = 10.0  # until what was refused is tried again: a disk may have been away
+GOLDEN_RATIO = (5**0.5 - 1) / 2
 
+App = Callable[..., Iterable[bytes]]
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +39,7 @@ def create_app(
     store: str | Path | None = None,
     host: Host = ALONE,
     record: str | Path | None = None,
-) -> "Following":
+) -> "VersionedApp":
     """The service ``name`` with the version of its model that the store says, now and later.
 
     Make it in the process that serves: a thread of it watches the store.
@@ -56,43 +57,33 @@ def create_app(
     Raises:
         ValueError: nothing is promoted, or nothing that was ever promoted can be served.
     """
-    app = Following(name, store, host, record)
+    app = VersionedApp(name, store, host, record)
     threading.Thread(target=_follow, args=(weakref.ref(app),), name="versions", daemon=True).start()
     return app
 
 
-def check(name: str, store: str | Path | None = None) -> registry.Serving:
-    """What the store says is to be served, once it has been found that it can be.
+def check(name: str, store: str | Path | None = None) -> None:
+    """Find out whether what the store says can be served.
 
     Raises:
         ValueError: nothing is promoted, or the promoted version does not verify or load.
     """
-    serving = registry.serving(name, store=store)
-    if serving.version is None:
+    version = registry.serving(name, store=store).version
+    if version is None:
         raise ValueError(registry.nothing_promoted(name, store))
-    _load(name, serving.version, store, ALONE)
-    return serving
+    _load(name, version, store, ALONE)
 
 
 @dataclass(frozen=True)
-class _Loaded:
-    """One version, ready to answer."""
-
-    version: int
-    app: Callable[..., Iterable[bytes]]
-
-
-@dataclass(frozen=True)
-class _Now:
+class _Route:
     """Who answers. Replaced as a whole, so that no request meets half a change."""
 
-    main: _Loaded
-    canary: _Loaded | None
-    share: float
-    since: str
+    serving: registry.Serving
+    main: App
+    canary: App | None = None
 
 
-class Following:
+class VersionedApp:
     """The WSGI application that `create_app` makes."""
 
     def __init__(
@@ -102,94 +93,89 @@ class Following:
         self._store, self._host, self._record = store, host, record
         self._metrics = Metrics(by_version=True)
         self._turns = itertools.count(1)
-        self._loaded: tuple[_Loaded, ...] = ()
+        self._apps: dict[int, App] = {}
         self._wanted: registry.Serving | None = None
         self._refused: dict[int, str] = {}
-        self._try_again = float("inf")
+        self._retry_at = float("inf")
         self._trouble = ""  # why the store could not be read, the last time
-        self._looking = threading.Lock()
-        self._now = self._first()
-        self._loaded = (self._now.main,)
-        self.look()
+        self._polling = threading.Lock()
+        self._route = self._choose_first()
+        self.poll()
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
-        now = self._now
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        route = self._route
         # Health, metrics and documents are asked with GET: a canary has no share in those.
-        if now.canary and environ["REQUEST_METHOD"] == "POST" and self._its_turn(now.share):
-            return now.canary.app(environ, start_response)
-        return now.main.app(environ, start_response)
+        is_work = environ["REQUEST_METHOD"] == "POST"
+        if route.canary and is_work and self._is_canarys_turn(route.serving.share):
+            return route.canary(environ, start_response)
+        return route.main(environ, start_response)
 
-    def _its_turn(self, share: float) -> bool:
+    def _is_canarys_turn(self, share: float) -> bool:
         # The multiples of the golden ratio fill the unit interval evenly: of any number of
         # requests in a row the canary gets its share, to one or two, where a throw of dice would
         # stray by the root of the number. And they have no period that a client's own rhythm
         # could fall in step with, as a count of every tenth request has.
-        return next(self._turns) * GOLDEN % 1 < share
+        return next(self._turns) * GOLDEN_RATIO % 1 < share
 
     def state(self) -> dict[str, Any]:
         """What ``/version`` answers, for the process that is asked."""
-        now = self._now
+        serving = self._route.serving
         return {
             "name": self.name,
-            "serving": now.main.version,
-            "canary": now.canary.version if now.canary else None,
-            "share": now.share if now.canary else 0.0,
-            "since": now.since,
+            "serving": serving.version,
+            "canary": serving.canary,
+            "share": serving.share,
+            "since": serving.time,
             "refused": [{"version": v, "reason": why} for v, why in sorted(self._refused.items())],
         }
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Look into the store and do as it says; never raises."""
-        with self._looking:
-            self._look()
-
-    def _look(self) -> None:
-        try:
-            wanted = registry.serving(self.name, store=self._store)
-        except (OSError, ValueError) as error:
-            if str(error) != self._trouble:  # once, not twice a second
-                log.error("%s goes on unchanged: %s", self.name, error)
-            self._trouble = str(error)
-            return
-        self._trouble = ""
-        if wanted != self._wanted or time.monotonic() >= self._try_again:
-            self._wanted, self._try_again = wanted, float("inf")
-            self._adopt(wanted)
+        with self._polling:
+            try:
+                wanted = registry.serving(self.name, store=self._store)
+            except (OSError, ValueError) as error:
+                if str(error) != self._trouble:  # once, not twice a second
+                    log.error("%s goes on unchanged: %s", self.name, error)
+                self._trouble = str(error)
+                return
+            self._trouble = ""
+            if wanted != self._wanted or time.monotonic() >= self._retry_at:
+                self._wanted = wanted
+                self._adopt(wanted)
 
     def _adopt(self, wanted: registry.Serving) -> None:
-        before = self._now
+        before = self._route
         asked = wanted.version, wanted.canary
         self._refused = {v: why for v, why in self._refused.items() if v in asked}
-        main = self._ready(wanted.version) or before.main
-        canary = self._ready(wanted.canary)
-        since = before.since if main.version == before.main.version else wanted.time
-        self._now = _Now(main, canary, wanted.share, since)
-        self._loaded = (main, canary) if canary else (main,)
-        if self._refused:
-            self._try_again = time.monotonic() + AGAIN
+        main, canary = self._get_ready(wanted.version), self._get_ready(wanted.canary)
+        if canary is None:
+            wanted = replace(wanted, canary=None, share=0.0)
+        if main is None or wanted.version == before.serving.version:
+            main, since = before.main, before.serving.time
+            wanted = replace(wanted, version=before.serving.version, time=since)
+        self._route = _Route(wanted, main, canary)
+        in_use = wanted.version, wanted.canary
+        self._apps = {version: app for version, app in self._apps.items() if version in in_use}
+        self._retry_at = time.monotonic() + RETRY_INTERVAL_S if self._refused else float("inf")
         log.info("%s: %s", self.name, self.state())
 
-    def _ready(self, version: int | None) -> _Loaded | None:
-        """A version, loaded if it is not yet; None where there is none, or it was refused."""
-        for loaded in self._loaded:
-            if loaded.version == version:
-                return loaded
-        if version is None:
-            return None
+    def _get_ready(self, version: int | None) -> App | None:
+        """A version's app, loaded if it is not yet; None where there is none or it is refused."""
+        if version is None or version in self._apps:
+            return self._apps.get(version or 0)
+        refused = {v: why for v, why in self._refused.items() if v != version}
         try:
             host = replace(self._host, release=Release(version, self._metrics, self.state))
-            loaded = _Loaded(version, _load(self.name, version, self._store, host, self._record))
+            self._apps[version] = _load(self.name, version, self._store, host, self._record)
         except Exception as error:  # whatever a file makes its loader raise
             if self._refused.get(version) != str(error):
                 log.error("version %d of %s is refused: %s", version, self.name, error)
-            self._refused = self._refused | {version: str(error)}  # anew: somebody may read it
-            return None
-        self._refused = {v: why for v, why in self._refused.items() if v != version}
-        return loaded
+            refused[version] = str(error)
+        self._refused = refused  # replaced, not changed: somebody may be reading it
+        return self._apps.get(version)
 
-    def _first(self) -> _Now:
+    def _choose_first(self) -> _Route:
         """The version to begin with: the promoted one, else the last before it that can serve.
 
         A worker that takes the place of a lost one must not stay away because of a bad version.
@@ -200,8 +186,8 @@ class Following:
                 past.pop(serving.version, None)
                 past[serving.version] = serving.time
         for version in reversed(past):
-            if loaded := self._ready(version):
-                return _Now(loaded, None, 0.0, past[version])
+            if app := self._get_ready(version):
+                return _Route(registry.Serving(version, time=past[version]), app)
         why = "; ".join(f"version {v}: {reason}" for v, reason in self._refused.items())
         raise ValueError(why or registry.nothing_promoted(self.name, self._store))
 
@@ -212,7 +198,7 @@ def _load(
     store: str | Path | None,
     host: Host,
     record: str | Path | None = None,
-) -> Callable[..., Iterable[bytes]]:
+) -> App:
     """The app of one version, verified, loaded and warm.
 
     Raises:
@@ -233,9 +219,9 @@ def _load(
     return app
 
 
-def _follow(reference: "weakref.ref[Following]") -> None:
+def _follow(reference: "weakref.ref[VersionedApp]") -> None:
     """Look again and again, as long as somebody holds the app."""
     while app := reference():
-        app.look()
+        app.poll()
         del app
-        time.sleep(LOOK)
+        time.sleep(POLL_INTERVAL_S)

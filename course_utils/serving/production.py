@@ -25,7 +25,7 @@ from prometheus_client import values
 
 from course_utils.inference import KERAS_SUFFIXES, keras_to_litert
 from course_utils.services import SERVICES
-from course_utils.services.http.watch import Host
+from course_utils.services.http.telemetry import Host
 
 DRAIN_SECONDS = 0.5  # /readyz says 503 and requests are still served
 THREADS = 128  # a worker's; most wait for slow clients, the gate bounds those that compute

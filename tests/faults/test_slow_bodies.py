@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.support.serving import CAR, Served, serving
-from tests.support.wire import Answer, post, receive
+from tests.support.wire import post
 
 pytestmark = pytest.mark.thorough
 
@@ -54,18 +54,3 @@ def test_slow_bodies_delay_nobody_and_sigterm_ends_them() -> None:
             assert session.post(f"{served.url}/api/mpg", json=CAR, timeout=60).ok
         served.terminate()
         assert served.process.wait(timeout=60) == 0
-
-
-def test_a_slow_body_is_answered_in_the_end() -> None:
-    request = post(b'{"year": 70}')
-    with (
-        serving("mpg") as served,
-        socket.create_connection(served.address, timeout=60) as connection,
-    ):
-        connection.sendall(request[:-3])
-        for byte in request[-3:]:
-            time.sleep(0.3)
-            connection.sendall(bytes([byte]))
-        answer: Answer = receive(connection)
-    assert answer.status == 400
-    assert len(answer.pointers) == 6

@@ -8,15 +8,9 @@ import pytest
 from PIL import Image
 
 from course_utils.images import BadImage, read_image
-from tests.support.bad_images import chunk, encoded, exif, ihdr, in_head, photo, png, segment
+from tests.support.bad_images import chunk, encoded, exif, ihdr, in_head, photo, png
 
-RED, GREEN, BLUE, WHITE, BLACK = (
-    (255, 0, 0),
-    (0, 255, 0),
-    (0, 0, 255),
-    (255, 255, 255),
-    (0, 0, 0),
-)
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 LOSSLESS = ("PNG", "WebP", "BMP")
 
 
@@ -48,25 +42,15 @@ def test_a_photo_is_the_same_in_every_format(format: str) -> None:
     assert np.abs(read_image(data) - expected).mean() < 3
 
 
-def test_an_array_can_be_written_to() -> None:
-    pixels = read_image(photo())
-    assert pixels.shape == (427, 640, 3)
-    pixels[:] = 0
-
-
 @pytest.mark.parametrize(
     ("mode", "color", "expected"),
     [
         ("L", 77, [77, 77, 77]),
         ("1", 1, [255, 255, 255]),
-        ("1", 0, [0, 0, 0]),
-        ("RGB", (10, 20, 30), [10, 20, 30]),
         ("RGBA", (10, 20, 30, 255), [10, 20, 30]),
         ("RGBA", (10, 20, 30, 0), [255, 255, 255]),
         ("RGBA", (0, 100, 200, 51), [204, 224, 244]),  # a fifth of it, and four of white
         ("LA", (100, 102), [193, 193, 193]),  # 0.4 * 100 + 0.6 * 255
-        ("I;16", 0, [0, 0, 0]),
-        ("I;16", 65_535, [255, 255, 255]),
         ("I;16", 0x4D00, [77, 77, 77]),  # clipping would make it white
     ],
 )
@@ -108,9 +92,7 @@ def test_a_palette_with_transparent_colours() -> None:
     ("ink", "color"),
     [
         ((0, 0, 0, 0), WHITE),
-        ((0, 0, 0, 255), BLACK),
         ((0, 255, 255, 0), RED),
-        ((255, 0, 255, 0), GREEN),
         ((255, 255, 0, 0), BLUE),
     ],
 )
@@ -183,12 +165,6 @@ def test_a_jpeg_is_turned_upright_and_resized(orientation: int) -> None:
         assert np.abs(middles - seen(orientation)).max() <= 8
 
 
-def test_orientation_that_makes_no_sense_is_ignored() -> None:
-    for value in (0, 9, 99):
-        data = in_head(segment(0xE1, exif((0x0112, 3, 1, value))))
-        assert (read_image(data) == read_image(in_head())).all()
-
-
 def test_resizing_averages_and_keeps_no_proportions() -> None:
     board = (np.indices((60, 90)).sum(0) % 2 * 255).astype(np.uint8)
     pixels = read_image(encoded(Image.fromarray(board), "PNG"), size=(9, 30))
@@ -257,10 +233,8 @@ def test_ten_million_bytes_are_allowed() -> None:
     [
         (b"", "an empty file"),
         (b"\0\0\0\x18ftypheic", "HEIC"),
-        (b"\0\0\0\x1cftypavif", "AVIF"),
         (b"II*\0", "TIFF"),
         (b"<svg xmlns=''>", "SVG"),
-        (b"<!DOCTYPE html><html>", "HTML"),
         (b"%PDF-1.7", "PDF"),
         (b"PK\x03\x04", "ZIP"),
     ],

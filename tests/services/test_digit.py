@@ -33,9 +33,9 @@ def test_digits() -> list[tuple[np.ndarray, str]]:
     return [(pictures[at], str(labels[at])) for at in drawn]
 
 
-def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
+def encode(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    image.save(file, kind)
+    image.save(file, "PNG")
     return file.getvalue()
 
 
@@ -51,24 +51,28 @@ def on_canvas(pixels: np.ndarray) -> Image.Image:
     return canvas
 
 
-def white_on_nothing(pixels: np.ndarray) -> Image.Image:
+def on_nothing(pixels: np.ndarray, line: int) -> Image.Image:
+    """Transparent but for the digit, which is drawn in that grey."""
     ink = Image.fromarray(pixels)
-    white = Image.new("L", ink.size, 255)
-    return Image.merge("RGBA", (white, white, white, ink))
+    grey = Image.new("L", ink.size, line)
+    return Image.merge("RGBA", (grey, grey, grey, ink))
 
 
-def black_on_nothing(pixels: np.ndarray) -> Image.Image:
-    ink = Image.fromarray(pixels)
-    black = Image.new("L", ink.size, 0)
-    return Image.merge("RGBA", (black, black, black, ink))
+@pytest.fixture(scope="module")
+def seven() -> bytes:
+    """A 7 as a program prints it, on a page of 300 × 400."""
+    page = Image.new("RGB", (300, 400), "white")
+    font = ImageFont.load_default(250)
+    ImageDraw.Draw(page).text((70, 50), "7", "black", font, stroke_width=4)
+    return encode(page)
 
 
 FORMS: dict[str, tuple[Callable[[np.ndarray], Image.Image], float]] = {
     "as they are": (Image.fromarray, 0.95),
     "inverted": (lambda pixels: Image.fromarray(255 - pixels), 0.95),
     "large and off centre": (on_canvas, 0.93),
-    "white on nothing": (white_on_nothing, 0.95),
-    "black on nothing": (black_on_nothing, 0.95),
+    "white on nothing": (lambda pixels: on_nothing(pixels, 255), 0.95),
+    "black on nothing": (lambda pixels: on_nothing(pixels, 0), 0.95),
 }
 
 
@@ -81,7 +85,7 @@ def test_it_reads_digits(
 ) -> None:
     with requests.Session() as session:
         answers = [
-            session.post(f"{served.url}/upload", files={"file": encoded(form(pixels))}, timeout=60)
+            session.post(f"{served.url}/upload", files={"file": encode(form(pixels))}, timeout=60)
             for pixels, _ in test_digits
         ]
     right = [
@@ -90,33 +94,22 @@ def test_it_reads_digits(
     assert np.mean(right) >= share
 
 
-def typed(kind: str) -> bytes:
-    """A 7 as a program prints it, on a page of 300 × 400."""
-    page = Image.new("RGB", (300, 400), "white")
-    font = ImageFont.load_default(250)
-    ImageDraw.Draw(page).text((70, 50), "7", "black", font, stroke_width=4)
-    return encoded(page, kind)
-
-
 @pytest.mark.parametrize("path", ["/upload", "/uploads"])
-def test_the_answer_is_what_existing_clients_expect(served: Served, path: str) -> None:
-    answer = ask(served, typed("PNG"), path)
+def test_the_answer_is_what_existing_clients_expect(
+    served: Served, seven: bytes, path: str
+) -> None:
+    answer = ask(served, seven, path)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.text.strip() == '"7"'
 
 
-def test_the_probabilities_belong_to_the_digit(served: Served) -> None:
-    answer = ask(served, typed("PNG"), "/api/digit").json()
+def test_the_probabilities_belong_to_the_digit(served: Served, seven: bytes) -> None:
+    answer = ask(served, seven, "/api/digit").json()
     assert list(answer) == ["digit", "probabilities"]
     assert len(answer["probabilities"]) == 10
     assert abs(sum(answer["probabilities"]) - 1) < 1e-4
     assert answer["digit"] == str(int(np.argmax(answer["probabilities"]))) == "7"
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
-def test_every_format_is_read(served: Served, kind: str) -> None:
-    assert ask(served, typed(kind)).json() == "7"
 
 
 @pytest.mark.parametrize(
@@ -129,9 +122,8 @@ def test_every_format_is_read(served: Served, kind: str) -> None:
     ],
     ids=["white", "black", "transparent", "a pixel"],
 )
-@pytest.mark.parametrize("path", ["/upload", "/api/digit"])
-def test_an_empty_picture_is_told_apart(served: Served, image: Image.Image, path: str) -> None:
-    answer = ask(served, encoded(image), path)
+def test_an_empty_picture_is_told_apart(served: Served, image: Image.Image) -> None:
+    answer = ask(served, encode(image))
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
     (fault,) = answer.json()["errors"]
@@ -139,31 +131,16 @@ def test_an_empty_picture_is_told_apart(served: Served, image: Image.Image, path
     assert fault["detail"].startswith("nothing is drawn")
 
 
-def test_wrong_forms_are_refused_with_every_fault(served: Served) -> None:
-    files = {"image": b"x", "other": b"y"}
-    answer = requests.post(f"{served.url}/upload", files=files, timeout=60)
-    assert answer.status_code == 400
-    assert [f["pointer"] for f in answer.json()["errors"]] == ["/image", "/other", "/file"]
-    answer = requests.post(f"{served.url}/upload", json={"file": "x"}, timeout=60)
-    assert answer.status_code == 415
+def test_a_page_of_this_machine_may_read_the_answer(served: Served, seven: bytes) -> None:
+    files, headers = {"file": seven}, {"Origin": ORIGIN}
+    answer = requests.post(f"{served.url}/upload", files=files, headers=headers, timeout=60)
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
 def test_the_document_is_openapi(served: Served) -> None:
     document = requests.get(f"{served.url}/openapi.json", timeout=60).json()
     openapi.from_dict(document).validate()
     assert {"/upload", "/uploads", "/api/digit"} <= set(document["paths"])
-
-
-def test_pages_of_this_machine_may_ask_others_may_not(served: Served) -> None:
-    for origin, welcome in ((ORIGIN, ORIGIN), ("https://pets.example", None)):
-        headers = {"Origin": origin}
-        files = {"file": typed("PNG")}
-        for url, status in (("/upload", 200), ("/healthz", 200), ("/nothing", 404)):
-            method = requests.post if url == "/upload" else requests.get
-            more = {"files": files} if url == "/upload" else {}
-            answer = method(f"{served.url}{url}", headers=headers, timeout=60, **more)
-            assert answer.status_code == status
-            assert answer.headers.get("Access-Control-Allow-Origin") == welcome
 
 
 # Keras 3.13 as it saves weights, with NumPy 2.
@@ -180,7 +157,7 @@ def test_a_convolutional_network_is_served_as_well(
     path = tmp_path / "cnn.keras"
     keras.Model(pixels, keras.layers.Dense(10, activation="softmax")(flat)).save(path)
     with serving("digit", model=path, seconds=150) as served:  # it is converted first
-        answer = ask(served, encoded(Image.fromarray(test_digits[0][0])), "/api/digit")
+        answer = ask(served, encode(Image.fromarray(test_digits[0][0])), "/api/digit")
     expected = Predictor.load(path).predict(test_digits[0][0].reshape(1, 28, 28, 1) / 255)[0]
     assert np.abs(np.array(answer.json()["probabilities"]) - expected).max() < 0.01
 
@@ -188,20 +165,6 @@ def test_a_convolutional_network_is_served_as_well(
 def test_a_model_of_something_else_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a model of 28 × 28"):
         create_app(MODEL)
-
-
-def test_what_is_no_probability_is_not_passed_on() -> None:
-    class Broken(Predictor):
-        def __init__(self) -> None:
-            self.input_shape, self.output_shape = (28, 28), (10,)
-
-        def predict(self, batch: object) -> np.ndarray:
-            return np.full((1, 10), np.nan)
-
-    client = create_app(predictor=Broken()).test_client()
-    data = {"file": (io.BytesIO(typed("PNG")), "7.png")}
-    assert client.post("/upload", data=data).status_code == 500
-    assert client.get("/readyz").status_code == 503
 
 
 def test_the_learners_own_network_goes_first(

@@ -44,23 +44,6 @@ def test_the_service_says_what_the_network_says(mpg: Served) -> None:
         assert ask(mpg, car).json()["mpg"] == float(expected)
 
 
-def test_the_order_of_the_keys_does_not_matter(mpg: Served) -> None:
-    backwards = dict(reversed(CAR.items()))
-    assert ask(mpg, backwards).json()["mpg"] == ask(mpg, CAR).json()["mpg"]
-
-
-@pytest.mark.parametrize("end", ["minimum", "maximum"])
-def test_the_ends_of_the_ranges_belong_to_them(mpg: Served, end: str) -> None:
-    car = {f.name: f.to_json_schema()[end] for f in SCHEMA.features}
-    assert ask(mpg, car).status_code == 200
-
-
-def test_an_integral_float_counts_as_the_integer_it_is(mpg: Served) -> None:
-    answer = ask(mpg, CAR | {"cylinders": 8.0, "year": 70.0})
-    assert answer.json()["mpg"] == ask(mpg, CAR).json()["mpg"]
-    assert ask(mpg, CAR | {"cylinders": 7.5}).status_code == 400
-
-
 @pytest.mark.parametrize(
     "content_type",
     [

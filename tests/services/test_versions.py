@@ -1,6 +1,5 @@
 """A service that follows the store: no request fails, and every answer says who gave it."""
 
-import contextlib
 import io
 import json
 import shutil
@@ -21,7 +20,7 @@ from werkzeug.test import Client, EnvironBuilder
 from course_utils import registry
 from course_utils.inference import read_examples
 from course_utils.services import versions
-from course_utils.services.http.watch import Host
+from course_utils.services.http.telemetry import Host
 from course_utils.serving import launch
 from tests.support.load import load, outcomes
 from tests.support.serving import CAR, Served, running, wait_until
@@ -100,51 +99,6 @@ def test_the_header_tells_the_truth(served: tuple[Served, Path]) -> None:
     assert wait_until(lambda: all_serve(service.url, 1))
 
 
-@pytest.mark.thorough
-def test_a_canary_gets_its_tenth(served: tuple[Served, Path]) -> None:
-    """Of 2,000 requests 200, give or take what two workers may round: a fair coin of a tenth
-    would be off by more than 27 one time in twenty."""
-    service, store = served
-    registry.promote("mpg", 1, store=store)
-    registry.try_canary("mpg", 2, 0.1, store=store)
-    wait_until(lambda: all(state(service.url)["canary"] == 2 for _ in range(20)))
-    before = by_version(service.url, route="/api/mpg")
-    with load(service.url, seconds=60, requests=2000, clients=1, fresh=1) as process:
-        done = outcomes(process, 90)
-    counted = Counter(outcome.version for outcome in done)
-    assert abs(counted["2"] - len(done) / 10) <= 8
-    # The metrics saw the same.
-    difference = by_version(service.url, route="/api/mpg") - before
-    assert difference == {1: counted["1"], 2: counted["2"]}
-    registry.end_canary("mpg", store=store)
-    assert wait_until(lambda: all_serve(service.url, 1))
-
-
-@pytest.mark.thorough
-def test_a_lost_worker_is_replaced_by_one_that_follows(served: tuple[Served, Path]) -> None:
-    service, store = served
-    registry.promote("mpg", 1, store=store)
-    assert wait_until(lambda: all_serve(service.url, 1))
-    workers = psutil.Process(service.process.pid).children()
-    victim = max(workers, key=lambda process: process.pid)
-    victim.kill()
-    registry.promote("mpg", 2, store=store)
-
-    def answers() -> bool:
-        with contextlib.suppress(requests.ConnectionError):  # in flight on the lost one
-            return all_serve(service.url, 2)
-        return False
-
-    assert wait_until(answers)
-
-    def again() -> set[int]:
-        pids = {process.pid for process in psutil.Process(service.process.pid).children()}
-        return pids - {victim.pid} if len(pids - {victim.pid}) == len(workers) else set()
-
-    assert wait_until(again)
-    assert wait_until(answers)  # the new one, too
-
-
 def test_no_tensorflow_in_the_service(served: tuple[Served, Path]) -> None:
     service, _ = served
     ask(service.url)
@@ -173,7 +127,7 @@ def test_a_request_in_flight_ends_on_the_version_that_took_it(store: Path) -> No
         slow = pool.submit(Client(app).open, environ)
         assert arrived.wait(10)
         registry.promote("mpg", 2, store=store)
-        app.look()
+        app.poll()
         quick = Client(app).post("/api/mpg", json=CAR)
         goes_on.set()
         answer = slow.result(10)
@@ -185,11 +139,11 @@ def test_a_request_in_flight_ends_on_the_version_that_took_it(store: Path) -> No
 def test_a_canary_that_is_promoted_stays_loaded(store: Path) -> None:
     app = versions.create_app("mpg", store=store)
     registry.try_canary("mpg", 2, 0.5, store=store)
-    app.look()
+    app.poll()
     assert app.state()["since"] == registry.history("mpg", store=store)[0].time  # of version 1
     promoted = registry.promote("mpg", 2, store=store)
     tamper(store, 2)  # what is in memory was verified; the file is no longer asked
-    app.look()
+    app.poll()
     assert app.state() == {
         "name": "mpg",
         "serving": 2,
@@ -227,7 +181,7 @@ def test_log_and_document_name_the_version(store: Path) -> None:
 def test_health_checks_take_nothing_of_the_canarys_share(store: Path) -> None:
     app = versions.create_app("mpg", store=store)
     registry.try_canary("mpg", 2, 0.1, store=store)
-    app.look()
+    app.poll()
     client = Client(app)
     answered = []
     for _ in range(200):  # a probe between any two requests
@@ -240,7 +194,7 @@ def test_health_checks_take_nothing_of_the_canarys_share(store: Path) -> None:
 def test_any_rhythm_of_the_clients_meets_the_canary_with_its_share(store: Path) -> None:
     """Every tenth request is somebody's: a canary by count would get all of theirs, or none."""
     app = versions.create_app("mpg", store=store)
-    turns = [app._its_turn(0.1) for _ in range(10_000)]
+    turns = [app._is_canarys_turn(0.1) for _ in range(10_000)]
     assert abs(sum(turns) - 1000) <= 3
     for rhythm in range(2, 31):
         mine = turns[::rhythm]
@@ -253,7 +207,7 @@ def test_recorded_examples_say_which_version_answered(store: Path, tmp_path: Pat
     client = Client(app)
     client.post("/api/mpg", json=CAR)
     registry.promote("mpg", 2, store=store)
-    app.look()
+    app.poll()
     client.post("/api/mpg", json=CAR | {"weight": 2500})
     found = read_examples(folder, predictions=True)
     assert found["version"].tolist() == [1, 2]

@@ -13,7 +13,7 @@ from werkzeug.test import Client
 from course_utils import registry
 from course_utils.cli import main
 from course_utils.services import versions
-from course_utils.services.http.watch import Host
+from course_utils.services.http.telemetry import Host
 from course_utils.serving import launch
 from tests.support.serving import CAR, ROOT, free_port, wait_until
 from tests.support.versions import FROM_STORE, ask, state, tamper, version_of
@@ -46,7 +46,7 @@ def test_a_tampered_version_is_refused_while_the_old_one_serves(
 
 
 def test_what_is_mended_is_taken_after_all(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "AGAIN", 0.2)
+    monkeypatch.setattr(versions, "RETRY_INTERVAL_S", 0.2)
     model = registry.load("mpg", 2, store=store).model
     hidden = model.rename(model.with_name("away"))
     app = versions.create_app("mpg", store=store)
@@ -66,7 +66,7 @@ def test_a_refused_canary_has_no_share(store: Path) -> None:
     entry = json.loads(log.read_text("utf-8").splitlines()[-1])
     with log.open("a", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps(entry | {"canary": 2, "share": 0.5}) + "\n")
-    app.look()
+    app.poll()
     assert [e["version"] for e in app.state()["refused"]] == [2]
     assert (app.state()["canary"], app.state()["share"]) == (None, 0.0)
     answers = Client(app)
@@ -104,15 +104,15 @@ def test_a_damaged_log_is_said_once_and_changes_nothing(
     log = store / "mpg" / "promotions.jsonl"
     whole = log.read_bytes()
     log.write_bytes(whole + b"no JSON\n")
-    app.look()
-    app.look()
+    app.poll()
+    app.poll()
     assert Client(app).post("/api/mpg", json=CAR).headers["X-Model-Version"] == "1"
     told = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
     assert len(told) == 1
     assert "goes on unchanged" in told[0]
     log.write_bytes(whole)
     registry.promote("mpg", 2, store=store)
-    app.look()
+    app.poll()
     assert app.state()["serving"] == 2
 
 
@@ -151,12 +151,11 @@ def test_a_tampered_version_is_no_start(store: Path) -> None:
     assert "mpg.tflite is not as it was registered" in " ".join(done.stderr.split())
 
 
-def test_check_says_what_is_served(store: Path, tmp_path: Path) -> None:
-    assert versions.check("mpg", store).version == 1
-    with pytest.raises(ValueError, match="No version of mpg is promoted"):
-        versions.check("mpg", tmp_path / "empty")
-    with pytest.raises(ValueError, match="No version of mpg is promoted"):
-        versions.create_app("mpg", store=tmp_path / "empty")
+def test_what_is_not_promoted_is_no_start(store: Path, tmp_path: Path) -> None:
+    versions.check("mpg", store)
+    for start in (versions.check, versions.create_app):
+        with pytest.raises(ValueError, match="No version of mpg is promoted"):
+            start("mpg", store=tmp_path / "empty")
 
 
 def test_what_is_not_ready_is_not_served(store: Path) -> None:

@@ -136,11 +136,9 @@ def gif(*blocks: bytes, width: int = 8, height: int = 8) -> bytes:
     return b"GIF89a" + struct.pack("<HHBBB", width, height, 0, 0, 0) + b"".join(blocks) + b";"
 
 
-def gif_picture(width: int = 8, height: int = 8, left: int = 0) -> bytes:
+def gif_picture(width: int = 8, height: int = 8) -> bytes:
     table = bytes(6)
-    return (
-        b"," + struct.pack("<HHHHB", left, 0, width, height, 0x80) + table + b"\x02\x02\x4c\x01\0"
-    )
+    return b"," + struct.pack("<HHHHB", 0, 0, width, height, 0x80) + table + b"\x02\x02\x4c\x01\0"
 
 
 def gif_with(extension: bytes) -> bytes:
@@ -176,11 +174,10 @@ def bmp(
     height: int,
     bits: int = 24,
     compression: int = 0,
-    colors: int = 0,
     pixels: bytes = b"",
 ) -> bytes:
     header = struct.pack(
-        "<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(pixels), 0, 0, colors, 0
+        "<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(pixels), 0, 0, 0, 0
     )
     palette = bytes(4 * (256 if bits == 8 else 0))
     start = 14 + len(header) + len(palette)
@@ -199,27 +196,18 @@ def others() -> dict[str, bytes]:
         file.writestr("photo.jpg", photo_as("JPEG"))
     return {
         "empty": b"",
-        "one byte": b"\xff",
         "a text": b"This is a photo of a cat.\n" * 40,
-        "zeros": bytes(100_000),
         "html": HTML,
         "svg": SVG,
-        "svg with a prologue": b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- x -->\n' + SVG,
         "svg that includes a file": (
             b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg><text>&x;</text></svg>'
         ),
         "unclosed comments": b"<!--" * 250_000,
         "pdf": b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n",
         "zip": archive.getvalue(),
-        "gzip": b"\x1f\x8b\x08" + bytes(40),
         "tiff": blank("TIFF"),
-        "ico": encoded(Image.new("RGB", (32, 32)), "ICO"),
-        "jpeg 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40),
         "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40),
         "avif": b"\0\0\0\x1cftypavif\0\0\0\0avifmif1" + bytes(40),
-        "mp4": b"\0\0\0\x18ftypisom\0\0\0\0isomiso2" + bytes(40),
-        "ppm": blank("PPM"),
-        "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
         "javascript in front of a gif": b"/*" + photo_as("GIF"),
     }
 
@@ -238,14 +226,10 @@ def bombs() -> dict[str, bytes]:
         "jpeg of 60 scans over 25 megapixels": scan_bomb(5_000, 50),
         "gif of 65535 a side": gif(gif_picture(), width=65_535, height=65_535),
         "gif whose picture is larger than it": gif(gif_picture(65_535, 65_535)),
-        "gif whose picture lies beyond it": gif(gif_picture(9, 9, left=65_530)),
         "webp of 16 million a side": riff(vp8x(1 << 24, 1 << 24), riff_chunk(b"ANIM", bytes(6))),
         "webp of 16383 a side": riff(vp8x(16_383, 16_383), riff_chunk(b"ANIM", bytes(6))),
         "lossless webp of 16383 a side": riff(
             riff_chunk(b"VP8L", b"\x2f\xfe\xbf\xff\x0f" + bytes(9))
-        ),
-        "lossy webp of 16383 a side": riff(
-            riff_chunk(b"VP8 ", b"\x30\1\0\x9d\1\x2a\xff\x3f\xff\x3f" + bytes(9))
         ),
         "bmp of 2**31-1 a side": bmp(2**31 - 1, 2**31 - 1),
         "bmp upside down": bmp(30_000, -30_000),
@@ -257,22 +241,18 @@ def damaged() -> dict[str, bytes]:
     good = photo_as("JPEG")
     data = {
         "jpeg of 0 x 0": jpeg_of_size(0, 0),
-        "jpeg of 64 x 0": jpeg_of_size(64, 0),
         "png of 0 x 0": png(ihdr(0, 0), PIXELS),
         "gif of 0 x 0": gif(gif_picture(0, 0), width=0, height=0),
         "bmp of 0 x 0": bmp(0, 0),
         "jpeg without a frame": good[:2] + good[good.index(b"\xff\xda") :],
         "jpeg without a scan": good[: good.index(b"\xff\xda")] + b"\xff\xd9",
         "jpeg without tables": good[:2] + good[good.index(b"\xff\xc0") :],
-        "arithmetic jpeg": good.replace(b"\xff\xc0", b"\xff\xc9", 1),
-        "lossless jpeg": good.replace(b"\xff\xc0", b"\xff\xc3", 1),
         "jpeg of padding": b"\xff\xd8" + b"\xff" * 9_000_000,
         "jpeg of rubbish": b"\xff\xd8\xff\xe0\0\x02" + b"a" * 9_000_000,
         "jpeg of small segments": in_head(segment(0xE3, b"") * 2_000_000),
         "png without pixels": png(ihdr(8, 8)),
         "png with too few pixels": png(ihdr(80, 80), PIXELS),
         "png with a wrong checksum": png(ihdr(8, 8)[:-4] + b"abcd", PIXELS),
-        "png with depth 7": png(ihdr(8, 8, depth=7), PIXELS),
         "png without a palette": png(ihdr(8, 8, color=3), PIXELS),
         "png of empty chunks": png(ihdr(8, 8), PIXELS, chunk(b"IDAT") * 700_000),
         "png that does not start with its header": png(PIXELS, ihdr(8, 8)),
@@ -284,8 +264,6 @@ def damaged() -> dict[str, bytes]:
         "webp of empty chunks": riff(vp8x(8, 8), riff_chunk(b"abcd", b"") * 1_000_000),
         "bmp of runs": bmp(5_000, 5_000, 8, 1, pixels=b"\x01\x07" * 4_900_000),
         "bmp with a 4 GB header": b"BM" + bytes(12) + b"\xff" * 40,
-        "bmp with 2**31 colours": bmp(8, 8, 8, colors=2**31 - 1, pixels=bytes(64)),
-        "bmp of 3 bits": bmp(8, 8, 3, pixels=bytes(64)),
         "bmp that holds a jpeg": bmp(8, 8, 24, 4, pixels=good),
     }
     return data | {f"only the start of a {f}": photo_as(f)[:12] for f in FORMATS}
@@ -296,7 +274,6 @@ def oversized() -> dict[str, bytes]:
     good = photo_as("JPEG")
     return {
         "10 MB and a byte": good + bytes(10_000_001 - len(good)),
-        "11 MB": good + bytes(11_000_000 - len(good)),
     }
 
 
@@ -310,12 +287,9 @@ def odd() -> dict[str, bytes]:
     comment = b"".join(b"\xff" + b"x" * 255 for _ in range(35_000)) + b"\0"
     jpeg, flipped = photo_as("JPEG"), (0x0112, 3, 1, 3)
     return {
-        "gif with javascript": gif_with(b"!\xfe\x0b*/alert(1);\0"),
         "gif with a 9 MB comment": gif_with(b"!\xfe" + comment),
         "jpeg with a segment of length 0": in_head(b"\xff\xe3\0\0"),
         "jpeg and a zip": jpeg + others()["zip"],
-        "jpeg and a second jpeg": jpeg + jpeg,
-        "jpeg with a html comment": in_head(segment(0xFE, HTML)),
         "jpeg with 10 MB of metadata": in_head(segment(0xE2, bytes(65_000)) * 150),
         "jpeg with a broken profile": in_head(segment(0xE2, b"ICC_PROFILE\0\x09\x09" + bytes(9))),
         "jpeg with broken photoshop data": in_head(
@@ -326,10 +300,7 @@ def odd() -> dict[str, bytes]:
         "jpeg with exif of 65535 entries": in_head(segment(0xE1, exif(count=65_535))),
         "jpeg with exif of 4 GB": in_head(segment(0xE1, exif((0x010E, 2, 2**32 - 1, 0)))),
         "jpeg with orientation 99": in_head(segment(0xE1, exif((0x0112, 3, 1, 99)))),
-        "jpeg with an empty exif": in_head(segment(0xE1, b"Exif\0\0")),
         "jpeg with a broken second photo": in_head(segment(0xE2, b"MPF\0II*\0\x08\0\0\0\xff\xff")),
-        "png with html": png(ihdr(8, 8), chunk(b"tEXt", b"Comment\0" + HTML), PIXELS),
-        "png and html": png(ihdr(8, 8), PIXELS) + HTML,
         "png with a bomb as a text": inflating_chunks(b"zTXt", b"Comment\0\0", 5_000),
         "png with a bomb as another text": inflating_chunks(b"iTXt", b"Comment\0\1\0\0\0", 5_000),
         "png with a bomb as a profile": inflating_chunks(b"iCCP", b"sRGB\0\0", 5_000),

@@ -25,7 +25,6 @@ class Hostile:
 
 GOOD = json.dumps(CAR).encode()
 ALL = tuple(sorted(f"/{name}" for name in CAR))
-FOUR = ("/acceleration", "/displacement", "/horsepower", "/weight")  # take any number
 
 
 def car(**changes: Any) -> bytes:
@@ -49,14 +48,9 @@ MANY = {f"k{number}": 1 for number in range(4000)}
 
 BODIES = [
     Hostile("empty", b"", said=("empty",)),
-    Hostile("blank", b" \n\t ", said=("empty",)),
     Hostile("not JSON", b"cylinders=8&year=70", said=("line 1, column 1",)),
     Hostile("an array", b"[8, 307, 130, 3504, 12, 70, 1]", said=("an array", "an object")),
     Hostile("a string", b'"a car"', said=('"a car"', "an object")),
-    Hostile("a number", b"15.9", said=("15.9", "an object")),
-    Hostile("a boolean", b"true", said=("true", "an object")),
-    Hostile("null", b"null", said=("null", "an object")),
-    Hostile("a bare NaN", b"NaN", said=("NaN", "an object")),
     Hostile(
         "wrong content type",
         GOOD,
@@ -64,7 +58,6 @@ BODIES = [
         said=("text/plain", "application/json"),
         headers={"Content-Type": "text/plain"},
     ),
-    Hostile("a form", GOOD, 415, headers={"Content-Type": "application/x-www-form-urlencoded"}),
     Hostile("no content type", GOOD, 415, headers={}),
     Hostile("truncated", GOOD[:-20], said=("line 1",)),
     Hostile("something after the end", GOOD + b"{}", said=("Extra data",)),
@@ -72,27 +65,16 @@ BODIES = [
     Hostile("UTF-16", GOOD.decode().encode("utf-16"), said=("UTF-8",)),
     Hostile("BOM", b"\xef\xbb\xbf" + GOOD, said=("byte order mark",)),
     Hostile("NaN", raw("weight", "NaN"), pointers=("/weight",), said=("NaN",)),
-    Hostile("NaN everywhere", every("NaN"), pointers=ALL, said=("NaN",)),
     Hostile("Infinity", raw("weight", "Infinity"), pointers=("/weight",), said=("Infinity",)),
-    Hostile("-Infinity", raw("year", "-Infinity"), pointers=("/year",), said=("-Infinity",)),
     Hostile("1e400", raw("weight", "1e400"), pointers=("/weight",), said=("too large",)),
-    Hostile("1e400 everywhere", every("-1e400"), pointers=ALL, said=("too large",)),
     Hostile("a 5,000-digit integer", raw("weight", "9" * 5000), said=("digits",)),
     Hostile(
         "a 4,000-digit integer", raw("weight", "9" * 4000), pointers=("/weight",), said=("digits",)
     ),
-    Hostile("a 60,000-digit fraction", raw("weight", "0." + "9" * 60_000), pointers=("/weight",)),
     Hostile("numeric strings", every('"8"'), pointers=ALL, said=('"8"', "a number from")),
     Hostile("booleans", every("true"), pointers=ALL, said=("true", "an integer from")),
-    Hostile("nulls", every("null"), pointers=ALL, said=("null",)),
     Hostile("missing", b"{}", pointers=ALL, said=("missing", "nothing")),
     Hostile("unknown", car(colour="red"), pointers=("/colour",), said=("unknown", '"red"')),
-    Hostile(
-        "misspelt",
-        car(horse_power=130),
-        pointers=("/horse_power",),
-        said=("did you mean horsepower",),
-    ),
     Hostile(
         "odd names",
         car(**UNKNOWN),
@@ -110,9 +92,7 @@ BODIES = [
         b'{"year": 99, "\\udfff~": 1, "colour": "red"}',
         pointers=tuple(sorted([*ALL, "/colour", "/\udfff~0"])),
     ),
-    Hostile("a lone surrogate", car(year="\udc00"), pointers=("/year",), said=("udc00",)),
     Hostile("duplicate", GOOD[:-1] + b', "year": 71}', pointers=("/year",), said=("once",)),
-    Hostile("duplicate and equal", GOOD[:-1] + b', "year": 70}', pointers=("/year",)),
     Hostile(
         "duplicate, out of range and unknown at once",
         DOUBLED,
@@ -121,18 +101,14 @@ BODIES = [
     ),
     Hostile("100,000 brackets", b"[" * 100_000, 413, said=("65536 bytes",)),
     Hostile("60,000 brackets", b"[" * 60_000, said=("too many", "500")),
-    Hostile("60,000 nested objects", b'{"a":' * 12_000, said=("too many",)),
     Hostile("900 nested brackets", raw("weight", "[" * 990 + "]" * 990), said=("too many",)),
-    Hostile("50 nested brackets", raw("weight", "[" * 50 + "]" * 50), pointers=("/weight",)),
     Hostile("an object as a value", car(weight={"kg": 1600}), pointers=("/weight",)),
     Hostile("a 10 MB body", b"[" + b"8," * 5_000_000 + b"8]", 413, said=("65536 bytes",)),
-    Hostile("a 10 MB text", b"x" * 10_000_000, 415, headers={"Content-Type": "text/plain"}),
     Hostile(
         "thousands of unknown names, one of them twice",
         json.dumps(CAR | MANY)[:-1].encode() + b', "k1": 1}',
         pointers=tuple(sorted(["/k1", *(f"/{name}" for name in MANY)])),
     ),
     Hostile("out of range", OUT_OF_RANGE, pointers=ALL, said=("1000000", "from 3 to 8")),
-    Hostile("negative zero", raw("weight", "-0.0"), pointers=("/weight",)),
     Hostile("half an integer", car(cylinders=4.5, year=70.5), pointers=("/cylinders", "/year")),
 ]

@@ -71,10 +71,10 @@ class Client:
         tasks = []
         for number in range(int(rate * seconds)):
             await asyncio.sleep(start + number / rate - time.perf_counter())
-            tasks.append(asyncio.create_task(self.one_request(f"open-{number}", path)))
+            tasks.append(asyncio.create_task(self.ask_once(f"open-{number}", path)))
         await asyncio.gather(*tasks)
 
-    async def one_request(self, tag: str, path: str) -> Outcome:
+    async def ask_once(self, tag: str, path: str) -> None:
         began = time.perf_counter()
         outcome = Outcome(tag, path)
         self.done.append(outcome)
@@ -82,40 +82,26 @@ class Client:
             streams = await asyncio.open_connection(*self._address)
         except OSError:
             outcome.failure = CLOSED
-            return outcome
-        await self._ask(outcome, streams, began, keep=False)
-        return outcome
+        else:
+            await self._ask(outcome, streams, began, keep=False)
 
-    def _goes_on(self, end: float) -> bool:
-        return time.perf_counter() < end and len(self.done) < self._most
-
-    async def closed_loop(self, name: str, path: str, seconds: float) -> None:
-        """Ask on one connection as long as the service keeps it, then on the next."""
+    async def closed_loop(self, name: str, path: str, seconds: float, *, keep: bool) -> None:
+        """Ask on one connection as long as the service keeps it, or on a new one each time."""
         end = time.perf_counter() + seconds
         number = 0
-        while self._goes_on(end):
+        while time.perf_counter() < end and len(self.done) < self._most:
             try:
                 streams = await asyncio.open_connection(*self._address)
             except OSError:
                 return
-            keep, reused = True, False
-            while keep and self._goes_on(end) and not streams[0].at_eof():
+            goes_on, reused = True, False
+            while goes_on and len(self.done) < self._most and not streams[0].at_eof():
                 outcome = Outcome(f"{name}-{number}", path, reused=reused)
                 number += 1
                 self.done.append(outcome)
-                keep = await self._ask(outcome, streams, time.perf_counter(), keep=True)
-                reused = True
+                answered = await self._ask(outcome, streams, time.perf_counter(), keep=keep)
+                goes_on, reused = answered and time.perf_counter() < end, True
             streams[1].close()
-
-    async def fresh_loop(self, name: str, path: str, seconds: float) -> None:
-        """Ask on a new connection each time."""
-        end = time.perf_counter() + seconds
-        number = 0
-        while self._goes_on(end):
-            outcome = await self.one_request(f"{name}-{number}", path)
-            if outcome.failure == CLOSED:
-                return
-            number += 1
 
     async def _ask(self, outcome: Outcome, streams: Any, began: float, *, keep: bool) -> bool:
         """Fill in ``outcome``; say whether the connection can be used again."""
@@ -155,8 +141,9 @@ def _request(path: str, tag: str, keep: bool) -> bytes:
 
 async def main(options: argparse.Namespace) -> list[Outcome]:
     client, path, seconds = Client(options.url, options.requests), "/api/mpg", options.seconds
-    work = [client.closed_loop(f"kept-{n}", path, seconds) for n in range(options.clients)]
-    work += [client.fresh_loop(f"fresh-{n}", path, seconds) for n in range(options.fresh)]
+    loops = [(f"kept-{n}", True) for n in range(options.clients)]
+    loops += [(f"fresh-{n}", False) for n in range(options.fresh)]
+    work = [client.closed_loop(name, path, seconds, keep=keep) for name, keep in loops]
     if options.rate:
         work.append(client.open_loop(path, options.rate, seconds))
     if options.health:

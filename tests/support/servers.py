@@ -149,7 +149,7 @@ def gunicorn(port: int, workers: int, slow: bool) -> list[str]:
 
 def flask(port: int, slow: bool) -> NoReturn:
     """Flask's own server, as `launch` runs it behind a cell."""
-    from course_utils.services.http.watch import Host
+    from course_utils.services.http.telemetry import Host
     from course_utils.services.mpg import create_app
     from course_utils.serving import launch
     from tests.support.slow_service import create

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import requests
 
 from tests.support.load import LOST, load, outcomes
-from tests.support.serving import COURSE, MODEL, Served, running
+from tests.support.serving import COURSE, MODEL, Served, running, wait_until
 
 SLOW = [sys.executable, "-m", "tests.support.slow_service", "--seconds", "0.02"]
 PRODUCT = [str(COURSE), "serve", "mpg", "--model", str(MODEL)]
@@ -47,7 +47,7 @@ def sigterm_round(
         running(command, workers=workers) as served,
         load(served.url, clients=clients, fresh=fresh, seconds=12) as generator,
     ):
-        wait_for_load(served)
+        wait_until(lambda: '"/api/mpg"' in served.text())
         time.sleep(busy)
         signalled = time.monotonic()
         served.process.send_signal(number)
@@ -76,13 +76,6 @@ def sigterm_round(
         exit_code=exit_code,
         ready_statuses=statuses,
     )
-
-
-def wait_for_load(served: Served) -> None:
-    deadline = time.monotonic() + 20
-    while '"/api/mpg"' not in served.text():
-        assert time.monotonic() < deadline, "the load does not arrive"
-        time.sleep(0.02)
 
 
 def watch_ready(served: Served) -> list[int]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.inference import Predictor
-from course_utils.services.http.watch import Host
+from course_utils.services.http.telemetry import Host
 from course_utils.services.mpg import create_app
 from course_utils.serving.production import run
 from tests.support.serving import MODEL

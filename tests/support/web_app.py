@@ -5,7 +5,8 @@ import mimetypes
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from course_utils.environment import data_folder
 
@@ -29,6 +30,15 @@ async content => {
     await navigator.clipboard.write([new ClipboardItem({ "image/png": picture })]);
 }
 """
+
+
+def check_looks(page: Page, picture: Path) -> None:
+    """axe-core finds nothing, nothing is wider than the window; the screenshot is for people."""
+    page.screenshot(path=picture)
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    assert page.viewport_size
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 
 class WebApp:

@@ -1,22 +1,26 @@
-"""Read a request's body, bounded.
+"""Read a request's body, bounded, and take the one file out of a form.
 
-Flask reads bodies too, but checks its limits piece by piece at ten times the cost; the body of a
-small JSON service is one read.
+Flask reads bodies and forms too, but checks its limits piece by piece at ten times the cost, and
+copies a file four times. The body of a small JSON service is one read.
 """
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
 
-from course_utils.inference import Fault, describe
-from course_utils.services.http import strict_json
+from course_utils.inference import Fault, describe, pointer
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
 
-PIECE = 64 * 1024  # bytes of it held at a time
-DRAINED = 32 * 1024 * 1024  # bytes of a refused body still read, so that the refusal arrives
+FORM = "multipart/form-data"
+FORM_OVERHEAD_BYTES = 16 * 1024  # that a form takes around its file
+MAX_FORM_PARTS = 8  # one is right; a few more are named, hundreds are not looked at
+MAX_UPLOADS = 32  # bodies in memory at a time, up to 10 MB each
+PIECE_BYTES = 64 * 1024  # of a dropped body held at a time
+MAX_DROPPED_BYTES = 32 * 1024 * 1024  # of a refused body still read, so that the refusal arrives
 
 
 def read_body(limits: Mapping[str, int]) -> tuple[str, bytes]:
@@ -35,66 +39,115 @@ def read_body(limits: Mapping[str, int]) -> tuple[str, bytes]:
             would otherwise see a broken connection, not the answer.
     """
     environ = request.environ
-    stream = environ["wsgi.input"]
-    length = environ.get("CONTENT_LENGTH", "").strip()
-    if length and not length.isdecimal():
-        fault = Fault("", "not a length", describe(length), "a number of bytes")
-        raise Problem(400, "The header Content-Length is not a number.", [fault])
+    length = _read_content_length()
     media_type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    limit = limits.get(media_type, limits.get("*/*", -1))
-    # Where the server ends the stream at the body's end, a chunked body (no length) works too.
-    ends = environ.get("wsgi.input_terminated")
-    # Twenty digits are more than enough to be refused; Python reads at most 4,300.
-    expected = int(length[:20]) if length else (limit + 1 if ends else 0)
-    if limit >= 0 and expected <= limit + (not length):
-        data = _read(stream, expected)
-        if len(data) == expected <= limit or (not length and len(data) <= limit):
-            return media_type, data
-        if length:
-            fault = Fault("", "the body ends early", f"{len(data)} bytes", f"{expected} bytes")
-            raise Problem(400, "The body is shorter than the header Content-Length says.", [fault])
-    if ends or length:
-        _drop(stream, expected if length else DRAINED)
-    if limit < 0:
+    limit = limits.get(media_type, limits.get("*/*"))
+    if limit is None:
+        _drop_body()
         allowed = " or ".join(limits)
         fault = Fault("", "wrong content type", describe(media_type), allowed)
         raise Problem(415, f"The header Content-Type has to say {allowed}.", [fault])
-    received = f"{expected if length else f'more than {limit}'} bytes"
+    if length is None or length <= limit:
+        # Where the server ends the stream at the body's end, a chunked body (no length) works too.
+        unknown = limit + 1 if environ.get("wsgi.input_terminated") else 0
+        data = _read(environ["wsgi.input"], unknown if length is None else length)
+        if length is not None and len(data) < length:
+            fault = Fault("", "the body ends early", f"{len(data)} bytes", f"{length} bytes")
+            raise Problem(400, "The body is shorter than the header Content-Length says.", [fault])
+        if len(data) <= limit:
+            return media_type, data
+    _drop_body()
+    received = f"more than {limit} bytes" if length is None else f"{length} bytes"
     fault = Fault("", "body too large", received, f"{limit} bytes")
     raise Problem(413, f"The body is too large: at most {limit} bytes.", [fault])
 
 
-@contextlib.contextmanager
-def admitted(gate: Gate) -> Iterator[None]:
-    """A gate around all that is done with a large body, so that few are in memory at a time.
+class UploadLimit(Gate):
+    """A gate around all that is done with large bodies, so that few are in memory at a time.
+
+    Raises (on entering):
+        Problem: 503 with ``Retry-After``; the body has been read and dropped.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(slots=MAX_UPLOADS, queue=0)
+
+    def __enter__(self) -> None:
+        try:
+            super().__enter__()
+        except Problem:
+            _drop_body()
+            raise
+
+
+def get_file(body: bytes, field: str) -> bytes:
+    """The content of the file in ``field``, the only one that the form in a body may have.
+
+    The name and the type that the client gives the file are not looked at: only its content says
+    what it is. (RFC 7578)
 
     Raises:
-        Problem: 503 (see `Gate`); the body has been read and dropped.
+        Problem: 400, with every fault of the form.
     """
-    try:
-        gate.__enter__()
-    except Problem:
-        length = request.environ.get("CONTENT_LENGTH", "").strip()
-        if length.isdecimal() or request.environ.get("wsgi.input_terminated"):
-            size = int(length[:20]) if length.isdecimal() else DRAINED
-            _drop(request.environ["wsgi.input"], size)
-        raise
-    try:
-        yield
-    finally:
-        gate.__exit__(None, None, None)
+    faults: dict[str, str] = {}
+    content = None
+    for part, data in _parse_form(body, field):
+        if isinstance(part, Field):
+            faults[part.name or ""] = "not a file but a text"
+        elif part.name != field:
+            faults[part.name or ""] = "unknown field"
+        elif content is not None:
+            faults[field] = "more than one file"
+        else:
+            content = data
+    if content is not None and not faults:
+        return content
+    if content is None and field not in faults:
+        faults[field] = "missing"
+    raise Problem(
+        400,
+        f"The form has to have one file, in the field {field}.",
+        [_describe_fault(name[:40], field, detail) for name, detail in faults.items()],
+    )
 
 
-def parse_json(data: bytes) -> tuple[Any, list[Fault]]:
-    """A body as `strict_json.loads` reads it.
+def _describe_fault(name: str, field: str, detail: str) -> Fault:
+    received = "nothing" if detail == "missing" else f"the field {describe(name)}"
+    return Fault(pointer(name), detail, received, f"one file, in the field {field}")
 
-    Raises:
-        Problem: 400, it is not JSON.
-    """
+
+def _parse_form(body: bytes, field: str) -> list[tuple[Field | File, bytes]]:
+    """The parts of a form, each with its content; Werkzeug's decoder gets the body in one piece."""
+    parts: list[tuple[Field | File, bytes]] = []
     try:
-        return strict_json.loads(data)
-    except strict_json.MalformedJSON as error:
-        raise Problem(400, "The body is not JSON.", error.faults) from None
+        boundary = request.mimetype_params["boundary"].encode("ascii")
+        if not boundary:
+            raise ValueError
+        decoder = MultipartDecoder(boundary, max_parts=MAX_FORM_PARTS)
+        decoder.receive_data(body)
+        decoder.receive_data(None)
+        while not isinstance(event := decoder.next_event(), Epilogue):
+            if isinstance(event, Data):
+                parts[-1] = parts[-1][0], event.data
+            elif isinstance(event, Field | File):
+                parts.append((event, b""))
+    except RequestEntityTooLarge:
+        detail = f"the form has more than {MAX_FORM_PARTS} parts"
+    except (ValueError, LookupError):
+        detail = "the body does not follow the boundary that the Content-Type names"
+    else:
+        return parts
+    fault = Fault("", detail, f"{len(body)} bytes", f"a form with one file, in the field {field}")
+    raise Problem(400, "The body is not a form that can be read.", [fault])
+
+
+def _read_content_length() -> int | None:
+    length = request.environ.get("CONTENT_LENGTH", "").strip()
+    if length and not length.isdecimal():
+        fault = Fault("", "not a length", describe(length), "a number of bytes")
+        raise Problem(400, "The header Content-Length is not a number.", [fault])
+    # Twenty digits are more than enough to be refused; Python reads at most 4,300.
+    return int(length[:20]) if length else None
 
 
 def _read(stream: Any, size: int) -> bytes:
@@ -105,8 +158,13 @@ def _read(stream: Any, size: int) -> bytes:
         raise Problem(400, "The body could not be read to its end.", [fault]) from None
 
 
-def _drop(stream: Any, size: int) -> None:
-    if size > DRAINED:  # no client gets that far; do not wait for it
+def _drop_body() -> None:
+    """Read what is left of the current request's body, and keep nothing of it."""
+    left = _read_content_length()
+    if left is None:
+        left = MAX_DROPPED_BYTES if request.environ.get("wsgi.input_terminated") else 0
+    if left > MAX_DROPPED_BYTES:  # no client gets that far; do not wait for it
         return
-    while size > 0 and (piece := _read(stream, min(size, PIECE))):
-        size -= len(piece)
+    stream = request.environ["wsgi.input"]
+    while left > 0 and (piece := _read(stream, min(left, PIECE_BYTES))):
+        left -= len(piece)

@@ -7,7 +7,6 @@ but the plainest requests the browser asks first, with ``OPTIONS``: the prefligh
 
 import os
 import re
-from collections.abc import Iterable
 
 from flask import Flask
 from flask_cors import CORS
@@ -15,45 +14,43 @@ from flask_cors import CORS
 VARIABLE = "COURSE_ORIGINS"
 #: pages that this machine serves itself, on any port
 LOOPBACK = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?\Z", re.IGNORECASE)
-READABLE = ["Retry-After", "X-Request-ID"]  # headers that a page may read besides the usual ones
+READABLE_HEADERS = [
+    "Retry-After",
+    "X-Request-ID",
+]  # by a page, besides the usual ones
 PREFLIGHT_SECONDS = 600  # for which a browser need not ask again
 
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", re.IGNORECASE)
 
 
-def allow(app: Flask, origins: str | Iterable[str] | None = None) -> None:
-    """Let pages of these origins call ``app`` and read its answers, refusals included.
+def allow(app: Flask) -> None:
+    """Let pages on other origins call ``app`` and read its answers, refusals included.
 
-    Cookies and passwords stay out of it: the services know neither.
-
-    Args:
-        app: the service, with all of it or before; what is added later is covered, too.
-        origins: ``"*"`` for every page, else origins such as ``https://pets.example:8000``, as
-            a list or in one text with commas between. By default what the environment variable
-            COURSE_ORIGINS says in this way; where it is not set, pages of this machine
-            (localhost, 127.0.0.1, [::1]) on any port.
+    The environment variable COURSE_ORIGINS lists them: ``*`` for every page, else origins such as
+    ``https://pets.example:8000``, with commas between. Where it is not set, these are the pages of
+    this machine (localhost, 127.0.0.1, [::1]) on any port. Cookies and passwords stay out of it:
+    the services know neither.
 
     Raises:
         ValueError: one of them is no origin.
     """
-    if origins is None:
-        origins = os.environ.get(VARIABLE, "").strip() or None
-    allowed = [LOOPBACK] if origins is None else _patterns(origins)
     CORS(
         app,
-        origins=allowed,
+        origins=_read_origins(),
         methods=["GET", "HEAD", "POST"],
-        expose_headers=READABLE,
+        expose_headers=READABLE_HEADERS,
         max_age=PREFLIGHT_SECONDS,
         send_wildcard=True,
     )
 
 
-def _patterns(origins: str | Iterable[str]) -> "str | list[re.Pattern[str]]":
-    names = origins.split(",") if isinstance(origins, str) else list(origins)
-    names = [name.strip().removesuffix("/") for name in names]
-    if names == ["*"]:
-        return "*"
+def _read_origins() -> "str | list[re.Pattern[str]]":
+    value = os.environ.get(VARIABLE, "").strip()
+    if not value:
+        return [LOOPBACK]
+    if value == "*":
+        return value
+    names = [name.strip().removesuffix("/") for name in value.split(",")]
     for name in names:
         if not _ORIGIN.fullmatch(name):
             raise ValueError(

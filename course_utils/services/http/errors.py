@@ -5,42 +5,15 @@ Every 4xx and 5xx of every service has this form, with the list of all faults of
 
 import json
 import logging
-from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from course_utils.inference import Fault
-from course_utils.services.http.watch import REQUEST_ID
+from course_utils.services.http.telemetry import REQUEST_ID
 
 CONTENT_TYPE = "application/problem+json"
 ABOUT_BLANK = "about:blank"  # RFC 9457: the status says it all
-
-#: What the answers of `problem` look like, for the OpenAPI document.
-PROBLEM_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "errors", "request_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string"},
-        "request_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail", "received", "allowed"],
-                "properties": {
-                    name: {"type": "string"}
-                    for name in ("pointer", "detail", "received", "allowed")
-                },
-                "additionalProperties": False,
-            },
-        },
-    },
-    "additionalProperties": False,
-}
 
 log = logging.getLogger(__name__)
 

@@ -3,16 +3,15 @@
 Under more load than it can serve, a service has two choices: let everybody wait ever longer, or
 serve what it can at full speed and tell the rest at once to come back later. The gate does the
 second: at most ``slots`` requests work at a time, at most ``queue`` wait, and none of them longer
-than ``patience`` seconds in which the service runs. A moment in which the whole process stands
+than ``max_wait_s`` seconds in which the service runs. A moment in which the whole process stands
 still (a collection of garbage, a busy host) says nothing about the load and turns nobody away.
 """
 
 import threading
-from types import TracebackType
 
 from course_utils.services.http.errors import Problem
 
-STEPS = 4  # of waiting; however long the process stands still, it uses up one of them
+WAITING_STEPS = 4  # however long the process stands still, it uses up one of them
 
 
 class Gate:
@@ -22,10 +21,10 @@ class Gate:
         Problem: 503 with ``Retry-After``, if no slot came free in time.
     """
 
-    def __init__(self, *, slots: int, queue: int = 32, patience: float = 0.02):
+    def __init__(self, *, slots: int, queue: int = 32, max_wait_s: float = 0.02):
         self._slots = threading.Semaphore(slots)
         self._places = threading.Semaphore(queue)
-        self._patience = patience
+        self._max_wait_s = max_wait_s
 
     def __enter__(self) -> None:
         if self._slots.acquire(blocking=False):
@@ -33,18 +32,13 @@ class Gate:
         if not self._places.acquire(blocking=False):
             raise _overloaded()
         try:
-            step = self._patience / STEPS
-            if not any(self._slots.acquire(timeout=step) for _ in range(STEPS)):
+            step = self._max_wait_s / WAITING_STEPS
+            if not any(self._slots.acquire(timeout=step) for _ in range(WAITING_STEPS)):
                 raise _overloaded()
         finally:
             self._places.release()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._slots.release()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, send_from_directory
 
 from course_utils import __version__
-from course_utils.services.http.errors import CONTENT_TYPE, PROBLEM_SCHEMA
+from course_utils.services.http.errors import CONTENT_TYPE
 
 #: Statuses that any operation may answer with, and when.
 ANY_OPERATION = {
@@ -23,32 +23,46 @@ WITH_BODY = {
     "503": "More requests than the service can serve; try again after `Retry-After` seconds",
 }
 
-DOCS_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="docs/css/swagger-ui.css">
-</head>
-<body>
-<div id="page"></div>
-<script src="docs/js/swagger-ui-bundle.js"></script>
-<script>
-SwaggerUIBundle({{url: "openapi.json", dom_id: "#page", validatorUrl: null, deepLinking: true}});
-</script>
-</body>
-</html>
-"""
+DOCS_PAGE = Path(__file__).with_name("docs.html")
 
 
-def problems(statuses: dict[str, str]) -> dict[str, Any]:
-    """OpenAPI responses for problem+json answers."""
-    content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
+    """JSON Schema of an object with just these keys, all of them required."""
     return {
-        status: {"description": description, "content": content}
-        for status, description in statuses.items()
+        "type": "object",
+        "required": list(properties),
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+TEXT: dict[str, Any] = {"type": "string"}
+PROBABILITY: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": 1}
+#: What every error looks like (RFC 9457; see `errors`).
+PROBLEM = object_schema(
+    type=TEXT,
+    title=TEXT,
+    status={"type": "integer", "minimum": 400, "maximum": 599},
+    detail=TEXT,
+    errors={
+        "type": "array",
+        "items": object_schema(pointer=TEXT, detail=TEXT, received=TEXT, allowed=TEXT),
+    },
+    request_id=TEXT,
+)
+
+
+def json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    """The content of a request with JSON of this schema."""
+    return {"application/json": {"schema": schema}}
+
+
+def form_body(field: str) -> dict[str, Any]:
+    """The content of a request with a form that holds one picture."""
+    return {
+        "multipart/form-data": {
+            "schema": object_schema(**{field: {"type": "string", "contentMediaType": "image/*"}})
+        }
     }
 
 
@@ -66,15 +80,22 @@ def operation(
         summary: one line.
         ok: JSON Schema of the 200 answer.
         ok_type: its content type.
-        body: the OpenAPI request body, if the operation takes one.
+        body: the content of its request, by media type, if the operation takes one.
         others: further statuses with their meaning.
     """
     statuses = ANY_OPERATION | (WITH_BODY if body else {}) | (others or {})
-    answers = {"200": {"description": "OK", "content": {ok_type: {"schema": ok}}}}
-    document: dict[str, Any] = {"summary": summary, "responses": answers | problems(statuses)}
+    problem = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    answers: dict[str, Any] = {"200": {"description": "OK", "content": {ok_type: {"schema": ok}}}}
+    for status, description in statuses.items():
+        answers[status] = {"description": description, "content": problem}
+    document: dict[str, Any] = {"summary": summary, "responses": answers}
     if body:
-        document["requestBody"] = body
+        document["requestBody"] = {"required": True, "content": body}
     return document
+
+
+#: The operation of a service's page.
+PAGE = {"get": operation("The page", TEXT, ok_type="text/html")}
 
 
 def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
@@ -88,18 +109,20 @@ def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
         "info": {"title": title, "version": __version__},
         "servers": [{"url": ".", "description": "this service"}],
         "paths": paths,
-        "components": {"schemas": {"Problem": PROBLEM_SCHEMA}},
+        "components": {"schemas": {"Problem": PROBLEM}},
     }
     # Only the package's files are used: the spec finds them without importing it.
     spec = find_spec("flask_openapi3_swagger")
     assert spec is not None  # it is a dependency
     assets = Path(str(spec.origin)).parent / "templates" / "swagger"
 
+    docs_page = DOCS_PAGE.read_text("utf-8").replace("{title}", title)
+
     def openapi_json() -> Response:
         return jsonify(document)
 
     def docs() -> Response:
-        return Response(DOCS_PAGE.format(title=title), mimetype="text/html")
+        return Response(docs_page, mimetype="text/html")
 
     def docs_asset(name: str) -> Response:
         return send_from_directory(assets, name, max_age=86_400)

@@ -3,7 +3,7 @@
 ``operate(app, ...)`` adds
 
 - ``/healthz``: the process is alive; ``/readyz``: a known sample is really predicted;
-- ``/metrics`` and the request log (see `watch`);
+- ``/metrics`` and the request log (see `telemetry`);
 - ``/version``, where a service has several (see `versions`);
 - ``/openapi.json`` and ``/docs`` (see `openapi`);
 - problem+json for every error (see `errors`).
@@ -18,25 +18,20 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from course_utils.services.http import errors, openapi
 from course_utils.services.http.errors import Problem
-from course_utils.services.http.watch import ALONE, Host, Watch
+from course_utils.services.http.openapi import TEXT, object_schema, operation
+from course_utils.services.http.telemetry import ALONE, Host, Telemetry
 
 log = logging.getLogger(__name__)
-STATUS = {
-    "type": "object",
-    "required": ["status"],
-    "properties": {"status": {"type": "string"}},
-    "additionalProperties": False,
-}
-TEXT = {"type": "string"}
+STATUS = object_schema(status=TEXT)
 NOT_READY = {"503": "Not ready: shutting down, or a known sample cannot be predicted"}
 PATHS = {
-    "/healthz": {"get": openapi.operation("Is the process alive?", STATUS)},
-    "/readyz": {"get": openapi.operation("Can it predict?", STATUS, others=NOT_READY)},
-    "/metrics": {"get": openapi.operation("Prometheus metrics", TEXT, ok_type="text/plain")},
-    "/openapi.json": {"get": openapi.operation("This document", {"type": "object"})},
-    "/docs": {"get": openapi.operation("This document for people", TEXT, ok_type="text/html")},
+    "/healthz": {"get": operation("Is the process alive?", STATUS)},
+    "/readyz": {"get": operation("Can it predict?", STATUS, others=NOT_READY)},
+    "/metrics": {"get": operation("Prometheus metrics", TEXT, ok_type="text/plain")},
+    "/openapi.json": {"get": operation("This document", {"type": "object"})},
+    "/docs": {"get": operation("This document for people", TEXT, ok_type="text/html")},
 }
-VERSION = {"/version": {"get": openapi.operation("Which versions serve?", {"type": "object"})}}
+VERSION = {"/version": {"get": operation("Which versions serve?", {"type": "object"})}}
 
 
 def operate(
@@ -58,8 +53,8 @@ def operate(
     errors.install(app)
     release = host.release
     openapi.install(app, title, paths | PATHS | (VERSION if release else {}))
-    watch = Watch(app, host)
-    app.wsgi_app = watch  # type: ignore[method-assign]  # Flask's documented way
+    telemetry = Telemetry(app, host)
+    app.wsgi_app = telemetry  # type: ignore[method-assign]  # Flask's documented way
 
     def healthz() -> Response:
         return jsonify(status="alive")
@@ -75,7 +70,7 @@ def operate(
         return jsonify(status="ready")
 
     def metrics() -> Response:
-        return Response(watch.metrics.text(), content_type=CONTENT_TYPE_LATEST)
+        return Response(telemetry.metrics.text(), content_type=CONTENT_TYPE_LATEST)
 
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/readyz", view_func=readyz)

@@ -21,7 +21,7 @@ from ray.serve.exceptions import RayServeException
 from course_utils.inference import Predictor
 from course_utils.services import SERVICES
 from course_utils.services.http.errors import Problem
-from course_utils.services.http.watch import REQUEST_ID
+from course_utils.services.http.telemetry import REQUEST_ID
 
 ONGOING = 16  # requests that a replica takes in at a time; the others wait in the proxies
 LARGEST_BATCH = 8  # photos

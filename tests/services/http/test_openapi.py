@@ -95,14 +95,3 @@ def test_the_docs_come_from_the_service_alone(service: str, request: pytest.Fixt
             asset = requests.get(f"{served.url}/{link}", timeout=60)
             assert asset.ok, link
             assert len(asset.content) > 1000, link
-
-
-def test_the_stylesheet_loads_nothing_from_elsewhere(mpg: Served) -> None:
-    style = requests.get(f"{mpg.url}/docs/css/swagger-ui.css", timeout=60).text
-    assert not re.search(r"""(?:@import\s+|url\(\s*)["']?(?:https?:)?//""", style)
-
-
-def test_an_unknown_asset_is_a_problem(mpg: Served) -> None:
-    answer = requests.get(f"{mpg.url}/docs/js/none.js", timeout=60)
-    assert answer.status_code == 404
-    assert answer.headers["Content-Type"] == "application/problem+json"

@@ -79,8 +79,8 @@ class Host:
 ALONE = Host()
 
 
-class Watch:
-    """WSGI middleware around ``app``; put it on with ``app.wsgi_app = Watch(app, host)``.
+class Telemetry:
+    """WSGI middleware around ``app``; put it on with ``app.wsgi_app = Telemetry(app, host)``.
 
     Each request gets an id of our own (a UUID), which its answer carries as ``X-Request-ID``, its
     problem+json as ``request_id`` and its log line, one JSON object, too. Where the host names a
