@@ -1,8 +1,6 @@
-"""From a CSV of labels to two parts that share nothing, and through the whole path with 77."""
+"""From a CSV of labels to two parts that share nothing."""
 
-import io
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,31 +8,20 @@ import pytest
 from PIL import Image
 
 from course_utils.datasets import CIFAR10_CLASSES, load_cifar10
-from course_utils.export import litert
-from course_utils.services import image
-from course_utils.training import labelled_images, transfer
+from course_utils.training import labelled_images
 
 SIZE = 32
-
-
-def picture(random, number):
-    """One of 11 colours in one of 7 patterns, and some noise: classes that can be told apart."""
-    hue, pattern = number % 11, number // 11
-    colour = np.array(Image.new("HSV", (1, 1), (23 * hue, 255, 220)).convert("RGB"), int)
-    y, x = np.mgrid[:24, :30] // (3 if pattern % 2 else 6)
-    dark = [0 * x, x % 2, x % 2, y % 2, y % 2, (x + y) % 2, (x + y) % 2][pattern]
-    noisy = colour * (1 - 0.8 * dark[..., None]) + random.integers(-25, 26, (24, 30, 3))
-    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
 def folder_of(place, sizes, seed=1):
     """Pictures in a sub-folder a class, and the CSV beside them; returns the CSV."""
     random, rows = np.random.default_rng(seed), []
-    for number, (label, size) in enumerate(sizes.items()):
+    for label, size in sizes.items():
         (place / label).mkdir(parents=True)
         for k in range(size):
             name = f"{label}/{k}.png"
-            picture(random, number).save(place / name)
+            noise = random.integers(0, 256, (24, 30, 3), np.uint8)
+            Image.fromarray(noise).save(place / name)
             rows.append((name, label))
     table = pd.DataFrame(rows, columns=["file", "label"]).sample(frac=1, random_state=seed)
     table.to_csv(place / "labels.csv", index=False)
@@ -215,39 +202,3 @@ def test_cifar10_as_files(tmp_path):
         number = int(file[-9:-4])
         assert CIFAR10_CLASSES[labels[number]] == label
         assert (pixels(file) == images[number]).all()
-
-
-@pytest.mark.thorough
-def test_77_classes_from_the_csv_to_the_service(tmp_path):
-    """As many as the bird species of the article; classes of 12 down to 4 pictures."""
-    import keras
-
-    keras.utils.set_random_seed(1)
-    names = [f"species {number:02d}" for number in range(77)]
-    sizes = labelled_images.unbalanced_sizes(names, 12, 3)
-    csv = folder_of(tmp_path / "birds", sizes)
-    parts = labelled_images.split(labelled_images.read_labels(csv))
-    even = labelled_images.balanced(parts)
-    assert len(even.training) == 77 * 10
-    base = transfer.frozen_base(size=64)
-    pixels = [labelled_images.pictures(part, 64) for part in (even.training, even.test)]
-    found = transfer.features(base, np.concatenate(pixels))
-    seen, unseen = found[: len(even.training)], found[len(even.training) :]
-    head = transfer.new_head(1024, 77)
-    head.compile(
-        keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
-    wanted = labelled_images.numbers(even.test, even.classes)
-    head.fit(seen, labelled_images.numbers(even.training, even.classes), epochs=15, verbose=0)
-    accuracy = head.evaluate(unseen, wanted, verbose=0)[1]
-    assert accuracy > 0.3  # guessing gives 0.013
-    model = tmp_path / "birds.tflite"
-    litert.convert(transfer.joined(base, head), model, labels=even.classes, report=lambda *_: None)
-    client = image.create_app(model).test_client()
-    likely = head.predict(unseen, verbose=0)
-    for row in range(5):
-        photo = (io.BytesIO(Path(even.test["file"][row]).read_bytes()), "bird.png")
-        answer = client.post("/api/image", data={"image": photo}).get_json()["pred"]
-        assert len(answer) == 5
-        assert answer[0]["name"] == even.classes[likely[row].argmax()]
-        assert answer[0]["prob"] == pytest.approx(likely[row].max(), abs=1e-3)
