@@ -40,7 +40,7 @@ class Sample:
     exam_y: np.ndarray
 
 
-def draw(seed: int, largest: int, ratio: float, base: transfer.Base, folder: Path) -> Sample:
+def draw(seed: int, largest: int, ratio: float, base: Any, folder: Path) -> Sample:
     classes = [str(c) for c in np.random.default_rng(seed).permutation(CIFAR10_CLASSES)]
     sizes = labelled_images.unbalanced_sizes(classes, largest, ratio)
     csv = labelled_images.write_cifar10(folder / "learn", sizes, seed=seed)
@@ -52,7 +52,7 @@ def draw(seed: int, largest: int, ratio: float, base: transfer.Base, folder: Pat
     assert not set(exam["digest"]) & set(table["digest"])
     even = labelled_images.balanced(labelled_images.split(table, seed=seed), seed=seed)
     groups = [even.training, exam]
-    pixels = [labelled_images.pictures(group, base.size, seed=seed) for group in groups]
+    pixels = [labelled_images.pictures(group, base.input_shape[1], seed=seed) for group in groups]
     x, exam_x = np.split(transfer.features(base, np.concatenate(pixels)), [len(pixels[0])])
     y, exam_y = (labelled_images.numbers(group, even.classes) for group in groups)
     return Sample(x, y, even.training["copy"].to_numpy(), exam_x, exam_y)
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="pixels a side")
     given = parser.parse_args()
     with quiet_native_stderr():
-        base = transfer.frozen_base("mobilenet", size=given.size)
+        base = transfer.frozen_base(size=given.size)
     results = []
     for seed in track(range(given.seeds), "seeds", console=Console(stderr=True)):
         with tempfile.TemporaryDirectory() as folder:

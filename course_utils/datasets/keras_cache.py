@@ -5,26 +5,22 @@ file that has been changed since is noticed.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
-from course_utils.datasets.originals import Report, digest
+from course_utils.common import atomic_files, machine_lock
 
-RECORD = "networks-at-work.json"  # digest and source of each file, beside them
+RECORD = "networks-at-work.json"  # lies beside the files: digest and source of each
+SCRATCH = "networks-at-work.part"  # folder in the cache, for files that are not complete yet
 LOCK_TIMEOUT_S = 1800  # how long to wait for another `course fetch`
 
-
-@dataclass(frozen=True)
-class Entry:
-    """What the record in the cache says of one file."""
-
-    sha256: str
-    source: str
+#: called with the current step, the bytes done and their total number (None: unknown)
+Report: TypeAlias = Callable[[str, int, int | None], None]
 
 
 def cache_folder() -> Path:
@@ -33,9 +29,15 @@ def cache_folder() -> Path:
     return (Path(home).expanduser() if home else Path.home() / ".keras") / "models"
 
 
+def hash_file(file: Path) -> str:
+    """SHA-256 of a file's content."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 def sources() -> dict[str, str]:
-    """Where each file came from, by name."""
-    return {name: entry.source for name, entry in _read_record(cache_folder()).items()}
+    """The source of each file, by name."""
+    return {name: entry["source"] for name, entry in _read_record().items()}
 
 
 def is_intact(name: str, *, source: str | None = None) -> bool:
@@ -45,80 +47,56 @@ def is_intact(name: str, *, source: str | None = None) -> bool:
         name: of the file.
         source: what the record has to name as its source; by default any.
     """
-    folder = cache_folder()
-    entry, file = _read_record(folder).get(name), folder / name
-    if not entry or source not in (None, entry.source):
+    file, entry = cache_folder() / name, _read_record().get(name)
+    if not entry or source not in (None, entry["source"]):
         return False
-    return file.is_file() and digest(file) == entry.sha256
+    return file.is_file() and hash_file(file) == entry["sha256"]
 
 
-class Workshop:
-    """An empty folder to make files in, beside the cache that they go to.
+def record_file(name: str, source: str) -> None:
+    """Record a file that is in the cache.
 
-    Attributes:
-        cache: the folder where Keras looks.
-        folder: the empty one, on the same disk.
+    What was made from a file of this name with other content is no longer valid.
     """
-
-    def __init__(self, cache: Path, folder: Path):
-        self.cache, self.folder = cache, folder
-
-    def put(self, file: Path, name: str, source: str) -> None:
-        """Move a whole file into the cache, and record it."""
-        _flush(file)
-        file.replace(self.cache / name)
-        self.enter(name, source)
-
-    def enter(self, name: str, source: str) -> None:
-        """Record a file that is in the cache.
-
-        What was made from a file of this name with other content is no longer valid.
-        """
-        record = _read_record(self.cache)
-        entry, before = Entry(digest(self.cache / name), source), record.get(name)
-        if before is None or before.sha256 != entry.sha256:
-            made = [n for n, e in record.items() if e.source.startswith(f"made from {name}")]
-            for stale in made:
-                del record[stale]
-        record[name] = entry
-        draft = self.folder / RECORD
-        entries = {name: asdict(entry) for name, entry in record.items()}
-        draft.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
-        _flush(draft)
-        draft.replace(self.cache / RECORD)
-
-    def knows(self, name: str) -> bool:
-        """Whether the record has an entry of that name, be the file intact or not."""
-        return name in _read_record(self.cache)
+    record = _read_record()
+    entry = {"sha256": hash_file(cache_folder() / name), "source": source}
+    if record.get(name, {}).get("sha256") != entry["sha256"]:
+        made_from = f"made from {name}"
+        record = {n: e for n, e in record.items() if not e["source"].startswith(made_from)}
+    record[name] = entry
+    content = json.dumps(record, indent=2) + "\n"
+    atomic_files.put(cache_folder() / RECORD, content.encode())
 
 
 @contextlib.contextmanager
-def workshop(report: Report) -> Iterator[Workshop]:
-    """Be the only process of `course fetch` that changes the cache; the others wait.
+def lock_cache(report: Report) -> Iterator[Path]:
+    """Keep other processes of `course fetch` waiting while this one changes the cache.
 
-    May be killed at any moment: the system frees the lock, and the next one clears what is left.
+    May be killed at any moment: the system frees the lock, and the next call deletes the rest.
+
+    Yields:
+        An empty folder on the cache's disk, to make files in. It is deleted at the end.
 
     Raises:
         OSError: the cache cannot be written.
-        filelock.Timeout: another process has worked for half an hour.
+        filelock.Timeout: another process has held the lock for half an hour.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(cache / "networks-at-work.lock")
+    lock, scratch = machine_lock(cache), cache / SCRATCH
     try:
         lock.acquire(timeout=0)
     except Timeout:
         report("waiting for another `course fetch`", 0, None)
         lock.acquire(timeout=LOCK_TIMEOUT_S)
-    parent = cache / "networks-at-work.part"
     try:
-        shutil.rmtree(parent, ignore_errors=True)
-        parent.mkdir(exist_ok=True)
-        yield Workshop(cache, Path(tempfile.mkdtemp(dir=parent)))
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        yield scratch
     finally:
-        shutil.rmtree(parent, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
         lock.release()
 
 
@@ -133,17 +111,9 @@ class PrintedReport:
             print(f"{step} ...", flush=True)
 
 
-def _flush(file: Path) -> None:
-    """Wait until the file is on the disk, so that a power cut cannot empty it once it is named."""
-    with file.open("r+b") as content:
-        os.fsync(content.fileno())
-
-
-def _read_record(folder: Path) -> dict[str, Entry]:
-    """The record; empty where there is none that can be read, so that all is looked at anew."""
-    from pydantic import TypeAdapter
-
+def _read_record() -> dict[str, dict[str, str]]:
+    """The record, empty where it cannot be read: then no file counts as intact."""
     try:
-        return TypeAdapter(dict[str, Entry]).validate_json((folder / RECORD).read_bytes())
+        return json.loads((cache_folder() / RECORD).read_bytes())
     except (OSError, ValueError):
         return {}

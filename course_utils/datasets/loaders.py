@@ -3,23 +3,22 @@
 Sources, licences and digests stand in ``data/DATA.md``.
 """
 
-import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
+from course_utils.datasets import originals
+from course_utils.datasets.keras_cache import cache_folder, hash_file
+from course_utils.datasets.weights import fetch
 from course_utils.environment import data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
-    import numpy as np
     import pandas as pd
 
-    # (images, labels) to train on and (images, labels) to test with
-    Split: TypeAlias = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-
+#: (images, labels) to train on and (images, labels) to test with
+Split: TypeAlias = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
@@ -89,7 +88,7 @@ def load_king_county() -> "pd.DataFrame":
     return pd.read_csv(verified("king-county-houses.csv.gz"), parse_dates=["date"])
 
 
-def load_mnist() -> "Split":
+def load_mnist() -> Split:
     """70,000 handwritten digits (MNIST; LeCun, Cortes and Burges), downloaded once.
 
     In the place of ``keras.datasets.mnist.load_data()``, which accepts no file but the one on
@@ -100,15 +99,13 @@ def load_mnist() -> "Split":
         ``(10000, 28, 28)``, 0 paper to 255 ink; labels uint8, 0 to 9.
 
     Raises:
-        OSError: it is not here and could be had from nowhere; the message says what to do.
-        ValueError: the file has been changed.
+        OSError: it is not here unchanged and could be had from nowhere; the message says what to
+            do.
     """
-    from course_utils.datasets.originals import MNIST, read_mnist
-
-    return _cached(MNIST, read_mnist)
+    return _load_split(originals.MNIST)
 
 
-def load_cifar10() -> "Split":
+def load_cifar10() -> Split:
     """60,000 small colour photos of ten kinds of things (CIFAR-10; A. Krizhevsky, 2009).
 
     Downloaded once (139 MB, kept as 184 MB) and read in about a second. In the place of
@@ -121,27 +118,18 @@ def load_cifar10() -> "Split":
         1,000 of them.
 
     Raises:
-        OSError: it is not here and could be had from nowhere; the message says what to do.
-        ValueError: the file has been changed.
+        OSError: it is not here unchanged and could be had from nowhere; the message says what to
+            do.
     """
-    from course_utils.datasets.originals import CIFAR10, read_cifar10
-
-    return _cached(CIFAR10, read_cifar10)
+    return _load_split(originals.CIFAR10)
 
 
-def _cached(name: str, read: "Callable[[Path], dict[str, np.ndarray]]") -> "Split":
+def _load_split(name: str) -> Split:
     """The arrays of a file in Keras' cache, which is brought there where it is not."""
-    from course_utils.datasets.keras_cache import cache_folder
-    from course_utils.datasets.weights import fetch
-
-    file = cache_folder() / name
-    if not file.is_file():
-        fetch(name)
-    try:
-        arrays = read(file)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}. Delete it and run `course fetch`.") from None
-    return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
+    fetch(name)
+    with np.load(cache_folder() / name) as arrays:
+        x_train, y_train = arrays["x_train"], arrays["y_train"]
+        return (x_train, y_train), (arrays["x_test"], arrays["y_test"])
 
 
 def digests() -> dict[str, str]:
@@ -157,8 +145,8 @@ def verified(name: str) -> Path:
         KeyError: no such file is part of the course.
         ValueError: its content is not what the course shipped.
     """
-    digest, path = digests()[name], data_folder() / name
-    if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+    path = data_folder() / name
+    if hash_file(path) != digests()[name]:
         raise ValueError(
             f"{path} is not the file the course shipped (its SHA-256 differs). "
             "Install the course again to get it back; keep your own changes in another file."

