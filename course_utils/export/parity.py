@@ -1,13 +1,15 @@
 """How far what was exported is from Keras, in figures and in a sentence."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-SMALLEST = 1e-37  # below it float32 loses digits, so logarithms of probabilities stop there
+from course_utils.export.source import BATCH_SIZE, Source
+
+MIN_PROBABILITY = 1e-37  # below it float32 loses digits, so logarithms of probabilities stop there
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,7 @@ class Check:
 
     Attributes:
         what: ``"probabilities"``, ``"logits"``, ``"outputs"`` (of a network that gives no
-            probabilities), or one of these, or ``"inside"``, with ``"without ReLU: "`` or
-            ``"on this Mac: "`` before.
+            probabilities), ``"without ReLU: logits"``, ``"inside"`` or ``"without ReLU: inside"``.
         difference: the largest.
         tolerance: what it may be.
         sample: which sample it is on.
@@ -92,45 +93,101 @@ class Parity:
         """The largest difference of each kind: ``{"probabilities": 1e-7, ...}``."""
         return {check.what: check.difference for check in self.checks}
 
-    @property
-    def worst(self) -> Check:
-        """The check that is furthest beyond its tolerance, or nearest to it."""
-        ratios = [
-            np.nan_to_num(each.difference / each.tolerance, nan=np.inf) for each in self.checks
-        ]
-        return self.checks[int(np.argmax(ratios))]
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it in plain types, for JSON or a table."""
-        return {**asdict(self), "passed": self.passed}
-
     def __str__(self) -> str:
-        verdict = (
-            "computes what Keras computes" if self.passed else "DOES NOT compute what Keras does"
-        )
-        lines = [
-            f"{self.file} ({self.precision}, {self.runtime}) {verdict}, {self.samples} samples"
-        ]
+        does = "computes what Keras computes" if self.passed else "DOES NOT compute what Keras does"
+        lines = [f"{self.file} ({self.precision}, {self.runtime}) {does}, {self.samples} samples"]
         lines += [f"  {check}" for check in self.checks]
         if self.agreement is not None:
             lines.append(f"  same likeliest class: {self.agreement:.1%}")
         return "\n".join([*lines, f"  {self.place}"] if self.place else lines)
 
 
-def are_probabilities(answers: np.ndarray) -> bool:
-    """Whether each row is a probability for each of several classes."""
-    sums = answers.sum(axis=1)
-    return answers.shape[1] > 1 and bool((answers >= 0).all() and np.abs(sums - 1).max() < 1e-3)
+@dataclass(frozen=True)
+class Runtime:
+    """An exported file in what runs it.
+
+    Attributes:
+        file: the name of the file.
+        name: of the runtime.
+        run: some examples in, their answers out, ``(n, classes)``.
+        takes: shape of an example.
+        gives: shape of its answer.
+        labels: the names of the classes, where the file has them.
+    """
+
+    file: str
+    name: str
+    run: Callable[[Any], np.ndarray]
+    takes: tuple[int, ...]
+    gives: tuple[int, ...]
+    labels: Sequence[str] | None = None
+
+    def compare(self, source: Source, samples: Any, tolerance: Tolerance) -> Parity:
+        """The answers of a file beside those of the network that it was made from.
+
+        Raises:
+            ValueError: it takes or gives something else, or names more or fewer classes.
+        """
+        examples = source.check_samples(samples)
+        check_origin(self.file, source, self.takes, self.gives, self.labels)
+        starts = range(0, len(examples), BATCH_SIZE)
+        got = np.concatenate([self.run(examples[i : i + BATCH_SIZE]) for i in starts])
+        wanted = source.predict(examples)
+        return Parity(
+            file=self.file,
+            runtime=self.name,
+            precision="float32",
+            samples=len(examples),
+            checks=tuple(compare_answers(got, wanted, tolerance, self.labels)),
+            agreement=measure_agreement(got, wanted),
+        )
 
 
-def logits_of(probabilities: np.ndarray) -> np.ndarray:
-    """What a softmax was given, but for a constant in each row: here the row's mean is 0."""
-    with np.errstate(invalid="ignore"):  # of infinities NaN becomes, which never passes
-        logs = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
-        return logs - logs.mean(axis=1, keepdims=True)
+def check_origin(
+    file: str,
+    source: Source,
+    takes: tuple[int, ...],
+    gives: tuple[int, ...],
+    labels: Sequence[str] | None,
+) -> None:
+    """Whether a file can have been made from a network.
+
+    Raises:
+        ValueError: it takes or gives something else, or names more or fewer classes.
+    """
+    if (takes, gives) != (source.shape, (source.classes,)):
+        raise ValueError(
+            f"{file} takes {takes} and gives {gives}, the network takes {source.shape} and gives "
+            f"{(source.classes,)}: it was made from another one."
+        )
+    if labels is not None and len(labels) != source.classes:
+        raise ValueError(f"{file} names {len(labels)} of {source.classes} classes.")
 
 
-def check(
+def compare_answers(
+    got: np.ndarray,
+    wanted: np.ndarray,
+    tolerance: Tolerance,
+    labels: Sequence[str] | None = None,
+    logits: tuple[np.ndarray, np.ndarray] | None = None,
+) -> list[Check]:
+    """The checks on the answers of a network, ``(samples, outputs)``.
+
+    ``logits`` are those behind both, for runtimes that show them; else they are the logarithms of
+    the probabilities, each row's mean taken off.
+    """
+    if not are_probabilities(wanted):
+        scale = np.abs(wanted)  # of numbers near 0, a tenth of the largest counts
+        scale = np.maximum(scale, max(scale.max() / 10, 1e-6))
+        return [make_check("outputs", got, wanted, tolerance.logits, scale, labels)]
+    theirs, ours = logits or (recover_logits(got), recover_logits(wanted))
+    return [
+        make_check("probabilities", got, wanted, tolerance.probabilities, labels=labels),
+        make_check("logits", theirs, ours, tolerance.logits, largest_of_each(ours), labels),
+    ]
+
+
+def make_check(
     what: str,
     got: np.ndarray,
     wanted: np.ndarray,
@@ -154,40 +211,25 @@ def check(
     )
 
 
+def are_probabilities(answers: np.ndarray) -> bool:
+    """Whether each row is a probability for each of several classes."""
+    sums = answers.sum(axis=1)
+    return answers.shape[1] > 1 and bool((answers >= 0).all() and np.abs(sums - 1).max() < 1e-3)
+
+
+def recover_logits(probabilities: np.ndarray) -> np.ndarray:
+    """What a softmax was given, but for a constant in each row: here the row's mean is 0."""
+    with np.errstate(invalid="ignore"):  # of infinities NaN becomes, which never passes
+        logs = np.log(np.maximum(probabilities.astype(np.float64), MIN_PROBABILITY))
+        return logs - logs.mean(axis=1, keepdims=True)
+
+
 def largest_of_each(logits: np.ndarray) -> np.ndarray:
     """The largest absolute value of each row, as a column."""
     return np.maximum(np.abs(logits).max(axis=1, keepdims=True), 1e-6)
 
 
-def size_of_each(outputs: np.ndarray) -> np.ndarray:
-    """The absolute value of each number; at least a tenth of the largest, for those near 0."""
-    sizes = np.abs(outputs)
-    return np.maximum(sizes, max(sizes.max() / 10, 1e-6))
-
-
-def compare(
-    got: np.ndarray,
-    wanted: np.ndarray,
-    tolerance: Tolerance,
-    labels: Sequence[str] | None = None,
-    prefix: str = "",
-) -> list[Check]:
-    """The checks on answers alone, for runtimes that show nothing else.
-
-    The logits of probabilities are their logarithms, each row's mean taken off.
-    """
-    if not are_probabilities(wanted):
-        scale = size_of_each(wanted)
-        return [check(f"{prefix}outputs", got, wanted, tolerance.logits, scale, labels)]
-    logits, right = logits_of(got), logits_of(wanted)
-    scale = largest_of_each(right)
-    return [
-        check(f"{prefix}probabilities", got, wanted, tolerance.probabilities, labels=labels),
-        check(f"{prefix}logits", logits, right, tolerance.logits, scale, labels),
-    ]
-
-
-def agreement(got: np.ndarray, wanted: np.ndarray) -> float | None:
+def measure_agreement(got: np.ndarray, wanted: np.ndarray) -> float | None:
     """The share of samples with the same likeliest class; None where there are no classes."""
     if not are_probabilities(wanted):
         return None

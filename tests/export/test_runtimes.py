@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from course_utils.export import litert, onnx
-from course_utils.export.source import MINUS_ONE_TO_ONE, ZERO_TO_ONE, About
+from course_utils.export.source import MINUS_ONE_TO_ONE, ZERO_TO_ONE
 from course_utils.inference import labels_path, load_labels
 from tests.export.conftest import silent
 from tests.support import networks
@@ -53,7 +53,6 @@ def test_what_is_wrong_is_noticed(module, name, digits, tmp_path):
     path.write_bytes(content[:start] + moved + content[start + 4 :])
     parity = module.verify(path, network, pictures, preprocess=ZERO_TO_ONE)
     assert not parity.passed
-    assert parity.worst.sample in range(len(pictures))
 
 
 @pytest.mark.parametrize(("module", "name"), BOTH)
@@ -80,17 +79,12 @@ def test_the_image_service_reads_the_labels_of_litert(digits, tmp_path):
     assert not labels_path(path).exists()  # those of another model
 
 
-def test_an_onnx_file_says_what_it_is(digits, tmp_path):
+def test_an_onnx_file_has_its_labels(digits, tmp_path):
     import onnx as library
 
-    about = About(author="A. Uthor", licence="Apache-2.0", version="2", summary="Five digits")
-    path = onnx.convert(digits[0], tmp_path / "n.onnx", labels=LABELS, about=about, report=silent)
-    graph = library.load(path)
-    said = {entry.key: entry.value for entry in graph.metadata_props}
+    path = onnx.convert(digits[0], tmp_path / "n.onnx", labels=LABELS, report=silent)
+    said = {entry.key: entry.value for entry in library.load(path).metadata_props}
     assert json.loads(said["labels"]) == LABELS
-    assert (said["author"], said["licence"], said["version"]) == ("A. Uthor", "Apache-2.0", "2")
-    assert "16 x 16" in said["input"]
-    assert graph.doc_string == "Five digits"
 
 
 @pytest.mark.parametrize(("module", "name"), BOTH)
@@ -98,5 +92,5 @@ def test_converting_talks_only_of_its_steps(module, name, digits, tmp_path, capf
     module.convert(digits[0], tmp_path / name)
     out, err = capfd.readouterr()
     assert err == ""
-    assert [line[:4] for line in out.splitlines()] == ["1/2 ", "2/2 "]
-    assert f"writing {name}" in out
+    kind = {litert: "LiteRT", onnx: "ONNX"}[module]
+    assert out == f"1/1 translating the network to {kind}, writing {name} ...\n"

@@ -36,12 +36,9 @@ def test_the_input_is_the_photo_that_the_app_gives(described):
     assert image.ColorSpace.Name(image.colorSpace) == "RGB"
 
 
-def test_the_outputs_are_those_that_the_app_reads(described):
+def test_the_outputs_are_those_that_the_app_and_vision_read(described):
     kinds = {output.name: output.type.WhichOneof("Type") for output in described.output}
     assert kinds == {CONTRACT["label"]: "stringType", CONTRACT["probabilities"]: "dictionaryType"}
-
-
-def test_vision_takes_it_for_a_classifier(described):
     assert described.predictedFeatureName == CONTRACT["label"]
     assert described.predictedProbabilitiesName == CONTRACT["probabilities"]
 
@@ -49,13 +46,10 @@ def test_vision_takes_it_for_a_classifier(described):
 def test_the_names_stand_in_one_file():
     names = {value for value in CONTRACT.values() if not value.isdigit()}
     assert len(names) == 4
+    assert names <= {*swift.strings(swift.CONTRACT.read_bytes())}
     for path in swift.files():
         if path != swift.CONTRACT:
             assert names.isdisjoint(swift.strings(path.read_bytes())), path.name
-
-
-def test_a_name_elsewhere_would_be_found():
-    assert swift.strings(b'let name = model.inputs["classLabel"]') == ["classLabel"]
 
 
 def test_a_photo_is_squeezed_on_the_phone_as_the_course_squeezes_it():

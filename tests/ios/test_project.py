@@ -18,7 +18,6 @@ from tests.support.swift import APP, CONTRACT, IOS, constants, files
 BUNDLE = IOS / "NetworksAtWork.xcodeproj"
 ASSETS = APP / "Assets.xcassets"
 Project: TypeAlias = dict[str, Any]
-no_shell = pytest.mark.skipif(sys.platform == "win32", reason="Xcode's scripts need a shell")
 PACKAGE = f"{constants(CONTRACT.read_bytes())['resource']}.mlpackage"
 
 
@@ -46,12 +45,6 @@ def target(root, objects) -> Project:
     return objects[name]
 
 
-def phase(objects: Project, target: Project, isa: str) -> Project:
-    phases = [objects[name] for name in target["buildPhases"]]
-    (only,) = [one for one in phases if one["isa"] == isa]
-    return only
-
-
 def folders(objects: Project, root: Project) -> dict[str, Path]:
     """Where each file reference and group of the project lies on disk."""
     found = {}
@@ -68,8 +61,8 @@ def folders(objects: Project, root: Project) -> dict[str, Path]:
 
 def built(objects: Project, root: Project, target: Project, isa: str) -> list[Path]:
     where = folders(objects, root)
-    files_of_phase = phase(objects, target, isa)["files"]
-    return [where[objects[name]["fileRef"]] for name in files_of_phase]
+    (phase,) = [one for name in target["buildPhases"] if (one := objects[name])["isa"] == isa]
+    return [where[objects[name]["fileRef"]] for name in phase["files"]]
 
 
 def settings(objects: Project, owner: Project) -> list[Project]:
@@ -80,31 +73,24 @@ def settings(objects: Project, owner: Project) -> list[Project]:
     return [one["buildSettings"] for one in configurations]
 
 
-def test_every_swift_file_and_the_network_are_compiled_and_nothing_else(objects, root, target):
+def test_what_is_compiled_and_what_is_a_resource(objects, root, target):
     sources = built(objects, root, target, "PBXSourcesBuildPhase")
     assert sorted(sources) == sorted([*files(), IOS / PACKAGE])
-
-
-def test_the_assets_are_the_only_resource(objects, root, target):
     assert built(objects, root, target, "PBXResourcesBuildPhase") == [ASSETS]
-    assert ASSETS.is_dir()
 
 
 def test_what_the_project_shows_is_on_disk(objects, root):
     products = {"NetworksAtWork.app", PACKAGE}  # what a build makes, what notebook 08 makes
     missing = [path for path in folders(objects, root).values() if not path.exists()]
     assert {path.name for path in missing} <= products
+    (network,) = [one for one in objects.values() if one.get("path") == PACKAGE]
+    assert network["lastKnownFileType"] == "folder.mlpackage"
 
 
 def test_nothing_in_the_project_leads_nowhere(objects):
     content = (BUNDLE / "project.pbxproj").read_text(encoding="utf-8")
     named = set(re.findall(r"\b[0-9A-F]{24}\b", content))
     assert named == set(objects)
-
-
-def test_the_network_is_taken_for_a_network(objects):
-    (reference,) = [one for one in objects.values() if one.get("path") == PACKAGE]
-    assert reference["lastKnownFileType"] == "folder.mlpackage"
 
 
 def test_settings(objects, root, target):
@@ -120,40 +106,22 @@ def test_settings(objects, root, target):
         assert (IOS / own["INFOPLIST_FILE"]).samefile(APP / "Info.plist")
 
 
-def test_the_network_is_looked_for_before_anything_is_built(objects, target):
-    assert objects[target["buildPhases"][0]]["isa"] == "PBXShellScriptBuildPhase"
-
-
-@no_shell
+@pytest.mark.skipif(sys.platform == "win32", reason="Xcode's scripts need a shell")
 def test_a_missing_network_is_an_error_that_says_what_to_do(objects, target, tmp_path):
-    answer = look_for_network(objects, target, tmp_path)
+    """By the project's own check, run as Xcode does with its project in a folder."""
+    check = objects[target["buildPhases"][0]]  # before anything is built
+    command = [check["shellPath"], "-c", check["shellScript"]]
+    folder = tmp_path / "with spaces"
+    options = {"env": {"SRCROOT": str(folder)}, "capture_output": True, "text": True}
+    answer = subprocess.run(command, check=False, **options)
     assert answer.returncode == 1
     assert answer.stdout.startswith("error: ")  # so Xcode shows it as one
-    for word in (PACKAGE, "notebooks/08_coreml.ipynb", str(tmp_path), "README.md"):
+    for word in (PACKAGE, "notebooks/08_coreml.ipynb", str(folder), "README.md"):
         assert word in answer.stdout
-
-
-@no_shell
-def test_a_network_that_is_there_is_no_error(objects, target, tmp_path):
-    folder = tmp_path / "with spaces"
     (folder / PACKAGE).mkdir(parents=True)
     (folder / PACKAGE / "Manifest.json").write_text("{}", encoding="utf-8")
-    answer = look_for_network(objects, target, folder)
+    answer = subprocess.run(command, check=False, **options)
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
-
-
-def look_for_network(
-    objects: Project, target: Project, folder: Path
-) -> "subprocess.CompletedProcess[str]":
-    """Run the project's own check, as Xcode would with its project in ``folder``."""
-    check = phase(objects, target, "PBXShellScriptBuildPhase")
-    return subprocess.run(
-        [check["shellPath"], "-c", check["shellScript"]],
-        env={"SRCROOT": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_the_scheme_is_shared_and_builds_the_target(root, target):
@@ -180,10 +148,3 @@ def test_the_icon_is_as_apple_wants_it():
         assert (icon.format, icon.size, icon.mode) == ("PNG", (1024, 1024), "RGB")
     assert image["size"] == "1024x1024"
     assert (image["idiom"], image["platform"]) == ("universal", "ios")
-
-
-def test_every_catalogue_is_json():
-    catalogues = list(ASSETS.rglob("Contents.json"))
-    assert len(catalogues) == 2
-    for path in catalogues:
-        assert json.loads(path.read_text(encoding="utf-8"))["info"]["version"] == 1

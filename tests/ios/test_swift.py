@@ -30,9 +30,3 @@ def test_nothing_is_forced(path):
 )
 def test_a_force_is_found(force):
     assert swift.forced_lines(f"let ok = !yes\n{force}".encode()) == [2]
-
-
-@each_file
-def test_lines_are_at_most_120_wide(path):
-    lines = path.read_text(encoding="utf-8").splitlines()
-    assert [number for number, line in enumerate(lines, 1) if len(line) > 120] == []

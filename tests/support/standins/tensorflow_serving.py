@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, jsonify, request
 
 from course_utils.export import savedmodel
-from course_utils.export.runtime import Runtime
+from course_utils.export.parity import Runtime
 
 
 def create_app(folder: Path) -> Flask:

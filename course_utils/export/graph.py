@@ -5,27 +5,29 @@ made can be compared with those inside the network.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
 
-RELU = ("Relu", "Relu6")
+RELUS = ("Relu", "Relu6")
 LAST = ("Softmax", "Sigmoid")  # what makes probabilities of logits
 
 
-def traced(model: Any, shape: Sequence[int], name: str, examples: int | None = 1) -> Any:
-    """A network as a TensorFlow function of ``(examples, *shape)``, called ``name``."""
+def trace_network(
+    network: Any, shape: Sequence[int], name: str, examples: int | None = None
+) -> Any:
+    """A network as a TensorFlow function of ``(examples, *shape)``, whose argument is ``name``."""
     with quiet_native_stderr():
         import tensorflow as tf
     signature = tf.TensorSpec((examples, *shape), tf.float32, name=name)
-    function = tf.function(lambda x: model(x, training=False), input_signature=[signature])
+    function = tf.function(lambda x: network(x, training=False), input_signature=[signature])
     return function.get_concrete_function()
 
 
-def frozen(function: Any) -> tuple[Any, str, str]:
+def freeze_graph(function: Any) -> tuple[Any, str, str]:
     """A traced function's graph with its weights in it, and its input's and output's names."""
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
@@ -39,16 +41,17 @@ class Graph:
     """The graph of a network, with any of its tensors to look at.
 
     Attributes:
-        nodes: the names of its nodes, by what a converter makes of them.
+        nodes: the names of its nodes, by what coremltools makes of them.
         relus: those of `nodes` that are a ReLU.
         logits: the node that the last softmax or sigmoid takes, or else the output.
     """
 
     def __init__(self, model: Any, shape: Sequence[int]):
-        self._graph, self._input, output = frozen(traced(model, shape, "example"))
+        function = trace_network(model, shape, "example", examples=1)
+        self._graph, self._input, output = freeze_graph(function)
         by_name = {node.name: node for node in self._graph.node}
-        self.nodes = {plain(name): name for name in by_name}
-        self.relus = {plain(node.name) for node in by_name.values() if node.op in RELU}
+        self.nodes = {_mangle(name): name for name in by_name}
+        self.relus = {_mangle(node.name) for node in by_name.values() if node.op in RELUS}
         node = by_name[output.partition(":")[0]]
         while node.op == "Identity":
             node = by_name[node.input[0].partition(":")[0]]
@@ -72,7 +75,7 @@ class Graph:
         graph = type(self._graph)()
         graph.CopyFrom(self._graph)
         for node in graph.node:
-            if plain(node.name) in opened:
+            if _mangle(node.name) in opened:
                 node.op = "Identity"
         fetches = [f"{name}:0" for name in wanted]
         with tf.Graph().as_default():
@@ -81,6 +84,33 @@ class Graph:
                 return [session.run(fetches, {self._input: each[None]}) for each in examples]
 
 
-def plain(name: str) -> str:
+def _mangle(name: str) -> str:
     """A node's name as coremltools writes it."""
     return re.sub(r"\W", "_", name, flags=re.ASCII)
+
+
+def all_layers(model: Any) -> Iterator[Any]:
+    """The layers of a network, those of networks within it included."""
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from all_layers(layer)
+
+
+def find_layer(model: Any, text: str) -> str:
+    """The layer that a text names by a node of the graph.
+
+    Args:
+        model: a Keras network.
+        text: such as ``... network_1/dense_2_1/MatMul ...``, which is about the layer ``dense_2``.
+
+    Returns:
+        The layer's name; empty where the text names none.
+    """
+    names = {layer.name for layer in all_layers(model)}
+    for path in re.findall(r"[\w.-]+(?:/[\w.-]+)+", text):
+        for piece in reversed(path.split("/")):
+            stem = re.sub(r"_\d+$", "", piece)  # TensorFlow numbers the calls of a layer
+            if stem in names or piece in names:
+                return stem if stem in names else piece
+    return ""

@@ -1,0 +1,111 @@
+"""What every ``convert`` does around its converter: one way to write, to be silent, to refuse."""
+
+import io
+import logging
+import re
+import shutil
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from typing import Any
+
+from course_utils.environment import quiet_native_stderr
+from course_utils.export.graph import all_layers, find_layer
+from course_utils.export.source import Source, Unsupported
+
+#: is told what is being done, how many steps of it are done, and of how many
+Report = Callable[[str, int, int], None]
+LOGGERS = ("coremltools", "tensorflow", "tf2onnx")
+#: how the converters name an operation that does not exist in their format
+MISSING_OPERATION = r"TF op '(\w+)' not|'tf\.(\w+)' op|No Op registered for (\w+)"
+# On these layers converters fail without naming any.
+RECURRENT_LAYERS = ("LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM2D")
+
+
+def print_step(step: str, done: int, total: int) -> None:
+    """A report for notebooks: a line for each step, the same in every run."""
+    print(f"{done + 1}/{total} {step} ...", flush=True)
+
+
+def check_path(path: str | Path, suffix: str, overwrite: bool) -> Path:
+    """Where an export is to be written.
+
+    Raises:
+        ValueError: the name ends otherwise.
+        FileExistsError: something is there already, and ``overwrite`` was not said.
+        FileNotFoundError: the folder is not there.
+    """
+    path = Path(path)
+    if path.suffix != suffix:
+        raise ValueError(f"{path.name}: the name has to end in {suffix}")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} is there already; say overwrite=True to replace it.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder {path.parent} is not there.")
+    return path
+
+
+@contextmanager
+def write_export(
+    path: Path, source: Source, format_name: str, *, replace_folder: bool = False
+) -> Iterator[Path]:
+    """A place to convert a network into; what is there at the end, and whole, becomes ``path``.
+
+    Raises:
+        Unsupported: whatever the converter raises, in one sentence that names the layer.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+        draft = Path(folder) / path.name
+        try:
+            with quiet_native_stderr(), quiet_converters():
+                yield draft
+        except OSError:  # of the disk, not of the network
+            raise
+        except Exception as error:  # a converter raises what the operation makes it raise
+            # Its frames hold temporary folders, which are to go now and not at some time.
+            traceback.clear_frames(error.__traceback__)
+            said = str(error) or type(error).__name__
+            raise Unsupported(_explain(source.model, format_name, said)) from error
+        if replace_folder:
+            shutil.rmtree(path, ignore_errors=True)
+        draft.replace(path)
+
+
+@contextmanager
+def quiet_converters() -> Iterator[None]:
+    """Drop what the converters log, warn of and draw while they work; what fails raises.
+
+    coremltools warns that it was not tested with a TensorFlow this new, and that it cannot predict
+    on this system: `coreml.verify` makes up for both.
+    """
+    logs = [logging.getLogger(name) for name in LOGGERS]
+    levels = [log.level for log in logs]
+    try:
+        for log in logs:
+            log.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
+
+
+def _explain(model: Any, format_name: str, said: str) -> str:
+    """Why a network cannot be converted: the layer, and the operation or the converter's words."""
+    layer = find_layer(model, said)
+    subject = f"The layer {layer!r}" if layer else f"The network {model.name!r}"
+    operation = re.search(MISSING_OPERATION, said)
+    if operation:
+        name = next(filter(None, operation.groups()))
+        return (
+            f"{subject} uses the operation {name}, which cannot be translated to {format_name}. "
+            "Build the layer from others."
+        )
+    recurrent = [each for each in all_layers(model) if type(each).__name__ in RECURRENT_LAYERS]
+    hint = f" Its layer {recurrent[0].name!r} is a likely cause." if recurrent and not layer else ""
+    reason = said.strip().splitlines()[0][:200]
+    return f"{subject} cannot be translated to {format_name}: {reason}.{hint}"
