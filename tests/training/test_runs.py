@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from rich.progress import track
 
 from course_utils.training import runs
 
@@ -107,32 +106,6 @@ def test_nested_logs_each_hold_what_was_printed_within(tmp_path: Path) -> None:
     assert (tmp_path / "inner").read_text() == "two\n"
 
 
-class NotebookStream(io.TextIOBase):
-    """As ipykernel's: no file behind it. A stand-in, as a kernel would be a second process."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> int:
-        self.text += text
-        return len(text)
-
-    def fileno(self) -> int:
-        raise io.UnsupportedOperation("fileno")
-
-
-def test_streams_of_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = NotebookStream()
-    monkeypatch.setattr(sys, "stdout", stream)
-    with runs.tee(tmp_path / "log"):
-        print("seen")
-        with pytest.raises(io.UnsupportedOperation):
-            sys.stdout.fileno()
-        assert not sys.stdout.isatty()
-    assert sys.stdout is stream
-    assert stream.text == "seen\n"
-
-
 def test_who_kept_the_stream_can_go_on_writing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -156,20 +129,6 @@ def test_of_a_progress_bar_the_last_state_is_logged(tmp_path: Path) -> None:
         print(" \r\x1b[32m3/3\x1b[0m loss: 0.5   ")
         print("as on Windows\r\n", end="")
     assert (tmp_path / "log").read_text("utf-8") == "100%|███\n3/3 loss: 0.5\nas on Windows\n"
-
-
-def test_rich_and_keras_find_a_stream_they_can_use(tmp_path: Path) -> None:
-    with runs.tee(tmp_path / "log"):
-        assert sum(track(range(5), "counting")) == 10
-        from keras.utils import Progbar
-
-        bar = Progbar(200)
-        for step in range(201):
-            bar.update(step, [("loss", 0.25)])
-    text = (tmp_path / "log").read_text("utf-8")
-    assert "counting" in text
-    assert len(re.findall(r"^200/200 .*loss: 0.2500$", text, re.MULTILINE)) == 1
-    assert not re.search("199/200|\x1b|\b", text)
 
 
 def test_an_endless_bar_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,10 +155,3 @@ def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
     lines = (tmp_path / "log").read_text().splitlines()
     assert len(lines) == 800
     assert all(re.fullmatch(r"\d says a whole line", line) for line in lines)
-
-
-def test_a_log_that_cannot_be_opened_leaves_the_streams_alone(tmp_path: Path) -> None:
-    before = sys.stdout
-    with pytest.raises(OSError, match="missing"), runs.tee(tmp_path / "missing" / "log"):
-        pass
-    assert sys.stdout is before
