@@ -115,10 +115,11 @@ def kills(number: int, seed: int, console: Console, python: str = sys.executable
 
 def cost(console: Console, batches: int = 400) -> bool:
     """The time in `Saver._write` and in copying the state, of all the time in ``fit``."""
+    from course_utils.environment import quiet_native_stderr
     from course_utils.training import resume
     from course_utils.training.resume import loop
 
-    with resume.quiet_native_stderr():
+    with quiet_native_stderr():
         import keras
 
     keras.utils.set_random_seed(0)
@@ -142,11 +143,11 @@ def cost(console: Console, batches: int = 400) -> bool:
     spent: list[float] = []
 
     class Timed(loop.Saver):
-        def _moment(self) -> Any:
-            return timed(super()._moment)
+        def _capture(self) -> Any:
+            return timed(super()._capture)
 
-        def _write(self, moment: Any) -> None:
-            timed(super()._write, moment)
+        def _write(self, checkpoint: Any) -> None:
+            timed(super()._write, checkpoint)
 
     def timed(function: Any, *arguments: Any) -> Any:
         began = time.perf_counter()
@@ -160,7 +161,7 @@ def cost(console: Console, batches: int = 400) -> bool:
         began = time.perf_counter()
         resume.fit(model, x, y, run_dir=folder, epochs=2, batch_size=128, save_every=50, verbose=0)
         whole = time.perf_counter() - began
-        size = sum(path.stat().st_size for path in resume.newest(folder).parent.glob("*.npz")) / 3
+        size = sum(path.stat().st_size for path in Path(folder).glob("*.npz")) / 3
     share = sum(spent) / whole
     table = Table("what", "figure", title=f"Saving every 50 of {batches} batches of 128 images")
     table.add_row("one checkpoint", f"{size / 1e6:.1f} MB")

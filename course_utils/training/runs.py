@@ -15,8 +15,8 @@ from typing import Any, TextIO
 
 from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 
-LOG = "log.txt"
-LONGEST = 60  # characters of a description that go into the folder's name
+LOG_NAME = "log.txt"
+MAX_DESCRIPTION_CHARS = 60  # that go into the folder's name
 
 _CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x08")  # colours, cursor moves, backspaces
 
@@ -38,18 +38,18 @@ def new_run(folder: str | Path, description: str = "") -> Path:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    words = re.sub(r"[^\w.]+", "-", description)[:LONGEST].strip("-. ")
-    # The lock keeps numbers apart; `mkdir` alone would let two descriptions share one.
+    words = re.sub(r"[^\w.]+", "-", description)[:MAX_DESCRIPTION_CHARS].strip("-. ")
+    # Without the lock, two processes with different descriptions could take the same number.
     with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
         taken = [int(m[0]) for path in folder.iterdir() if (m := re.match(r"\d+", path.name))]
         run = folder / "-".join(filter(None, [f"{max(taken, default=-1) + 1:05d}", words]))
-        run.mkdir()  # an error where it exists all the same: never somebody else's folder
+        run.mkdir()
     return run
 
 
 @contextlib.contextmanager
 def tee(path: str | Path) -> Iterator[Path]:
-    """Copy all that is printed meanwhile, to standard output or error, into a log file.
+    """Copy what is printed meanwhile, to standard output or error, into a log file.
 
     What is printed still appears where it always did. The file gets whole lines, in UTF-8, at
     once: of a progress bar the last state, no colour codes, and the traceback of an exception
@@ -63,101 +63,55 @@ def tee(path: str | Path) -> Iterator[Path]:
         The path of the file.
     """
     path = Path(path)
-    path = path / LOG if path.is_dir() else path
-    log = _Log(path)
-    before = sys.stdout, sys.stderr
-    ours = _Copied(before[0], log), _Copied(before[1], log)
-    sys.stdout, sys.stderr = ours
-    try:
-        yield path
-    except BaseException:
-        for stream in ours:
-            stream.end_line()
-        log.write_line(traceback.format_exc().rstrip("\n"))
-        raise
-    finally:
-        # Where somebody has put another stream in place since, theirs stays: its writes come
-        # through ours, which from here on only hands them on.
-        if sys.stdout is ours[0]:
-            sys.stdout = before[0]
-        if sys.stderr is ours[1]:
-            sys.stderr = before[1]
-        for stream in ours:
-            stream.end_line()
-        log.close()
+    path = path / LOG_NAME if path.is_dir() else path
+    # Line buffering: a run that is killed leaves all but its last line.
+    options: dict[str, Any] = {"buffering": 1, "encoding": "utf-8", "errors": "backslashreplace"}
+    with path.open("a", newline="\n", **options) as file:
+        streams = _CopiedStream(sys.stdout, file), _CopiedStream(sys.stderr, file)
+        error = ""
+        try:
+            with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
+                yield path
+        except BaseException:
+            error = traceback.format_exc()
+            raise
+        finally:
+            for stream in streams:
+                stream.end_line()
+            file.write(error)
 
 
-class _Log:
-    """The file behind both streams; lines written to it after its end are dropped."""
+class _CopiedStream:
+    """A stream that does everything the original does, and copies what is written."""
 
-    def __init__(self, path: Path):
-        self._lock = threading.RLock()
-        self._file: TextIO | None = path.open(
-            "a", encoding="utf-8", errors="backslashreplace", newline="\n"
-        )
-
-    def write_line(self, line: str) -> None:
-        with self._lock:
-            if self._file:
-                self._file.write(line + "\n")
-                self._file.flush()  # so that a killed run leaves all but its last line
-
-    def close(self) -> None:
-        with self._lock:
-            if self._file:
-                self._file.close()
-                self._file = None
-
-
-class _Copied:
-    """A stream that does all that the original does, and copies what is written."""
-
-    def __init__(self, original: Any, log: _Log):
-        self._original, self._log = original, log
+    def __init__(self, original: TextIO, file: TextIO):
+        self._original, self._file = original, file
         self._lock = threading.RLock()
         self._line = ""  # the line so far
 
     def __getattr__(self, name: str) -> Any:  # isatty, encoding, fileno: as the original has it
         return getattr(self._original, name)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._original)
-
     def write(self, text: str) -> int:
-        written = self._original.write(text) if self._original is not None else len(text)
         with self._lock:
             *lines, rest = (self._line + text).split("\n")
-            for line in lines:
-                self._log.write_line(_shown(line))
+            if not self._file.closed:  # a logger may keep the stream for longer than the block
+                self._file.writelines(f"{_find_visible(line)}\n" for line in lines)
             # Of a progress bar only the last state is kept, or its line would grow for hours.
-            self._line = _last_state(rest)
-        return written
+            before, carriage_return, last = rest.rpartition("\r")
+            overwritten = bool(_find_visible(last))
+            self._line = last if overwritten else _find_visible(before) + carriage_return + last
+        return self._original.write(text)
 
     def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        if self._original is not None:  # no console: pythonw on Windows
-            self._original.flush()
+        self.write("".join(lines))
 
     def end_line(self) -> None:
-        with self._lock:
-            if line := _shown(self._line):
-                self._log.write_line(line)
-            self._line = ""
+        if line := _find_visible(self._line):
+            self._file.write(f"{line}\n")
 
 
-def _last_state(line: str) -> str:
-    """What of an unfinished line can still be seen: the last that followed a carriage return."""
-    *before, last = line.split("\r")
-    if not before or _CODES.sub("", last).strip():
-        return last
-    # Nothing yet overwrites it.
-    return _shown("\r".join(before)) + "\r" + last
-
-
-def _shown(line: str) -> str:
-    """A line as it stood on the screen in the end, without codes and blanks at its end."""
+def _find_visible(line: str) -> str:
+    """Find what of a line stands on the screen in the end, without codes and trailing blanks."""
     states = [state for state in _CODES.sub("", line).split("\r") if state.strip()]
     return states[-1].rstrip() if states else ""

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from course_utils.common import atomic_files
 from course_utils.environment import quiet_native_stderr
 from course_utils.images import BadImage, read_image
 from course_utils.inference import Predictor, to_litert
@@ -143,42 +142,8 @@ def read_picture(picture: Any, size: int | None = None) -> np.ndarray:
         except BadImage as error:
             raise ValueError(f"{Path(picture).name}: {error}") from None
     image = Image.fromarray(np.asarray(picture, np.uint8))
-<<<<<<< HEAD
-    # What is small stays as crisp as may be: so are the photos that a service is sent.
-    return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS))
-
-
-def _digest(base: Base, pictures: Pictures) -> str:
-    """What the features depend on, in short."""
-    content = hashlib.sha256(f"{base.name} {base.size} {len(pictures)}".encode())
-    for array in base.model.get_weights():
-        content.update(np.ascontiguousarray(array).tobytes())
-    for picture in pictures:
-        if isinstance(picture, str | Path):
-            content.update(hashlib.sha256(Path(picture).read_bytes()).digest())
-        else:
-            content.update(repr(picture.shape).encode() + np.ascontiguousarray(picture).tobytes())
-    return content.hexdigest()[:20]
-
-
-def _kept(file: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    try:
-        found = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # not there, or half of it
-        return None
-    return found if found.shape == shape else None
-
-
-def _keep(file: Path, found: np.ndarray) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Two notebooks may compute the same features at the same time.
-    draft = file.with_name(f"{file.name}.{os.getpid()}")
-    with atomic_files.open_draft(file, draft), draft.open("wb") as content:
-        np.save(content, found)
-=======
     # The sharpest filter: enlarged small pictures should resemble the photos a service gets.
     return np.asarray(image.resize(square or image.size, Image.Resampling.LANCZOS))
->>>>>>> cut-data
 
 
 def labelled_folder(folder: str | Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from course_utils.environment import quiet_native_stderr
 from course_utils.training import resume
 from tests.support import training
 from tests.support.resuming import Cut, cut_after
 from tests.support.training import EPOCHS, STEPS, callbacks, differing, images, network, outcome
 
-with resume.quiet_native_stderr():
+with quiet_native_stderr():
     import keras
     import tensorflow as tf
 

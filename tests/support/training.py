@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from course_utils.environment import quiet_native_stderr
 from course_utils.training import resume
 
-with resume.quiet_native_stderr():
+with quiet_native_stderr():
     import keras
 
 EXAMPLES, BATCH, EPOCHS = 90, 16, 3

@@ -10,23 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from rich.progress import track
 
 from course_utils.training import runs
 
-ASK = (
-    "import sys; from course_utils.training.runs import new_run; print(new_run(*sys.argv[1:]).name)"
-)
 
-
-def ask(folder: Path, description: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, str(folder), description],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
+def run_python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", f"from course_utils.training.runs import *\n{code}"]
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
 
 
 def test_numbers_rise_and_gaps_are_not_filled(tmp_path: Path) -> None:
@@ -43,11 +33,10 @@ def test_numbers_rise_and_gaps_are_not_filled(tmp_path: Path) -> None:
     ("description", "name"),
     [
         ("lr=0.01, Adam", "00000-lr-0.01-Adam"),
-        ("a/b\\c:d*e?f", "00000-a-b-c-d-e-f"),
+        ("../a\\c:d*e?f", "00000-a-c-d-e-f"),
         ("ends in a dot. ", "00000-ends-in-a-dot"),  # which Windows would drop
-        ("../größer", "00000-größer"),
-        ("  ", "00000"),
-        ("x" * 500, "00000-" + "x" * runs.LONGEST),
+        ("größer", "00000-größer"),
+        ("x" * 500, "00000-" + "x" * runs.MAX_DESCRIPTION_CHARS),
     ],
 )
 def test_any_description_makes_a_name_that_every_system_takes(
@@ -60,9 +49,12 @@ def test_any_description_makes_a_name_that_every_system_takes(
 
 @pytest.mark.thorough
 def test_a_hundred_processes_get_a_hundred_folders(tmp_path: Path) -> None:
+    def ask(number: int) -> str:
+        code = "import sys; print(new_run(*sys.argv[1:]).name)"
+        return run_python(code, str(tmp_path), f"d{number % 3}").stdout.strip()
+
     with ThreadPoolExecutor(16) as pool:
-        names = list(pool.map(lambda i: ask(tmp_path, f"d{i % 3}"), range(100)))
-    assert len(set(names)) == 100
+        names = list(pool.map(ask, range(100)))
     assert sorted(name[:5] for name in names) == [f"{i:05d}" for i in range(100)]
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == set(names)
 
@@ -82,11 +74,8 @@ def test_both_streams_go_to_the_file_and_still_to_the_screen(
 
 
 def test_what_was_printed_is_in_the_file_before_the_end(tmp_path: Path) -> None:
-    code = (
-        "import os, signal; from course_utils.training.runs import tee\n"
-        f"with tee({str(tmp_path / 'log')!r}): print('so far'); os._exit(9)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    code = f"import os\nwith tee({str(tmp_path / 'log')!r}): print('so far'); os._exit(9)"
+    assert run_python(code).returncode == 9
     assert (tmp_path / "log").read_text() == "so far\n"
 
 
@@ -112,42 +101,9 @@ def test_nested_logs_each_hold_what_was_printed_within(tmp_path: Path) -> None:
             print("two")
         print("three")
     with runs.tee(tmp_path / "outer"):  # a run that goes on: appended
-        print("four")
+        sys.stdout.writelines(["four\n"])
     assert (tmp_path / "outer").read_text() == "one\ntwo\nthree\nfour\n"
     assert (tmp_path / "inner").read_text() == "two\n"
-
-
-class NotebookStream(io.TextIOBase):
-    """As ipykernel's: no file behind it. A stand-in, as a kernel would be a second process."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> int:
-        self.text += text
-        return len(text)
-
-    def fileno(self) -> int:
-        raise io.UnsupportedOperation("fileno")
-
-
-def test_streams_of_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = NotebookStream()
-    monkeypatch.setattr(sys, "stdout", stream)
-    with runs.tee(tmp_path / "log"):
-        print("seen")
-        with pytest.raises(io.UnsupportedOperation):
-            sys.stdout.fileno()
-        assert not sys.stdout.isatty()
-    assert sys.stdout is stream
-    assert stream.text == "seen\n"
-
-
-def test_without_any_console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdout", None)  # pythonw on Windows
-    with runs.tee(tmp_path / "log"):
-        print("only in the file", flush=True)
-    assert (tmp_path / "log").read_text() == "only in the file\n"
 
 
 def test_who_kept_the_stream_can_go_on_writing(
@@ -164,16 +120,6 @@ def test_who_kept_the_stream_can_go_on_writing(
     assert capsys.readouterr().err == "within\nafter\n"
 
 
-def test_a_stream_that_somebody_else_put_in_place_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    theirs = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", sys.stdout)  # so that it is put back after the test
-    with runs.tee(tmp_path / "log"):
-        sys.stdout = theirs
-    assert sys.stdout is theirs
-
-
 def test_of_a_progress_bar_the_last_state_is_logged(tmp_path: Path) -> None:
     with runs.tee(tmp_path / "log"):
         for step in range(1, 4):  # as tqdm writes
@@ -185,30 +131,12 @@ def test_of_a_progress_bar_the_last_state_is_logged(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text("utf-8") == "100%|███\n3/3 loss: 0.5\nas on Windows\n"
 
 
-def test_rich_and_keras_find_a_stream_they_can_use(tmp_path: Path) -> None:
-    with runs.tee(tmp_path / "log"):
-        assert sum(track(range(5), "counting")) == 10
-        from keras.utils import Progbar
-
-        bar = Progbar(200)
-        for step in range(201):
-            bar.update(step, [("loss", 0.25)])
-    text = (tmp_path / "log").read_text("utf-8")
-    assert "counting" in text
-    assert len(re.findall(r"^200/200 .*loss: 0.2500$", text, re.MULTILINE)) == 1
-    assert "199/200" not in text
-    assert "\x1b" not in text
-    assert "\b" not in text
-
-
 def test_an_endless_bar_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     with runs.tee(tmp_path / "log"):
         for step in range(10_000):
             sys.stdout.write(f"\r{step} of many")
-        assert len(sys.stdout._line) < 50
-        for _ in range(1_000):
-            sys.stdout.write("\r")
+        sys.stdout.write("\r" * 1_000)
         assert len(sys.stdout._line) < 50
     assert (tmp_path / "log").read_text() == "9999 of many\n"
 
@@ -227,10 +155,3 @@ def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
     lines = (tmp_path / "log").read_text().splitlines()
     assert len(lines) == 800
     assert all(re.fullmatch(r"\d says a whole line", line) for line in lines)
-
-
-def test_a_log_that_cannot_be_opened_leaves_the_streams_alone(tmp_path: Path) -> None:
-    before = sys.stdout
-    with pytest.raises(OSError, match="missing"), runs.tee(tmp_path / "missing" / "log"):
-        pass
-    assert sys.stdout is before

@@ -1,8 +1,8 @@
-"""Checkpoints on disk: whole or not there at all, and checked before they are believed.
+"""Checkpoints on disk: each is whole or not there, and is checked before it is used.
 
 A checkpoint is two files: ``epoch-003-val_loss-0.0512.npz`` with the arrays and, written after
-it, a manifest of the same name in JSON with their SHA-256 and all that is no array. Without
-its manifest a file of arrays counts as never written, so a process may be killed at any moment.
+it, a manifest of the same name in JSON with their SHA-256 and everything that is not an array.
+Arrays without a manifest do not count, so the process may be killed at any moment of a save.
 """
 
 import contextlib
@@ -11,40 +11,28 @@ import io
 import json
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from course_utils.common import atomic_files
+from course_utils.training.resume.errors import NotWritten, Unreadable
 
-FORMAT = 1  # of the files; another number is refused
+FORMAT = 1  # of the files; others are not read
+KEPT_CHECKPOINTS = 3
 
-_NAME = re.compile(r"epoch-(\d+)(?:-batch-(\d+))?(?:-.+)?\.(?:npz|json)")
-_BEST = re.compile(r"best-epoch-.+")
-_DRAFT = re.compile(r"(best-)?epoch-.+" + re.escape(atomic_files.PART))
-
-
-class ResumeError(Exception):
-    """Training cannot begin or go on; the message says why and what to do."""
-
-
-class Unreadable(ResumeError):
-    """There are checkpoints, but none that can be read."""
-
-
-class NotWritten(ResumeError):
-    """A checkpoint could not be written; the ones before it are intact."""
+_NAME = re.compile(r"epoch-(\d+)(?:-batch-(\d+))?(?:-.+)?\.(?:npz|json)(?:\.part)?")
 
 
 class Damaged(Exception):
     """One checkpoint is not as it was written."""
 
 
-@dataclass(frozen=True, order=True)
-class Position:
-    """How far a training run has come: whole epochs, and batches of the one after them."""
+class Position(NamedTuple):
+    """How far a training has come: whole epochs, and batches of the epoch after them."""
 
     epoch: int
     batch: int
@@ -56,31 +44,39 @@ class Position:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was saved at one position."""
+    """The state of a training at one position."""
 
     position: Position
     arrays: dict[str, np.ndarray]
-    content: dict[str, Any]  # what JSON can hold
-    path: Path  # of the arrays; the manifest lies beside it
+    content: dict[str, Any]  # everything else, as JSON can hold it
 
 
 class Store:
-    """The checkpoints of one run."""
+    """The checkpoints of one run.
 
-    def __init__(self, folder: Path, keep: int):
-        self.folder, self.keep = folder, keep
+    Args:
+        folder: where they lie; made where it is missing.
+        about: what tells the run from others, as JSON can hold it. Stands in each manifest.
 
-    def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is as it was written; None where none was ever completed.
+    Raises:
+        NotWritten: the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any]):
+        self.folder, self._about = folder, about
+        with self._explain_errors("the folder"):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def load_newest(self) -> Checkpoint | None:
+        """Return the newest intact checkpoint, or None where none was ever completed.
 
         Warns where a newer one is damaged.
 
         Raises:
-            Unreadable: all are damaged, or their manifests are gone.
-            ResumeError: they were written in another format.
+            Unreadable: all are damaged, or have another format.
         """
         faults: list[str] = []
-        for path in self._manifests():
+        for path in [path for _, path in self._list_files() if path.suffix == ".json"]:
             try:
                 found = _read(path)
             except Damaged as error:
@@ -89,13 +85,11 @@ class Store:
             if faults:
                 warnings.warn(
                     f"A damaged checkpoint is passed over ({'; '.join(faults)}). Training goes "
-                    f"on from the one before, after {found.position}; what was trained since "
+                    f"on from the one before, after {found.position}. What was trained since "
                     "is trained again, with the same result.",
-                    stacklevel=4,
+                    stacklevel=3,
                 )
             return found
-        if not faults:  # a first save that was killed half-way leaves arrays of the beginning
-            faults = [f"{path.name}: its manifest is missing" for path in self._beyond_start()]
         if faults:
             raise Unreadable(
                 f"None of the checkpoints in {self.folder} can be used ({'; '.join(faults)}). "
@@ -103,147 +97,102 @@ class Store:
             )
         return None
 
-    def write(
-        self,
-        position: Position,
-        label: str,
-        arrays: dict[str, np.ndarray],
-        content: dict[str, Any],
-    ) -> Path:
-        """Save a checkpoint, and remove what is older than the last ``keep``.
+    def write(self, checkpoint: Checkpoint, label: str = "") -> None:
+        """Save a checkpoint, and remove all but the last `KEPT_CHECKPOINTS`.
 
         Args:
-            position: how far training has come.
-            label: what its name says besides, such as ``val_loss-0.0512``; may be empty.
-            arrays: by name.
-            content: all else, as JSON can hold it. ``content["best"]["file"]``, where it is
-                there, names a file that is kept as long as this checkpoint.
-
-        Returns:
-            The path of the arrays.
+            checkpoint: what to save.
+            label: what the files' names say besides the position, such as ``val_loss-0.0512``.
 
         Raises:
             NotWritten: the disk is full, or the folder read-only or gone.
         """
+        position = checkpoint.position
         batch = f"batch-{position.batch:05d}" if position.batch else ""
-        stem = "-".join(filter(None, [f"epoch-{position.epoch:03d}", batch, safe(label)]))
+        stem = "-".join(filter(None, [f"epoch-{position.epoch:03d}", batch, label]))
         memory = io.BytesIO()
-        np.savez(memory, **arrays)  # type: ignore[arg-type]
-        data = memory.getbuffer()
+        np.savez(memory, **checkpoint.arrays)  # type: ignore[arg-type]
+        arrays = memory.getbuffer()
         manifest = {
             "format": FORMAT,
-            "position": [position.epoch, position.batch],
-            "sha256": hashlib.sha256(data).hexdigest(),
-            **content,
+            "position": list(position),
+            "sha256": hashlib.sha256(arrays).hexdigest(),
+            **self._about,
+            **checkpoint.content,
         }
-        self.put(f"{stem}.npz", data)
-        self.put(f"{stem}.json", _sealed(manifest))
-        self._tidy(position)
-        return self.folder / f"{stem}.npz"
+        sealed = {"sha256": _digest(manifest), "manifest": manifest}
+        self._put(f"{stem}.npz", arrays)
+        self._put(f"{stem}.json", json.dumps(sealed, ensure_ascii=False).encode())
+        self._remove_old(position)
 
-    def put(self, name: str, data: bytes | memoryview) -> None:
-        """Write a file so that it is there whole or not at all, whatever happens meanwhile.
+    def write_best(self, name: str, data: bytes) -> None:
+        """Save the model of the best epoch, in the place of an earlier one.
 
         Raises:
-            NotWritten: the disk is full, or the folder read-only or gone.
+            NotWritten: as `write`.
         """
-        try:
+        self._put(name, data)
+        for path in self.folder.glob("best-epoch-*"):
+            if path.name != name:
+                path.unlink()
+
+    def _put(self, name: str, data: bytes | memoryview) -> None:
+        with self._explain_errors(f"{name}, {len(data) / 1e6:.1f} MB"):
             atomic_files.put(self.folder / name, data)
+
+    @contextlib.contextmanager
+    def _explain_errors(self, what: str) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise NotWritten(
                 f"A checkpoint could not be written to {self.folder}: {error.strerror or error} "
-                f"({name}, {len(data) / 1e6:.1f} MB). The ones before it are intact: make room "
-                "or see that the folder can be written, and start the same training again."
+                f"({what}). The earlier ones are intact: make room on the disk or see that you "
+                "may write to the folder, and start the same training again."
             ) from error
 
-    def _manifests(self) -> list[Path]:
-        """Newest first."""
-        paths = [path for path in _listed(self.folder) if path.suffix == ".json"]
-        return sorted(paths, key=_key, reverse=True)
+    def _list_files(self) -> list[tuple[Position, Path]]:
+        """List the files of all checkpoints, newest first."""
+        found = [(_NAME.fullmatch(path.name), path) for path in self.folder.iterdir()]
+        files = [(Position(int(m[1]), int(m[2] or 0)), path) for m, path in found if m]
+        return sorted(files, reverse=True)
 
-    def _beyond_start(self) -> list[Path]:
-        return [path for path in _listed(self.folder) if _position(path) > Position(0, 0)]
+    def _remove_old(self, now: Position) -> None:
+        """Remove all but the last few checkpoints up to ``now``.
 
-    def _tidy(self, now: Position) -> None:
-        """Remove all but the last ``keep`` up to ``now``.
-
-        Later ones are damaged, or they could not lie in the future.
+        Later ones are damaged: otherwise the training would have gone on from them.
         """
-        kept = [path for path in self._manifests() if _position(path) <= now][: self.keep]
-        names = {name for path in kept for name in _belonging(path)}
-        for path in sorted(self.folder.iterdir(), key=lambda path: path.suffix != ".json"):
-            ours = any(pattern.fullmatch(path.name) for pattern in (_NAME, _BEST, _DRAFT))
-            if ours and path.name not in names:
-                with contextlib.suppress(OSError):  # one too many does no harm
+        files = self._list_files()
+        known = [path.stem for at, path in files if path.suffix == ".json" and at <= now]
+        for _, path in reversed(files):  # of each pair the manifest comes first
+            if path.stem not in known[:KEPT_CHECKPOINTS]:
+                with contextlib.suppress(OSError):  # one file too many does no harm
                     path.unlink()
 
 
 def _read(path: Path) -> Checkpoint:
-    content = _unsealed(path)
-    if content.get("format") != FORMAT:
-        raise ResumeError(
-            f"{path} was written in format {content.get('format')} by another version of the "
-            f"course; this version reads format {FORMAT}. Go on with the version that wrote it "
-            f"({content.get('versions', {}).get('course', 'unknown')}), or start anew in "
-            "another folder."
-        )
-    arrays = path.with_suffix(".npz")
+    """Read the checkpoint with this manifest.
+
+    Raises:
+        Damaged: it is not as it was written, or has another format.
+    """
     try:
-        data = arrays.read_bytes()
-    except FileNotFoundError:
-        raise Damaged("its file of arrays is missing") from None
+        sealed = json.loads(path.read_bytes())
+        manifest = sealed["manifest"]
+        if manifest["format"] != FORMAT:
+            raise Damaged(f"this version of the course cannot read format {manifest['format']}")
+        data = path.with_suffix(".npz").read_bytes()
+        written = sealed["sha256"], manifest["sha256"]
     except OSError as error:
-        raise Damaged(f"it cannot be read: {error.strerror}") from None
-    if hashlib.sha256(data).hexdigest() != content["sha256"]:
-        raise Damaged("its SHA-256 is not the one it was written with")
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        found = {name: file[name] for name in file.files}
-    return Checkpoint(Position(*content["position"]), found, content, arrays)
-
-
-def _sealed(content: dict[str, Any]) -> bytes:
-    """As JSON, with a digest that tells whether it was changed."""
-    text = json.dumps(content, ensure_ascii=False)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return f'{{"sha256": "{digest}", "manifest":\n{text}\n}}\n'.encode()
-
-
-def _unsealed(path: Path) -> dict[str, Any]:
-    try:
-        head, text, _ = path.read_text(encoding="utf-8").split("\n", 2)
-        digest = json.loads(head + "{}}")["sha256"]
-    except OSError as error:
-        raise Damaged(f"its manifest cannot be read: {error.strerror}") from None
+        raise Damaged(f"{Path(error.filename).name} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
         raise Damaged("its manifest is cut off or garbled") from None
-    if hashlib.sha256(text.encode()).hexdigest() != digest:
-        raise Damaged("its manifest was changed")
-    return json.loads(text)
+    if written != (_digest(manifest), hashlib.sha256(data).hexdigest()):
+        raise Damaged("its SHA-256 is not the one it was written with")
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    return Checkpoint(Position(*manifest["position"]), arrays, manifest)
 
 
-def _listed(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
-
-
-def _position(path: Path) -> Position:
-    match = _NAME.fullmatch(path.name)
-    assert match
-    return Position(int(match[1]), int(match[2] or 0))
-
-
-def _key(path: Path) -> tuple[Position, str]:
-    return _position(path), path.name
-
-
-def _belonging(manifest: Path) -> list[str]:
-    """Names of the files that a manifest speaks for."""
-    names = [manifest.name, manifest.with_suffix(".npz").name]
-    with contextlib.suppress(Damaged):
-        best = _unsealed(manifest).get("best")
-        names += [best["file"]] if best else []
-    return names
-
-
-def safe(label: str) -> str:
-    """Without what a file system may refuse."""
-    return re.sub(r"[^\w.+-]", "_", label)
+def _digest(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, ensure_ascii=False).encode()).hexdigest()

@@ -1,162 +1,114 @@
-"""What makes a training run this one: its model, its arguments, its surroundings.
+"""What makes a training run this one: its data, model, callbacks and surroundings.
 
 Compared before a run goes on, so that it never goes on as another one.
 """
 
-import inspect
+import hashlib
 import json
-import os
-import platform
-import types
+import re
 import weakref
-from collections.abc import Iterator
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from course_utils.environment import __version__, quiet_native_stderr
-from course_utils.training.resume.state import NOT_STATE, arguments_of, of_keras
+from course_utils.environment import quiet_native_stderr
+from course_utils.training.resume.state import is_from_keras
 
 with quiet_native_stderr():
     import keras
     import tensorflow as tf
 
-# Without meaning for what is computed: seeds are set by `resume.fit`, the rest are places.
-MEANINGLESS = {"seed", "build_config", "compile_config"}
-PLACES = {"filepath", "filename", "log_dir", "embeddings_metadata", "root", "path"}
-SHOWN = 8  # differences that a message lists
+# `fit` sets all seeds itself; how the model is compiled is compared apart.
+NOT_COMPARED = {"seed", "build_config", "compile_config"}
+CALLBACK_SETTINGS = ["monitor", "mode", "patience", "factor", "cooldown", "min_lr", "baseline"]
+CALLBACK_SETTINGS += ["restore_best_weights", "start_from_epoch"]
 
 # Callbacks change the learning rate; this is the one an optimizer was compiled with.
-_first_rates: "weakref.WeakKeyDictionary[Any, Any]" = weakref.WeakKeyDictionary()
+_compiled_rates: "weakref.WeakKeyDictionary[Any, Any]" = weakref.WeakKeyDictionary()
 
 
-def of_model(model: Any) -> Any:
-    """Layers with their arguments, variables, and how it is compiled; without layers' names."""
+def describe_arrays(parts: Any) -> list[str]:
+    """Give type, shape and SHA-256 of each array in a structure."""
+    described = []
+    for array in map(np.asarray, keras.tree.flatten(parts)):
+        texts = array.astype(str) if array.dtype == object else array
+        data = np.ascontiguousarray(texts).reshape(-1).view(np.uint8)
+        digest = hashlib.sha256(data).hexdigest()  # type: ignore[arg-type]
+        described.append(f"{texts.dtype} {array.shape} {digest}")
+    return described
+
+
+def describe_model(model: Any) -> dict[str, Any]:
+    """Describe layers with their arguments, variables, and how the model is compiled."""
     try:
-        config = json.loads(model.to_json())["config"]
+        layers = _number_names(json.loads(model.to_json())["config"])
     except (NotImplementedError, TypeError, ValueError, KeyError):  # a subclass of Model
-        config = "not told by the model"
+        layers = "not told by the model"
+    compiled = model.get_compile_config()
+    settings = compiled["optimizer"]["config"]
+    del settings["name"]
+    rate = settings.get("learning_rate")
+    settings["learning_rate"] = _compiled_rates.setdefault(model.optimizer, rate)
     return {
-        "class": type(model).__name__,
-        "layers": _nameless(config),
+        "layers": layers,
         "variables": [f"{list(v.shape)} {v.dtype} {v.trainable}" for v in model.variables],
-        "compiled with": _compiled(model),
+        "compiled with": compiled,
     }
 
 
-def _nameless(config: Any) -> Any:
-    """With names replaced by numbers: Keras counts on with each layer of a process."""
-    names = {name: f"#{i}" for i, name in enumerate(dict.fromkeys(_names(config)))}
+def _number_names(config: Any) -> Any:
+    """Replace names by numbers: Keras gives each layer of a process another name."""
+    text = json.dumps(config)
+    for i, name in enumerate(dict.fromkeys(re.findall(r'"name": ("[^"]*")', text))):
+        text = text.replace(name, f'"#{i}"')
 
-    def clean(part: Any) -> Any:
-        if isinstance(part, dict):
-            if part.get("class_name") == "__lambda__":  # bytecode, with the file it came from
-                return "lambda"
-            return {key: clean(value) for key, value in part.items() if key not in MEANINGLESS}
-        if isinstance(part, list):
-            return [clean(item) for item in part]
-        return names.get(part, part) if isinstance(part, str) else part
+    def simplify(part: dict[str, Any]) -> Any:
+        if part.get("class_name") == "__lambda__":  # bytecode, with the file it came from
+            return "lambda"
+        return {key: value for key, value in part.items() if key not in NOT_COMPARED}
 
-    return clean(config)
+    return json.loads(text, object_hook=simplify)
 
 
-def _names(config: Any) -> Iterator[str]:
-    if isinstance(config, dict):
-        if isinstance(name := config.get("name"), str):
-            yield name
-        for part in config.values():
-            yield from _names(part)
-    elif isinstance(config, list):
-        for part in config:
-            yield from _names(part)
+def describe_callbacks(callbacks: Sequence[Any]) -> list[dict[str, Any]]:
+    """Give the class of each callback and, of Keras' own, what decides when they act."""
+    described = []
+    for callback in callbacks:
+        names = CALLBACK_SETTINGS if is_from_keras(callback) else []
+        settings = {name: getattr(callback, name) for name in names if hasattr(callback, name)}
+        described.append({"class": type(callback).__name__, **settings})
+    return described
 
 
-def _compiled(model: Any) -> Any:
-    config = json.loads(json.dumps(model.get_compile_config(), default=str))
-    optimizer = config.get("optimizer")
-    if isinstance(optimizer, dict):
-        settings = optimizer["config"]
-        settings.pop("name", None)
-        rate = settings.get("learning_rate")
-        settings["learning_rate"] = _first_rates.setdefault(model.optimizer, rate)
-    return config
-
-
-def of_callbacks(callbacks: list[Any]) -> list[Any]:
-    """Class of each callback and, of Keras' own, the arguments it was made with."""
-    return [_of_callback(callback) for callback in callbacks]
-
-
-def _of_callback(callback: Any) -> Any:
-    found: dict[str, Any] = {"class": type(callback).__name__}
-    if of_keras(callback):
-        hidden = (NOT_STATE - {"min_delta"}) | PLACES
-        for name in sorted(arguments_of(callback) - hidden):
-            value = getattr(callback, name, None)
-            if isinstance(value, types.FunctionType):
-                found[name] = _of_function(value)
-            elif isinstance(value, bool | str) or value is None:
-                found[name] = value
-            elif isinstance(value, int | float | np.number):
-                found[name] = abs(value) if name == "min_delta" else float(value)
-    return found
-
-
-def _of_function(function: types.FunctionType) -> Any:
-    """What a function names and the numbers in it: enough to notice another step of decay."""
-    code = function.__code__
-    numbers = [part for part in code.co_consts if isinstance(part, int | float | str)]
-    outside = inspect.getclosurevars(function).nonlocals
-    return {
-        "names": list(code.co_names),
-        "constants": [part for part in numbers if part != function.__doc__],
-        "from outside": {k: v for k, v in outside.items() if isinstance(v, int | float | str)},
-    }
-
-
-def surroundings() -> dict[str, Any]:
-    """What may change the last digits of results: versions and the machine."""
+def add_surroundings(identity: dict[str, Any]) -> dict[str, Any]:
+    """Add what may change the last digits of results, all as it is read from a manifest."""
     gpus = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-    return {
-        "course": __version__,
-        "Python": platform.python_version(),
+    surroundings = {
         "TensorFlow": tf.__version__,
         "Keras": keras.__version__,
-        "NumPy": version("numpy"),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "cores": os.cpu_count(),
+        "NumPy": np.__version__,
+        "processor's extensions": np.show_config("dicts")["SIMD Extensions"].get("found"),
         "GPUs": [detail.get("device_name", "unknown") for detail in details],
     }
+    about = {"identity": identity, "surroundings": surroundings}
+    return json.loads(json.dumps(about, default=str))
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
-        return platform.processor()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")
+def find_differences(before: Any, now: Any, where: str = "") -> Iterator[str]:
+    """Yield a line for each difference between two descriptions.
 
-
-def differences(before: Any, now: Any) -> list[str]:
-    """What differs between two fingerprints, a line each; at most `SHOWN` of them."""
-    old, new = (dict(_leaves(json.loads(json.dumps(part)), "")) for part in (before, now))
-    lines = [
-        f"{key}: was {old.get(key, 'absent')}, is now {new.get(key, 'absent')}"
-        for key in dict.fromkeys([*old, *new])
-        if old.get(key, "absent") != new.get(key, "absent")
-    ]
-    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    return lines[:SHOWN] + more
-
-
-def _leaves(part: Any, where: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(part, dict | list) and part:
-        items = part.items() if isinstance(part, dict) else enumerate(part)
-        for key, value in items:
-            yield from _leaves(value, f"{where}, {key}" if where else str(key))
-    else:
-        yield where, part
+    Keys that only one of them has are not compared: other versions of the course or of Keras
+    describe more, or less.
+    """
+    if isinstance(before, list) and isinstance(now, list):
+        if len(before) != len(now):
+            yield f"{where}: had {len(before)} entries, has {len(now)} now"
+        before, now = dict(enumerate(before)), dict(enumerate(now))
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in (key for key in now if key in before):
+            inner = f"{where}, {key}" if where else str(key)
+            yield from find_differences(before[key], now[key], inner)
+    elif before != now:
+        yield f"{where}: was {before}, is now {now}"

@@ -1,5 +1,5 @@
-"""Networks to train, and a training that was cut."""
+"""Networks to train, and trainings to compare with."""
 
-from tests.support.resuming import begun, networks
+from tests.support.resuming import begun, networks, whole
 
-__all__ = ["begun", "networks"]
+__all__ = ["begun", "networks", "whole"]

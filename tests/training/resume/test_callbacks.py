@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from course_utils.environment import quiet_native_stderr
 from course_utils.training import resume
 from tests.support import training
-from tests.support.resuming import Cut, Twice, cut_after
-from tests.support.training import EPOCHS, STEPS, differing, outcome
+from tests.support.resuming import Cut, Networks, check_exactness, cut_after
+from tests.support.training import EPOCHS, STEPS, Seen, differing, outcome
 
-with resume.quiet_native_stderr():
+with quiet_native_stderr():
     import keras
 
 # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
@@ -19,24 +20,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 
 @pytest.mark.thorough
-def test_early_stopping_ends_at_the_same_epoch(networks: Twice, tmp_path: Path) -> None:
+def test_early_stopping_ends_at_the_same_epoch(networks: Networks, tmp_path: Path) -> None:
     def listed() -> list[Any]:
         early = keras.callbacks.EarlyStopping(min_delta=9, patience=2, restore_best_weights=True)
-        return [early, training.Seen()]
+        return [early, Seen()]
 
-    def run(name: str, model: Any) -> Any:
-        return outcome(*training.train(tmp_path / name, listed(), model=model, epochs=9))
-
-    expected = run("one", networks.fresh())
+    expected = check_exactness(tmp_path, networks.make, (2 * STEPS + 1,), listed, epochs=9)
     assert list(expected["history epochs"]) == [0, 1, 2]
-    with pytest.raises(Cut):
-        training.train(
-            tmp_path / "two", cut_after(2 * STEPS + 1, listed()), model=networks.fresh(), epochs=9
-        )
-    assert differing(expected, run("two", networks.second)) == []
-    again = training.train(
-        tmp_path / "two", cut_after(1, listed()), model=networks.second, epochs=99
-    )
+    again = training.train(tmp_path / "cut", listed(), model=networks.second, epochs=99)
     assert differing(expected, outcome(*again)) == []
 
 
@@ -46,42 +37,35 @@ class Tally(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, name: str):
         super().__init__()
         self.name = name
-        self.losses: list[float] = []
         self.by_epoch: dict[Any, Any] = {}
         self.mean = np.zeros(2)
-        self.pair = (1, None)
-        self.kinds = {1}
-        self.phase = "warm"
+        self.pair, self.kinds, self.phase = (1, None), {1}, "warm"
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.losses.append(logs["loss"])
         self.by_epoch[epoch, "x"] = np.float32(logs["loss"])
         self.mean = self.mean + logs["val_loss"]
         self.pair, self.kinds, self.phase = (epoch, self.pair), {epoch, *self.kinds}, f"e{epoch}"
 
 
 @pytest.mark.thorough
-def test_callbacks_of_ones_own(networks: Twice, tmp_path: Path) -> None:
+def test_callbacks_of_ones_own(networks: Networks, tmp_path: Path) -> None:
     def run(name: str, model: Any, listed: list[Any]) -> dict[str, Any]:
         training.train(tmp_path / name, listed, model=model)
         return {k: v for k, v in vars(listed[0]).items() if k not in {"_model", "params"}}
 
-    expected = run("one", networks.fresh(), [Tally("one"), training.Seen()])
+    expected = run("one", networks.fresh(), [Tally("one"), Seen()])
     with pytest.raises(Cut):
-        run("two", networks.fresh(), cut_after(2 * STEPS + 1, [Tally("two"), training.Seen()]))
-    found = run("two", networks.second, [Tally("two"), training.Seen()])
-    assert found.pop("name") == "two"
-    expected.pop("name")
+        run("two", networks.fresh(), cut_after(2 * STEPS + 1, [Tally("two"), Seen()]))
+    found = run("two", networks.second, [Tally("new"), Seen()])
     assert (found.pop("mean") == expected.pop("mean")).all()
-    assert found == expected
+    assert found == expected | {"name": "new"}
     assert type(found["by_epoch"][0, "x"]) is np.float32
 
 
 class Drawing(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
-        self.rng = np.random.default_rng(0)
-        self.drawn: list[float] = []
+        self.rng, self.drawn = np.random.default_rng(0), []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.drawn.append(self.rng.random())
@@ -96,16 +80,13 @@ class Telling(Drawing):
 
 
 def test_a_callback_that_cannot_be_saved_is_refused_or_tells(
-    networks: Twice, tmp_path: Path
+    networks: Networks, tmp_path: Path
 ) -> None:
     with pytest.raises(resume.NotExact, match=r"Drawing\.rng is a Generator.*get_state"):
         training.train(tmp_path / "one", [Drawing()], model=networks.fresh())
+    listed = cut_after(STEPS + 1, [Telling(), Seen()])
     with pytest.raises(Cut):
-        training.train(
-            tmp_path / "two",
-            cut_after(STEPS + 1, [Telling(), training.Seen()]),
-            model=networks.fresh(),
-        )
-    listed = [Telling(), training.Seen()]
+        training.train(tmp_path / "two", listed, model=networks.fresh())
+    listed = [Telling(), Seen()]
     training.train(tmp_path / "two", listed, model=networks.second)
     assert listed[0].drawn == list(np.random.default_rng(0).random(EPOCHS))

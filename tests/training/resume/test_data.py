@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from course_utils.training import resume
-from tests.support import training
-from tests.support.resuming import Cut, Twice, cut_after, pipeline
-from tests.support.training import BATCH, STEPS, callbacks, differing, images, outcome
+from course_utils.environment import quiet_native_stderr
+from course_utils.training.resume.data import open_data
+from tests.support.resuming import Networks, check_exactness, pipeline
+from tests.support.training import BATCH, STEPS, callbacks, images
 
-with resume.quiet_native_stderr():
+with quiet_native_stderr():
     import keras
     import tensorflow as tf
 
@@ -20,16 +20,15 @@ with resume.quiet_native_stderr():
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-def test_the_order_changes_with_each_epoch_and_each_example_comes_once(tmp_path: Path) -> None:
+def test_the_order_changes_with_each_epoch_and_each_example_comes_once() -> None:
     seen: list[Any] = []
     x = np.arange(20.0).reshape(20, 1)
-    data = resume.feed(x, x, None, batch_size=6, seed=1, shuffle=True)
+    data = open_data(x, x, batch_size=6, seed=1)
     for epoch in range(3):
-        data.epoch = epoch
-        rows = [data.batches_from(0)[i][0].ravel() for i in range(data.steps)]
+        rows = [data.batches(epoch, 0)[i][0].ravel() for i in range(data.steps)]
         assert [len(row) for row in rows] == [6, 6, 6, 2]
         seen.append(np.concatenate(rows))
-        rest = data.batches_from(2)
+        rest = data.batches(epoch, 2)
         assert len(rest) == 2
         assert (rest[0][0].ravel() == rows[2]).all()
     assert all(sorted(order) == list(range(20)) for order in seen)
@@ -58,25 +57,15 @@ class Numbered(keras.utils.PyDataset):  # type: ignore[misc]
     ],
     ids=["PyDataset", "PyDataset with threads", "tf.data", "tf.data shuffled", "of an epoch"],
 )
-def test_kinds_of_data(tmp_path: Path, networks: Twice, data: Callable[[], Any]) -> None:
-    def run(name: str, model: Any, listed: list[Any]) -> Any:
-        validation = tf.data.Dataset.from_tensor_slices(images(48, 6)).batch(20)
-        trained = training.train(
-            tmp_path / name, listed, model=model, x=data(), y=None, validation_data=validation
-        )
-        return outcome(*trained)
-
-    expected = run("one", networks.fresh(), callbacks())
-    with pytest.raises(Cut):
-        run("two", networks.fresh(), cut_after(STEPS + 4))
-    with pytest.raises(Cut):
-        run("two", networks.second, cut_after(4))
-    assert differing(expected, run("two", networks.second, callbacks())) == []
+def test_kinds_of_data(tmp_path: Path, networks: Networks, data: Callable[[], Any]) -> None:
+    validation = tf.data.Dataset.from_tensor_slices(images(48, 6)).batch(20)
+    changes = {"x": data(), "y": None, "validation_data": validation}
+    check_exactness(tmp_path, networks.make, (STEPS + 4, 4), callbacks, **changes)
 
 
 @pytest.mark.thorough
-def test_dicts_weights_and_classes(tmp_path: Path) -> None:
-    def made(seed: int) -> Any:
+def test_dicts_and_weights(tmp_path: Path) -> None:
+    def make(seed: int) -> Any:
         keras.utils.set_random_seed(seed)
         one, two = keras.Input((12, 12, 1), name="one"), keras.Input((1,), name="two")
         joined = keras.layers.concatenate([keras.layers.Flatten()(one), two])
@@ -87,23 +76,7 @@ def test_dicts_weights_and_classes(tmp_path: Path) -> None:
         return model
 
     x, y = images()
-    weights = np.linspace(0.5, 2, len(y))
-
-    def run(name: str, model: Any, listed: list[Any]) -> Any:
-        both = {"one": x, "two": np.arange(len(y), dtype="float64")[:, None] / len(y)}
-        trained = training.train(
-            tmp_path / name,
-            listed,
-            model=model,
-            x=both,
-            sample_weight=weights,
-            validation_data=None,
-            shuffle=False,
-        )
-        return outcome(*trained)
-
-    expected = run("one", made(1), [training.Seen()])
-    with pytest.raises(Cut):
-        run("two", made(1), cut_after(4, [training.Seen()]))
-    assert differing(expected, run("two", made(2), [training.Seen()])) == []
-    assert "loss" in resume.newest(tmp_path / "two").name
+    both = {"one": x, "two": np.arange(len(y), dtype="float64")[:, None] / len(y)}
+    changes = {"class_weight": {0: 2.0, 1: 1.0, 2: 1.0, 3: 0.5}, "x": both}
+    validation = (both, y, np.linspace(0.5, 2, len(y)))
+    check_exactness(tmp_path, make, (4,), validation_data=validation, **changes)
