@@ -1,3 +1,4 @@
+from . import ports as ports
 from . import production as production
 from . import ray as ray
 from .notebook import Server as Server

@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from course_utils.serving.production import DRAIN_SECONDS, KILL_SECONDS, THREADS
+from course_utils.serving.production import (
+    DRAIN_TIME_S,
+    KILL_TIMEOUT_S,
+    THREADS_PER_WORKER,
+)
 from tests.support import dockerfile
 from tests.support.serving import COURSE, ROOT
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = DEPLOY / "kubernetes"
 UNIT = DEPLOY / "systemd" / "networks-at-work.service"
-LONGEST_END = DRAIN_SECONDS + KILL_SECONDS  # seconds from SIGTERM to the end of `course serve`
+LONGEST_END = DRAIN_TIME_S + KILL_TIMEOUT_S  # seconds from SIGTERM to the end of `course serve`
 
 LINTERS = {
     "Dockerfile": ["hadolint"],
@@ -194,9 +198,9 @@ def test_the_limits_leave_room_for_the_workers_threads(compose):
     _, final = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
     workers = int(dockerfile.exec_form(dockerfile.of(final, "CMD")[0])[1])
     limits = compose["services"]["mpg"]["deploy"]["resources"]["limits"]
-    assert limits["pids"] > workers * THREADS * 1.5
+    assert limits["pids"] > workers * THREADS_PER_WORKER * 1.5
     tasks = re.search(r"TasksMax=(\d+)", UNIT.read_text("utf-8"))
-    assert int(tasks[1]) > workers * THREADS * 1.5
+    assert int(tasks[1]) > workers * THREADS_PER_WORKER * 1.5
 
 
 def test_tensorflow_serving_is_there_when_asked_for(compose):

@@ -111,7 +111,7 @@ def test_ctrl_c_before_it_answers(tmp_path: Path):
 
 def test_a_service_that_does_not_start_is_not_waited_for_endlessly():
     url = f"http://127.0.0.1:{free_port()}"
-    assert browse(url, patience=0.2) == f"{url} did not answer within 0.2 seconds."
+    assert browse(url, timeout_s=0.2) == f"{url} did not answer within 0.2 seconds."
 
 
 def test_a_service_without_a_page_opens_none():
