@@ -10,7 +10,6 @@ import pytest
 
 from course_utils.serving import ray as on_ray
 from course_utils.serving.ray import cluster
-from course_utils.serving.ray.drift import compare_files
 from tests.support.serving import CAR, MODEL, ROOT, free_port
 
 pytestmark = pytest.mark.thorough
@@ -115,9 +114,3 @@ def test_without_ray_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ModuleNotFoundError, match=r'pip install "networks-at-work\[scale\]"'):
         on_ray.serve("mpg", model=MODEL)
-
-
-def test_csv_files_are_refused_with_the_remedy() -> None:
-    table = ROOT / "data" / "chicago-ridership.csv.gz"
-    with pytest.raises(ValueError, match="Save it as Parquet first"):
-        compare_files(table, table)

@@ -1,28 +1,22 @@
-"""Several raylets on this machine: the services and the drift test are those of one process."""
+"""Several raylets on this machine: the services are those of one process."""
 
 import io
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pytest
 import requests
 from flask.testing import FlaskClient
 
 from benchmarks.image_service import cat
-from course_utils import drift
-from course_utils.environment import data_folder
 from course_utils.inference import Predictor, shipped_model
 from course_utils.services import image, mpg
 from course_utils.serving import ray as on_ray
-from course_utils.serving.ray.drift import compare_files
 from tests.support.cars import cars
-from tests.support.drift_files import same
 from tests.support.raylets import client, kill_raylet, raylets, serves, shoot
 from tests.support.serving import CAR, MODEL, free_port, wait_until
 from tests.support.wire import Answer
@@ -145,25 +139,6 @@ def test_who_is_part_of_one_cluster_joins_no_other(cars_service: on_ray.Deployme
 def test_a_request_has_one_id(cars_service: on_ray.Deployment) -> None:
     answer = requests.post(f"{cars_service.url}/api/mpg", json=CAR, timeout=60)
     assert answer.headers["X-Request-ID"] == answer.json()["id"]
-
-
-def test_the_drift_report_is_that_of_one_process(cluster: Any, tmp_path: Path) -> None:
-    """Chicago before and after 2012, a file a year; each column looked at somewhere."""
-    table = data_folder() / "chicago-ridership.csv.gz"
-    few = "date, ridership, Clinton, Clark_Lake, temp, weather_rain"
-    with duckdb.connect() as sql:
-        for year in range(2001, 2017):
-            side = "old" if year < 2012 else "new"
-            sql.execute(
-                f"COPY (SELECT {few} FROM '{table}' WHERE year(date) = {year}) "
-                f"TO '{tmp_path}/{side}-{year}.parquet'"
-            )
-    paths = tmp_path / "old-*.parquet", tmp_path / "new-*.parquet"
-    found = compare_files(*paths, memory=128, address=cluster.address)
-    same(found, drift.compare_files(*paths))
-    assert found.decision == "retrain"
-    with pytest.raises(MemoryError, match=r"largest machine of the cluster has .* Ask for less"):
-        compare_files(*paths, memory="4TB", address=cluster.address)
 
 
 def test_photos_are_judged_as_by_the_plain_service(photos_service: on_ray.Deployment) -> None:

@@ -2,22 +2,16 @@
 
 import asyncio
 import json
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import duckdb
 import numpy as np
 import pytest
 
-from course_utils.drift.comparison import compare_files, compare_tables
-from course_utils.drift.verdict import Bounds
-from course_utils.environment import data_folder
 from course_utils.inference import Predictor, shipped_model
 from course_utils.services.http.errors import Problem
-from course_utils.serving.ray import cluster, drift
+from course_utils.serving.ray import cluster
 from course_utils.serving.ray.problems import Problems, middleware
-from tests.support.drift_files import same
 from tests.support.serving import CAR, MODEL
 
 ID = "1c0b7866-662d-4bb5-a35c-e9913b42ddfc"
@@ -167,34 +161,3 @@ def test_the_network_judges_several_as_each_by_itself(replicas: ModuleType, metr
     plain = Predictor.load(shipped_model("image"))
     expected = [plain.predict(photo[None])[0] for photo in photos]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("table", "old"),
-    [("chicago-ridership", "date < '2012-01-01'"), ("king-county-houses", "date < '2014-10-01'")],
-)
-def test_columns_are_looked_at_in_parts(tmp_path: Path, table: str, old: str) -> None:
-    paths = str(tmp_path / "old.parquet"), str(tmp_path / "new.parquet")
-    source = data_folder() / f"{table}.csv.gz"
-    with duckdb.connect() as sql:
-        for path, rows in zip(paths, (old, f"NOT {old}"), strict=True):
-            sql.execute(f"COPY (SELECT * FROM '{source}' WHERE {rows}) TO '{path}'")
-
-    def spread(task: Any, names: list[str]) -> dict[str, Any]:
-        found = [
-            drift.look(paths, 128, task, {"column": some}) for some in (names[::2], names[1::2])
-        ]
-        return drift.answers({"answer": each["answer"][0]} for each in found)
-
-    with drift.open_files(*paths, 128) as files:
-        tables = drift.Spread(files, spread)
-        found = compare_tables(tables, Bounds(), 0, None, 200, (), tables.tests)
-    same(found, compare_files(*paths, max_rows=200))
-
-
-def test_what_goes_wrong_in_a_task_is_raised_here(tmp_path: Path) -> None:
-    paths = str(tmp_path / "none.parquet"), str(tmp_path / "none.parquet")
-    (answer,) = drift.look(paths, 128, drift._survey, {"column": ["x"]})["answer"]
-    with pytest.raises(FileNotFoundError, match="there is no file"):
-        drift.answers([{"answer": answer}])
