@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from course_utils.environment import in_colab
-from course_utils.serving import ports, tunnels
+from course_utils.serving import tunnels
+from course_utils.serving.ports import LOOPBACK, listen
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -43,12 +44,7 @@ class Server:
         self.name = name
         with listener:  # werkzeug duplicates it; given a port alone it ends Python where that fails
             self._wsgi = make_server(
-                ports.LOOPBACK,
-                0,  # the port is the listener's
-                app,
-                threaded=True,
-                request_handler=_QuietHandler,
-                fd=listener.fileno(),
+                LOOPBACK, 0, app, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
             )
         self.port = self._wsgi.port
         self._tunnel: tunnels.Tunnel | None = None
@@ -63,7 +59,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where the app answers on this machine."""
-        return f"http://{ports.LOOPBACK}:{self.port}"
+        return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def public_url(self) -> str | None:
@@ -149,7 +145,7 @@ def launch(app: "WSGIApplication", *, port: int | None = None, public: bool = Fa
     old = _servers.get((name, wished))
     if old:
         old.stop()
-    listener = ports.listen([old.port, wished] if old else [wished])
+    listener = listen([old.port, wished] if old else [wished])
     server = _servers[name, wished] = Server(app, name, listener)
     busy = "" if wished in (0, server.port) else f" (port {wished} is taken)"
     print(f"Serving {name} at {server.url}{busy} - server.stop() ends it.")

@@ -23,8 +23,8 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from prometheus_client import values
 
+from course_utils import services
 from course_utils.inference import KERAS_SUFFIXES, keras_to_litert
-from course_utils.services import SERVICES
 from course_utils.services.http.watch import Host
 
 DRAIN_TIME_S = 0.5  # /readyz says 503 and requests are still served
@@ -74,9 +74,7 @@ def serve(
             factory = functools.partial(_create_app, name, model, store, record)
             # What cannot be served is reported before the start.
             if store:
-                from course_utils.services import versions
-
-                versions.check(name, store)
+                services.versions.check(name, store)
             else:
                 factory(Host())
         run(factory, host=host, port=port, workers=workers)
@@ -86,11 +84,9 @@ def _create_app(
     name: str, model: Path | None, store: Path | None, record: Path | None, host: Host
 ) -> Callable[..., Any]:
     if store:
-        from course_utils.services import versions  # the other services need no registry
-
-        return versions.create_app(name, store=store, host=host, record=record)
+        return services.versions.create_app(name, store=store, host=host, record=record)
     options: dict[str, Any] = {"host": host} | ({"record": record} if record else {})
-    return SERVICES[name].create_app(model, **options)
+    return services.SERVICES[name].create_app(model, **options)
 
 
 @contextlib.contextmanager
@@ -112,7 +108,7 @@ def _convert_to_litert(name: str, model: Path, folder: Path) -> Path:
     A process of its own does it: TensorFlow does not survive the fork that starts the workers.
     """
     copy = folder / f"{model.stem}.tflite"
-    companion = SERVICES[name].companion
+    companion = services.SERVICES[name].companion
     if companion:
         shutil.copy(companion(model), folder)
     spawn = multiprocessing.get_context("spawn")
@@ -130,10 +126,7 @@ def run(
     load = functools.partial(load_app, factory, draining)
     with tempfile.TemporaryDirectory(prefix="course-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where workers leave their metrics
-        try:
-            server.serve(target_loader=load, wrap_loader=False)
-        finally:
-            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+        server.serve(target_loader=load, wrap_loader=False)
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen at run time

@@ -98,8 +98,7 @@ def connect(port: int, token: str) -> Tunnel:
     try:
         error = opening.exception(TIMEOUT_S)
     except TimeoutError:
-        # Nobody has been told the address of a tunnel that opens later.
-        opening.add_done_callback(lambda late: late.exception() or _disconnect(late.result()))
+        opening.add_done_callback(_close_late)
         error = TimeoutError(f"ngrok's servers did not answer within {TIMEOUT_S:.0f} s")
     if error:
         reason = ": ".join(str(part) for part in error.args) or repr(error)
@@ -122,6 +121,12 @@ def _disconnect(url: str) -> None:
     import ngrok
 
     ngrok.disconnect(url)
+
+
+def _close_late(opening: "Future[str]") -> None:
+    """Close a tunnel that has opened after the time limit: nobody was told its address."""
+    if not opening.exception():
+        _disconnect(opening.result())
 
 
 def _call_in_thread(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
