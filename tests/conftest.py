@@ -107,9 +107,3 @@ def browser(chromium: Path) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="session")
-def unmeasured() -> dict[str, str]:
-    """An environment for processes whose time is taken: coverage is not measured in them."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}

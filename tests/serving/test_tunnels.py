@@ -5,7 +5,6 @@ import importlib
 import inspect
 import sys
 import threading
-import warnings
 
 import flask_ngrok
 import pytest
@@ -168,18 +167,13 @@ def test_in_colab_without_a_token_the_page_is_shown(app, colab, capsys, monkeypa
         monkeypatch.setattr(colab.userdata, name, value)
     with launch(app, public=True) as server:
         assert server.public_url is None
-        assert colab.output.calls == [server.port]
+        server.show("/docs", height=300)
+        assert colab.output.calls == [server.port] * 2
     printed = capsys.readouterr().out
     assert reason in printed
     assert "three steps" in printed
     assert "only this browser can see it" in printed
     assert TOKEN not in printed
-
-
-def test_in_colab_a_page_shows_through_its_proxy(app, colab):
-    with launch(app) as server:
-        server.show("/docs", height=300)
-        assert colab.output.calls == [server.port]
 
 
 @both_ways
@@ -189,12 +183,3 @@ def test_in_colab_the_secret_is_used(app, colab, sdk, monkeypatch, capsys, start
         assert get(server.public_url) == "Hello World!"
     assert colab.output.calls == []
     assert TOKEN not in capsys.readouterr().out
-
-
-def test_warnings_as_errors_leave_the_service_running(app, token):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(UserWarning, match="The service itself runs"):
-            launch(app, public=True)
-    (server,) = launching._servers.values()
-    assert get(server.url) == "Hello World!"

@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,7 +69,7 @@ def metric(deployment: on_ray.Deployment, name: str) -> float:
     return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
 
-def test_a_thousand_cars_are_judged_as_by_the_plain_service(
+def test_a_thousand_cars_are_answered_as_by_the_plain_service(
     cars_service: on_ray.Deployment, plain: FlaskClient
 ) -> None:
     asked = cars(1000, seed=8)
@@ -130,14 +129,12 @@ def test_who_is_part_of_one_cluster_joins_no_other(cars_service: on_ray.Deployme
         on_ray.serve("mpg", model=MODEL, address=f"127.0.0.1:{free_port()}")
 
 
-def test_photos_are_judged_as_by_the_plain_service(photos_service: on_ray.Deployment) -> None:
-    jpeg = cat()
+def test_photos_are_classified_as_by_the_plain_service(photos_service: on_ray.Deployment) -> None:
     plain = image.create_app(shipped_model("image")).test_client()
-    form = {"image": (io.BytesIO(jpeg), "cat.jpg")}
+    form = {"image": (io.BytesIO(cat()), "cat.jpg")}
     expected = plain.post("/api/image", data=form).get_json()["pred"]
-    url = f"{photos_service.url}/api/image"
-    ask = partial(requests.post, url, files={"image": ("cat.jpg", jpeg)}, timeout=60)
-    for answer in at_once(8, lambda _: ask(), range(16)):
+    url, files = f"{photos_service.url}/api/image", {"image": ("cat.jpg", cat())}
+    for answer in at_once(8, lambda _: requests.post(url, files=files, timeout=60), range(16)):
         found = answer.json()["pred"]
         assert [one["name"] for one in found] == [one["name"] for one in expected]
         probabilities = [[one["prob"] for one in pred] for pred in (found, expected)]
