@@ -33,7 +33,7 @@ class _QuietHandler(WSGIRequestHandler):
         pass
 
 
-class Server:
+class Server(contextlib.AbstractContextManager["Server"]):
     """A running app; `launch` makes it.
 
     It is a context manager (leaving it stops the server) and shows as a link in a notebook.
@@ -103,9 +103,6 @@ class Server:
 
     def _publish(self) -> None:
         self._tunnel = tunnels.open_tunnel(self.port)
-
-    def __enter__(self) -> "Server":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()

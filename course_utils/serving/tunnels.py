@@ -39,7 +39,7 @@ class Tunnel:
 
     def close(self) -> None:
         """End the tunnel; raises nothing."""
-        concurrent.futures.wait([_call_in_thread(_disconnect, self.url)], TIMEOUT_S)
+        concurrent.futures.wait([_call_in_thread(lambda: _disconnect(self.url))], TIMEOUT_S)
 
 
 def open_tunnel(port: int) -> Tunnel | None:
@@ -73,18 +73,16 @@ def find_token() -> str:
         MissingToken: it is in neither.
     """
     token = os.environ.get(TOKEN_NAME, "").strip()
-    if token:
-        return token
-    if not in_colab():
-        raise MissingToken(f"the environment variable {TOKEN_NAME} is not set.")
-    from google.colab import userdata
+    if in_colab() and not token:
+        from google.colab import userdata
 
-    try:
-        token = str(userdata.get(TOKEN_NAME) or "").strip()
-    except Exception as error:  # Colab's error classes are not published, and its messages say why
-        raise MissingToken(f"{error} ({type(error).__name__})") from None
+        try:
+            token = str(userdata.get(TOKEN_NAME) or "").strip()
+        except Exception as error:  # Colab's error classes are not published; its messages say why
+            raise MissingToken(f"{error} ({type(error).__name__})") from None
     if not token:
-        raise MissingToken(f"the secret {TOKEN_NAME} in Colab's Secrets is empty.")
+        place = "secret" if in_colab() else "environment variable"
+        raise MissingToken(f"the {place} {TOKEN_NAME} is not set.")
     return token
 
 
@@ -94,7 +92,9 @@ def connect(port: int, token: str) -> Tunnel:
     Raises:
         TunnelError: no tunnel was opened; the text does not contain the token.
     """
-    opening = _call_in_thread(_forward, port, token)
+    import ngrok
+
+    opening = _call_in_thread(lambda: ngrok.forward(f"127.0.0.1:{port}", authtoken=token).url())
     try:
         error = opening.exception(TIMEOUT_S)
     except TimeoutError:
@@ -111,12 +111,6 @@ def connect(port: int, token: str) -> Tunnel:
     return Tunnel(opening.result())
 
 
-def _forward(port: int, token: str) -> str:
-    import ngrok
-
-    return ngrok.forward(f"127.0.0.1:{port}", authtoken=token).url()
-
-
 def _disconnect(url: str) -> None:
     import ngrok
 
@@ -129,7 +123,7 @@ def _close_late(opening: "Future[str]") -> None:
         _disconnect(opening.result())
 
 
-def _call_in_thread(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+def _call_in_thread(function: Callable[[], Any]) -> "Future[Any]":
     """Call the function in a thread without an event loop.
 
     In a thread with one, such as a notebook's main thread, the SDK returns a task to await.
@@ -138,7 +132,7 @@ def _call_in_thread(function: Callable[..., Any], *arguments: Any) -> "Future[An
 
     def work() -> None:
         try:
-            outcome.set_result(function(*arguments))
+            outcome.set_result(function())
         except BaseException as error:  # a panic in the SDK's native code is no Exception
             outcome.set_exception(error)
 

@@ -159,7 +159,7 @@ def test_run_with_ngrok_has_flask_ngroks_signature_and_ignores_its_debugger(app)
         ({}, "NGROK_AUTHTOKEN does not exist"),
         ({"secrets": {"NGROK_AUTHTOKEN": TOKEN}, "hidden": {"NGROK_AUTHTOKEN"}}, "not have access"),
         ({"answering": False}, "timed out"),
-        ({"secrets": {"NGROK_AUTHTOKEN": " "}}, "is empty"),
+        ({"secrets": {"NGROK_AUTHTOKEN": " "}}, "is not set"),
     ],
 )
 def test_in_colab_without_a_token_the_page_is_shown(app, colab, capsys, monkeypatch, state, reason):

@@ -8,7 +8,6 @@ import os
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
@@ -32,14 +31,14 @@ Wsgi = Callable[..., Iterable[bytes]]
 
 
 def build_asgi_app(
-    name: str, model: str, metrics: str, network: "RemotePredictor | None" = None
+    name: str, model: Path, metrics: Path, network: "RemotePredictor | None" = None
 ) -> WSGIMiddleware:
     """Build one of the services as an ASGI app, as Serve's ingress calls it.
 
     Args:
         name: of the service.
         model: the file of its network.
-        metrics: a name for the folder in which the replicas of one machine gather their metrics.
+        metrics: the folder in which the replicas of one machine gather their metrics.
         network: that of the image service, which is not run here.
     """
     share_metrics(metrics)
@@ -48,17 +47,11 @@ def build_asgi_app(
     return WSGIMiddleware(keep_request_id(app), workers=MAX_ONGOING_REQUESTS)
 
 
-def share_metrics(name: str) -> None:
+def share_metrics(folder: Path) -> None:
     """Let ``/metrics`` count the requests of all replicas on this machine, whichever answers."""
-    folder = metrics_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
-
-
-def metrics_folder(name: str) -> Path:
-    """Return the folder in which the replicas of this machine gather their metrics."""
-    return Path(gettempdir(), f"course-scale-{name}")
 
 
 def keep_request_id(app: Wsgi) -> Wsgi:
@@ -119,7 +112,7 @@ class Network:
     batches form under load by themselves, and a single request is not delayed.
     """
 
-    def __init__(self, model: str, metrics: str):
+    def __init__(self, model: Path, metrics: Path):
         share_metrics(metrics)
         self._predictor = Predictor.load(model)
         self._sizes = Histogram(

@@ -6,6 +6,7 @@ import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from course_utils.inference import Predictor, find_model
@@ -27,15 +28,15 @@ AUTOSCALING = {
 
 
 @dataclass(eq=False, repr=False)
-class Deployment:
+class Deployment(contextlib.AbstractContextManager["Deployment"]):
     """A service on Ray Serve; `serve` makes it. Leaving it as a context manager stops it."""
 
     name: str
     url: str
     app: str
     """Its name among Serve's applications."""
-    metrics: str
-    """The name of the folder in which its replicas gather their metrics."""
+    metrics: Path
+    """The folder in which its replicas gather their metrics."""
 
     def replicas(self) -> dict[str, int]:
         """Return how many replicas of each of its deployments are running.
@@ -61,20 +62,12 @@ class Deployment:
         with contextlib.suppress(RayError, RuntimeError):  # the cluster may have gone before us
             if is_initialized():
                 serve.delete(self.app)
-        self._remove_metrics()
+        shutil.rmtree(self.metrics, ignore_errors=True)
         if not _running:
             cluster.shut_down()
 
     def _is_running(self) -> bool:
         return _running.get(self.app) is self
-
-    def _remove_metrics(self) -> None:
-        from course_utils.serving.ray.replicas import metrics_folder
-
-        shutil.rmtree(metrics_folder(self.metrics), ignore_errors=True)
-
-    def __enter__(self) -> "Deployment":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -131,7 +124,8 @@ def serve(
     try:
         _check_cores(ray, replicas)
         url = _start_proxies("HeadOnly" if address is None else "EveryNode")
-        app, metrics = "course" + prefix.rstrip("/").replace("/", "-"), uuid.uuid4().hex
+        app = "course" + prefix.rstrip("/").replace("/", "-")
+        metrics = Path(gettempdir(), f"course-scale-{uuid.uuid4().hex}")
         scaling = _describe_scaling(replicas, max_replicas, target)
         application = _build_application(name, path, network, app, metrics, scaling)
         ray.serve.run(application, name=app, route_prefix=prefix, logging_config=QUIET)
@@ -142,7 +136,7 @@ def serve(
     replaced = _running.get(app)
     _running[app] = Deployment(name, url + prefix.rstrip("/"), app, metrics)
     if replaced:
-        replaced._remove_metrics()
+        shutil.rmtree(replaced.metrics, ignore_errors=True)
     return _running[app]
 
 
@@ -183,7 +177,7 @@ def _describe_scaling(replicas: int, max_replicas: int | None, target: float) ->
 
 
 def _build_application(
-    name: str, model: Path, network: Predictor, app: str, metrics: str, scaling: dict[str, Any]
+    name: str, model: Path, network: Predictor, app: str, metrics: Path, scaling: dict[str, Any]
 ) -> Any:
     """Describe what Serve is to run: the app, and the network of the image service beside it."""
     from ray import serve
@@ -203,7 +197,7 @@ def _build_application(
         if apart:
             handle = serve.get_deployment_handle("network", app_name=app)
             predictor = replicas.RemotePredictor(handle, *shapes)
-        return replicas.build_asgi_app(name, str(model), metrics, predictor)
+        return replicas.build_asgi_app(name, model, metrics, predictor)
 
     ingress = serve.deployment(serve.ingress(build)()).options(
         name=name, max_queued_requests=QUEUE_SIZE, **options
@@ -211,7 +205,7 @@ def _build_application(
     if not apart:
         return ingress.bind()
     beside = serve.deployment(replicas.Network).options(name="network", **options)
-    return ingress.bind(beside.bind(str(model), metrics))
+    return ingress.bind(beside.bind(model, metrics))
 
 
 @atexit.register

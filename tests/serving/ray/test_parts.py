@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -87,7 +88,7 @@ def replicas(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.parametrize("given", [ID, "<b>mine</b>"])
 def test_a_request_keeps_the_id_that_serve_gave_it(replicas: ModuleType, given: str) -> None:
-    app = replicas.build_asgi_app("mpg", str(MODEL), "test")
+    app = replicas.build_asgi_app("mpg", MODEL, Path("unused"))
     car = json.dumps(CAR).encode()
     length = {"content_length": str(len(car)), "content_type": "application/json"}
     start, *rest = ask(app, "/api/mpg", car, x_request_id=given, **length)
@@ -124,7 +125,7 @@ def test_a_dead_network_is_a_503(replicas: ModuleType, error: str) -> None:
 
 
 def test_the_network_predicts_a_batch_as_each_photo_by_itself(replicas: ModuleType) -> None:
-    network = replicas.Network(str(shipped_model("image")), "test")
+    network = replicas.Network(shipped_model("image"), Path("unused"))
     photos = np.random.default_rng(3).integers(0, 256, (5, 224, 224, 3), dtype=np.uint8)
     without_serve = replicas.Network.predict.__wrapped__
     found = asyncio.run(without_serve(network, list(photos)))
