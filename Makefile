@@ -16,7 +16,7 @@ PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -typ
 	$(shell find course_utils/webapp/src)
 ARGS ?=
 BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files \
-	coreml_parity digits pets many_classes servers versions batch scale scale_drift
+	coreml_parity digits pets many_classes servers versions batch scale
 # Two files of tests, or two notebooks, at a time (tests/support/scheduling.py); more would ask for
 # more memory than CI has.
 PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --durations=15

@@ -8,7 +8,7 @@
 - A raylet is killed under load: requests that failed, and the time until all replicas are back.
 - What the controller does for each replica while nobody asks anything.
 
-``--save`` writes data/scale.json, which notebook 13 plots. `benchmarks.scale_drift` looks at drift.
+``--save`` writes data/scale.json, which notebook 13 plots.
 """
 
 import argparse

@@ -120,9 +120,3 @@ def browser(chromium: Path) -> Iterator[Browser]:
         browser.new_context = new_context  # type: ignore[method-assign]
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="session")
-def unmeasured() -> dict[str, str]:
-    """An environment for processes whose time is taken: coverage is not measured in them."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}

@@ -19,8 +19,6 @@ ROOMS = {
     *("registry", "services", "serving", "training"),
 }
 HEAVY = {"tensorflow", "keras", "duckdb", "scipy", "flask"}
-# It computes each column's tests elsewhere, and so needs what `drift` keeps to itself.
-INSIDE = {"serving/ray/drift.py"}
 
 
 def test_there_are_twelve_rooms_and_one_module_beside_them():
@@ -75,8 +73,6 @@ def test_rooms_take_from_each_other_what_their_faces_show():
     hidden = []
     for path in sorted(PACKAGE_FOLDER.rglob("*.py")):
         name = path.relative_to(PACKAGE_FOLDER).as_posix()
-        if name in INSIDE:
-            continue
         for module, taken in imports_across(path):
             _, room, *inside = module.split(".")
             modules, names = FACES[room]

@@ -1,57 +1,51 @@
-"""Open a service's page in the browser as soon as it answers.
+"""Open a service's page in the browser as soon as the service listens.
 
 ``python -m course_utils.cli.browse URL`` waits for the service in a process of its own, beside the
 one that serves.
 """
 
-import contextlib
+import atexit
 import os
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
 import webbrowser
+from urllib.parse import urlsplit
 
-PATIENCE = 60.0  # seconds that a service may take to start
+from course_utils.serving import ports
+
+START_TIMEOUT_S = 60.0  # that a service may take to start
 
 
 def open_when_ready(url: str) -> None:
-    """Start waiting, and return at once."""
-    # In a group of its own: Ctrl-C is meant for the server. It ends when its input does: with us.
-    command = [sys.executable, "-m", "course_utils.cli.browse", url]
-    if sys.platform == "win32":
-        group = subprocess.CREATE_NEW_PROCESS_GROUP
-        subprocess.Popen(command, stdin=subprocess.PIPE, creationflags=group)
-    else:
-        subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0)
+    """Start waiting, and return at once; what still waits when Python ends is ended, too."""
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "course_utils.cli.browse", url],
+        # Not in our process group, because Ctrl-C is meant for the server alone.
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows' way to say it
+    )
+    atexit.register(waiting.kill)
 
 
-def browse(url: str, *, patience: float = PATIENCE) -> str:
+def browse(url: str, *, timeout_s: float = START_TIMEOUT_S) -> str:
     """Wait for the service and open its page.
 
     Args:
-        url: of the service, whose ``/readyz`` is asked.
-        patience: seconds to wait.
+        url: of the service.
+        timeout_s: how long to wait for it, in seconds.
 
     Returns:
         What became of it, for a person.
     """
-    deadline = time.monotonic() + patience
-    while not _ready(url):
+    address, deadline = urlsplit(url), time.monotonic() + timeout_s
+    while not ports.is_in_use(address.port or 80, address.hostname or ports.LOOPBACK):
         if time.monotonic() > deadline:
-            return f"{url} did not answer within {patience:g} seconds."
+            return f"{url} did not answer within {timeout_s:g} seconds."
         time.sleep(0.1)
     if _has_screen() and webbrowser.open(url):
         return f"{url} is open in your browser."
     return f"Open {url} in a browser."
-
-
-def _ready(url: str) -> bool:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is this machine
-    with contextlib.suppress(OSError), direct.open(f"{url}/readyz", timeout=5) as answer:
-        return bool(answer.status == 200)
-    return False
 
 
 def _has_screen() -> bool:
@@ -61,11 +55,5 @@ def _has_screen() -> bool:
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
-def _end_with_input() -> None:
-    sys.stdin.read()
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_input, daemon=True).start()
     print(browse(sys.argv[1]), file=sys.stderr, flush=True)

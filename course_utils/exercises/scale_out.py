@@ -5,8 +5,6 @@ from typing import Any
 
 from course_utils.exercises import Exercise
 
-Moments = tuple[int, float, float]
-
 
 def ask_anyone(ask: Any, addresses: list[str]) -> Any:
     """The answer of the first address at which somebody answers."""
@@ -89,41 +87,38 @@ bottleneck = Exercise(
 )
 
 
-def merge(one: Any, other: Any) -> tuple[int, float, float]:
-    """Number, mean and squared distances of two parts together."""
-    n = one[0] + other[0]
-    away = other[1] - one[1]
-    mean = one[1] + away * other[0] / n
-    return n, mean, one[2] + other[2] + away**2 * one[0] * other[0] / n
+def batch_sizes(arrivals: list[float], seconds: float, most: int) -> list[int]:
+    """The sizes of the batches, where each is what came while the last one ran."""
+    sizes: list[int] = []
+    free, taken = 0.0, 0
+    while taken < len(arrivals):
+        begin = max(free, arrivals[taken])
+        waiting = sum(arrival <= begin for arrival in arrivals[taken:])
+        sizes.append(min(waiting, most))
+        taken += sizes[-1]
+        free = begin + seconds
+    return sizes
 
 
-def _test_merging(answer: Callable[[Moments, Moments], Any]) -> None:
-    import numpy as np
-
-    def moments(values: Any) -> Moments:
-        return len(values), float(values.mean()), float(((values - values.mean()) ** 2).sum())
-
-    got = answer((1, 2.0, 0.0), (1, 4.0, 0.0))
+def _test_batching(answer: Callable[[list[float], float, int], Any]) -> None:
+    got = answer([0, 10, 20], 0.5, 8)
     assert got is not None, "your function returns nothing."
-    assert got[:2] == (2, 3.0), "of 2 and 4, the number is 2 and the mean 3."
-    assert abs(got[2] - 2) < 1e-9, "2 and 4 are 1 away from their mean each: the squares are 2."
-    values = np.random.default_rng(0).normal(1e6, 1, 1_000)
-    got, all_of_them = answer(moments(values[:300]), moments(values[300:])), moments(values)
-    assert got[0] == 1_000, "the numbers of values add up."
-    assert abs(got[1] - all_of_them[1]) < 1e-6, (
-        "parts of different sizes: the larger one counts more in the mean."
-    )
-    assert abs(got[2] / all_of_them[2] - 1) < 1e-6, (
-        "the squares are not exact; do not go by way of the sum of the squared values, which loses "
-        "its digits where the mean is large."
+    assert got == [1, 1, 1], "photos that come one by one are never held back: three batches of 1."
+    got = answer([0, 0.1, 0.2, 0.3], 0.5, 8)
+    assert got == [1, 3], f"the first goes alone, three come while it runs: [1, 3], not {got}."
+    assert answer([0] * 20, 0.5, 8) == [8, 8, 4], "of 20 at once, no batch may take more than 8."
+    got = answer([0, 0.25, 0.5, 1.25], 0.5, 8)
+    assert got == [1, 2, 1], (
+        "a photo that comes just as the network is free is taken along, and the next batch waits "
+        f"for nobody: [1, 2, 1], not {got}."
     )
 
 
-merging = Exercise(
-    test=_test_merging,
-    solve=merge,
+batching = Exercise(
+    test=_test_batching,
+    solve=batch_sizes,
     hints=(
-        "The mean lies between the two, nearer to that of the larger part.",
-        "To the squares of both comes the squared distance of the means times n * m / (n + m).",
+        "Keep two numbers: when the network is free again, and how many photos it has taken.",
+        "The next batch begins at max(free, arrivals[taken]); count who has come by then.",
     ),
 )

@@ -23,15 +23,15 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from prometheus_client import values
 
+from course_utils import services
 from course_utils.inference import KERAS_SUFFIXES, keras_to_litert
-from course_utils.services import SERVICES
 from course_utils.services.http.telemetry import Host
 
-DRAIN_SECONDS = 0.5  # /readyz says 503 and requests are still served
-THREADS = 128  # a worker's; most wait for slow clients, the gate bounds those that compute
-LOG_SECONDS = 0.1  # between two writes of the request log
-PIPE_PIECE = getattr(select, "PIPE_BUF", 512)  # bytes a pipe takes in one piece; lines are ASCII
-KILL_SECONDS = 8  # a request that takes longer than this to end is cut off
+DRAIN_TIME_S = 0.5  # /readyz says 503 and requests are still served
+THREADS_PER_WORKER = 128  # most wait for slow clients; the gate bounds those that compute
+LOG_INTERVAL_S = 0.1  # between two writes of the request log
+PIPE_BUFFER_BYTES = getattr(select, "PIPE_BUF", 512)  # that a pipe takes in one piece
+KILL_TIMEOUT_S = 8  # a request that takes longer than this to end is cut off
 
 
 def serve(
@@ -46,9 +46,9 @@ def serve(
 ) -> None:
     """Serve one of `services.SERVICES` until SIGTERM or Ctrl-C; returns when all work has ended.
 
-    On SIGTERM ``/readyz`` turns 503 for half a second, so that a load balancer can look
-    elsewhere; then no new connection is taken, requests in flight are answered, and the
-    workers exit.
+    On SIGTERM ``/readyz`` turns 503 for half a second, so that a load balancer can send requests
+    elsewhere; then no new connection is taken, requests in flight are answered, and the workers
+    exit.
 
     There is no time-out for a body that arrives slowly: each such request holds one of a worker's
     128 threads, so on the internet put a proxy in front that collects bodies (nginx does).
@@ -67,26 +67,31 @@ def serve(
         OSError: the port is taken, or the model or its schema is not there.
         ValueError: the model or its schema cannot be read; nothing in the store can be served.
     """
-    if store is not None:
-        from course_utils.services import versions
-
-        with _ctrl_c_held_back():
-            versions.check(name, store)  # what cannot be served is better known before the start
-        follow = functools.partial(_following, name, store, record)
-        run(follow, host=host, port=port, workers=workers)
-        return
     with tempfile.TemporaryDirectory(prefix="course-model-") as folder:
-        with _ctrl_c_held_back():
+        with _hold_back_ctrl_c():
             if model is not None and model.suffix in KERAS_SUFFIXES:
-                model = _converted(name, model, Path(folder))
-            factory = functools.partial(create, name, model, record=record)
-            factory(Host())  # what cannot be read is better known before the start
+                model = _convert_to_litert(name, model, Path(folder))
+            factory = functools.partial(_create_app, name, model, store, record)
+            # What cannot be served is reported before the start.
+            if store:
+                services.versions.check(name, store)
+            else:
+                factory(Host())
         run(factory, host=host, port=port, workers=workers)
 
 
+def _create_app(
+    name: str, model: Path | None, store: Path | None, record: Path | None, host: Host
+) -> Callable[..., Any]:
+    if store:
+        return services.versions.create_app(name, store=store, host=host, record=record)
+    options: dict[str, Any] = {"host": host} | ({"record": record} if record else {})
+    return services.SERVICES[name].create_app(model, **options)
+
+
 @contextlib.contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """Ctrl-C takes effect at the end of the block: C libraries swallow it while they load."""
+def _hold_back_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C take effect at the end of the block: C libraries swallow it while they load."""
     pressed: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
     try:
@@ -97,13 +102,13 @@ def _ctrl_c_held_back() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def _converted(name: str, model: Path, folder: Path) -> Path:
-    """The model as a LiteRT file in ``folder``, what belongs to it beside it.
+def _convert_to_litert(name: str, model: Path, folder: Path) -> Path:
+    """Write the model as a LiteRT file into ``folder``, with the file that belongs beside it.
 
-    Made in a process of its own: TensorFlow does not survive the fork that starts the workers.
+    A process of its own does it: TensorFlow does not survive the fork that starts the workers.
     """
     copy = folder / f"{model.stem}.tflite"
-    companion = SERVICES[name].companion
+    companion = services.SERVICES[name].companion
     if companion:
         shutil.copy(companion(model), folder)
     spawn = multiprocessing.get_context("spawn")
@@ -116,19 +121,16 @@ def run(
     factory: Callable[[Host], Callable[..., Any]], *, host: str, port: int, workers: int
 ) -> None:
     """Serve the app that ``factory`` makes in each worker, as `serve` does."""
-    draining = multiprocessing.get_context(_start_method()).RawValue("b", 0)  # one byte, shared
+    draining = multiprocessing.RawValue("b", 0)  # one byte, shared with the workers
     server = _Server(draining, host, port, workers)
     load = functools.partial(load_app, factory, draining)
     with tempfile.TemporaryDirectory(prefix="course-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where workers leave their metrics
-        try:
-            server.serve(target_loader=load, wrap_loader=False)
-        finally:
-            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+        server.serve(target_loader=load, wrap_loader=False)
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen at run time
-    """Granian, with a moment between the signal and the closed door."""
+    """Granian, with a pause between the signal and the end of new connections."""
 
     def __init__(self, draining: Any, host: str, port: int, workers: int):
         super().__init__(
@@ -139,20 +141,20 @@ class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen
             interface=Interfaces.WSGI,
             websockets=False,
             respawn_failed_workers=True,
-            blocking_threads=THREADS,
-            workers_kill_timeout=KILL_SECONDS,
+            blocking_threads=THREADS_PER_WORKER,
+            workers_kill_timeout=KILL_TIMEOUT_S,
             log_level=LogLevels.error,
         )
         self._draining = draining
 
     def shutdown(self, exit_code: int = 0) -> None:
         self._draining.value = 1
-        time.sleep(DRAIN_SECONDS)
+        time.sleep(DRAIN_TIME_S)
         super().shutdown(exit_code)
 
 
 def load_app(factory: Callable[[Host], Callable[..., Any]], draining: Any) -> Callable[..., Any]:
-    """The WSGI app; runs in each worker.
+    """Make the WSGI app, in each worker.
 
     A terminal sends Ctrl-C to a whole process group. A worker leaves that group where it can: the
     main process alone knows in which order things end.
@@ -167,34 +169,20 @@ def load_app(factory: Callable[[Host], Callable[..., Any]], draining: Any) -> Ca
     # prometheus_client chose on import, in the main process, before the folder was known.
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
     app = factory(Host(draining=lambda: bool(draining.value), log_line=LogWriter()))
-    # What has been loaded is there to stay. Unless it is set aside, each full collection of garbage
-    # looks through all of it, and all requests stand still for about 50 ms: longer than the gate
-    # lets one of them wait (benchmarks/versions.py).
+    # What has been loaded stays. Unless it is set aside, each full garbage collection visits all of
+    # it, and all requests stop for about 50 ms: longer than the gate lets one of them wait
+    # (benchmarks/versions.py).
     gc.collect()
     gc.freeze()
     return app
 
 
-def create(
-    name: str, model: Path | None, host: Host, *, record: Path | None = None
-) -> Callable[..., Any]:
-    """The app of one of `services.SERVICES`."""
-    options: dict[str, Any] = {"host": host} | ({"record": record} if record else {})
-    return SERVICES[name].create_app(model, **options)
-
-
-def _following(name: str, store: Path, record: Path | None, host: Host) -> Callable[..., Any]:
-    from course_utils.services import versions
-
-    return versions.create_app(name, store=store, host=host, record=record)
-
-
 class LogWriter:
     """Writes lines to standard output, ten times a second, from a thread of its own.
 
-    A request that wrote its own line would let go of Python meanwhile and wait for its next turn,
-    which costs more than its prediction. What a worker has collected when it is killed outright
-    is lost; when it is stopped, it is written.
+    A request that wrote its own line would give up Python's lock meanwhile and wait to get it back,
+    which costs more than its prediction. When a worker is stopped, what it has collected is
+    written; when it is killed outright, that is lost.
     """
 
     def __init__(self) -> None:
@@ -210,26 +198,16 @@ class LogWriter:
         """Write what has been collected."""
         with self._writing:
             while self._lines:
-                piece = ""
-                # A pipe takes this much in one piece, so that workers do not mix their lines.
-                while self._lines and len(piece) + len(self._lines[0]) < PIPE_PIECE:
+                piece = self._lines.popleft() + "\n"
+                # No more than a pipe takes in one piece, so that workers do not mix their lines.
+                while self._lines and len(piece) + len(self._lines[0]) < PIPE_BUFFER_BYTES:
                     piece += self._lines.popleft() + "\n"
-                _write_all(piece or self._lines.popleft() + "\n")
+                data = piece.encode()
+                while data:
+                    data = data[os.write(1, data) :]
 
     def _write_often(self) -> None:
         while True:
-            time.sleep(LOG_SECONDS)
+            time.sleep(LOG_INTERVAL_S)
             with contextlib.suppress(OSError):  # whoever read it has gone; serving goes on
                 self.write()
-
-
-def _write_all(text: str) -> None:
-    data = text.encode()
-    while data:
-        data = data[os.write(1, data) :]
-
-
-def _start_method() -> str:
-    """What Granian starts its workers with (shared memory must be made for the same method)."""
-    method = multiprocessing.get_start_method()
-    return method if method in {"fork", "spawn"} else "spawn"

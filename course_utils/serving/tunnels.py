@@ -1,10 +1,9 @@
-"""Give a service on this machine an address on the internet, by the first way that works.
+"""Give a service on this machine a public address: a tunnel through ngrok's official SDK.
 
-All ways lead through ngrok: its official SDK, or an agent of it that already runs here (for
-flask-ngrok see `ngrok_agent`). None of them ever shows the account's token.
+No message shows the account's token.
 """
 
-import contextlib
+import concurrent.futures
 import os
 import threading
 import warnings
@@ -13,19 +12,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-import requests
-
 from course_utils.environment import in_colab
 
-TOKEN = "NGROK_AUTHTOKEN"  # the environment variable, and the Colab secret
-# The agent's local API (https://ngrok.com/docs/agent/api): its port is fixed, as is its form.
-AGENT = ("127.0.0.1", 4040)
-JSON = "application/json"
-PATIENCE = 30.0  # seconds; on a network that drops packets the SDK alone would wait for ever
+TOKEN_NAME = "NGROK_AUTHTOKEN"  # of the environment variable and of the Colab secret
+TIMEOUT_S = 30.0  # on a network that drops packets the SDK alone would wait for ever
 STEPS = f"""To get an address that others can open, in three steps:
   1. Make a free account at https://ngrok.com.
   2. Copy your authtoken from https://dashboard.ngrok.com/get-started/your-authtoken.
-  3. Put it into the environment variable {TOKEN}, or in Colab into the Secrets (the key on the
+  3. Put it into the environment variable {TOKEN_NAME}, or in Colab into the Secrets (the key on the
      left) under that name with notebook access switched on. Then run this cell again."""
 
 
@@ -33,34 +27,36 @@ class TunnelError(Exception):
     """No tunnel could be opened; the text says why and what to do."""
 
 
-class NoToken(TunnelError):
+class MissingToken(TunnelError):
     """There is no ngrok token to open a tunnel with; the text says where it was looked for."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tunnel:
-    """An open tunnel; ``close`` ends it and raises nothing."""
+    """An open tunnel, with its public address."""
 
-    public_url: str
-    way: str  # for people: what opened it
-    close: Callable[[], None]
+    url: str
+
+    def close(self) -> None:
+        """End the tunnel; raises nothing."""
+        concurrent.futures.wait([_call_in_thread(lambda: _disconnect(self.url))], TIMEOUT_S)
 
 
-def offer(port: int, opener: Callable[[int], Tunnel]) -> Tunnel | None:
-    """Open a tunnel to ``port`` with ``opener`` and print where it is and which way worked.
+def open_tunnel(port: int) -> Tunnel | None:
+    """Open a tunnel to a port of this machine and print its address.
 
-    Where there is none, say why: print the steps to a token if that is what is missing, else
-    warn. In Colab the page is then shown through Colab's own proxy.
+    Where none can be opened, print the steps to a token if that is what is missing, else warn
+    with the reason. In Colab the page is then shown through Colab's own proxy.
     """
     try:
-        tunnel = opener(port)
-    except NoToken as missing:
+        tunnel = connect(port, find_token())
+    except MissingToken as missing:
         print(f"No public address: {missing}\n{STEPS}")
     except TunnelError as error:
-        # The line to blame is in the cell: it called launch, which called this.
-        warnings.warn(f"{error} The service itself runs: http://127.0.0.1:{port}", stacklevel=3)
+        # The warning names the line of the cell, which called launch, which called Server._publish.
+        warnings.warn(f"{error} The service itself runs: http://127.0.0.1:{port}", stacklevel=4)
     else:
-        print(f"Public at {tunnel.public_url} - opened by {tunnel.way}.")
+        print(f"Public at {tunnel.url} - server.stop() closes the tunnel.")
         return tunnel
     if in_colab():
         from google.colab import output
@@ -70,157 +66,76 @@ def offer(port: int, opener: Callable[[int], Tunnel]) -> Tunnel | None:
     return None
 
 
-def open_tunnel(port: int) -> Tunnel:
-    """The official SDK, if there is a token; else (or if it fails) an agent that runs here.
-
-    Raises:
-        NoToken: there is neither a token nor an agent.
-        TunnelError: it did not work.
-    """
-    try:
-        return through_sdk(port, find_token())
-    except TunnelError:
-        if agent_tunnels() is None:
-            raise
-    return through_agent(port)
-
-
 def find_token() -> str:
-    """The account's token from the environment, else from Colab's Secrets.
+    """Return the account's token from the environment, else from Colab's Secrets.
 
     Raises:
-        NoToken: it is in neither.
+        MissingToken: it is in neither.
     """
-    token = os.environ.get(TOKEN, "").strip()
-    if token:
-        return token
-    if not in_colab():
-        raise NoToken(f"the environment variable {TOKEN} is not set.")
-    from google.colab import userdata
+    token = os.environ.get(TOKEN_NAME, "").strip()
+    if in_colab() and not token:
+        from google.colab import userdata
 
-    try:
-        token = str(userdata.get(TOKEN) or "").strip()
-    except Exception as error:  # its classes are known by name only: Colab is not on PyPI
-        reasons = {
-            "SecretNotFoundError": f"Colab's Secrets hold no {TOKEN}.",
-            "NotebookAccessError": f"this notebook may not read the secret {TOKEN}: "
-            "switch on its notebook access.",
-            "TimeoutException": f"Colab did not answer when asked for the secret {TOKEN}: "
-            "run this cell again in an open Colab page.",
-        }
-        kind = type(error).__name__
-        raise NoToken(reasons.get(kind, f"Colab's Secrets cannot be read ({kind}).")) from None
+        try:
+            token = str(userdata.get(TOKEN_NAME) or "").strip()
+        except Exception as error:  # Colab's error classes are not published; its messages say why
+            raise MissingToken(f"{error} ({type(error).__name__})") from None
     if not token:
-        raise NoToken(f"the secret {TOKEN} in Colab's Secrets is empty.")
+        place = "secret" if in_colab() else "environment variable"
+        raise MissingToken(f"the {place} {TOKEN_NAME} is not set.")
     return token
 
 
-def through_sdk(port: int, token: str) -> Tunnel:
-    """A tunnel opened by the official SDK in this process.
+def connect(port: int, token: str) -> Tunnel:
+    """Open a tunnel to a port of this machine.
 
     Raises:
-        TunnelError: it did not work; the text holds no token.
+        TunnelError: no tunnel was opened; the text does not contain the token.
     """
+    import ngrok
 
-    def connect() -> str:
-        import ngrok
-
-        return ngrok.forward(f"127.0.0.1:{port}", authtoken=token).url()
-
-    def disconnect(url: str) -> None:
-        import ngrok
-
-        ngrok.disconnect(url)
-
-    def close() -> None:
-        with contextlib.suppress(Exception):
-            _in_thread(lambda: disconnect(url)).exception(PATIENCE)
-
-    def close_late(done: "Future[str]") -> None:
-        if not done.exception():
-            disconnect(done.result())
-
-    opening = _in_thread(connect)
+    opening = _call_in_thread(lambda: ngrok.forward(f"127.0.0.1:{port}", authtoken=token).url())
     try:
-        error = opening.exception(PATIENCE)
+        error = opening.exception(TIMEOUT_S)
     except TimeoutError:
-        opening.add_done_callback(close_late)  # nobody was told its address
-        error = TimeoutError(f"ngrok's servers did not answer within {PATIENCE:.0f} s")
+        opening.add_done_callback(_close_late)
+        error = TimeoutError(f"ngrok's servers did not answer within {TIMEOUT_S:.0f} s")
     if error:
-        reason = redact(": ".join(str(part) for part in error.args) or repr(error), token)
+        reason = ": ".join(str(part) for part in error.args) or repr(error)
+        reason = reason.replace(token, "(your token)")  # ngrok repeats a token that it refuses
         raise TunnelError(
             f"ngrok could not open a tunnel: {reason}. Check that this machine reaches the "
-            f"internet, that {TOKEN} holds your own token and that no other tunnel of your "
+            f"internet, that {TOKEN_NAME} holds your own token and that no other tunnel of your "
             "account is open (a free one has one address); then run this cell again."
         )
-    url = opening.result()
-    return Tunnel(url, "the ngrok SDK", close)
+    return Tunnel(opening.result())
 
 
-def _in_thread(call: Callable[[], Any]) -> "Future[Any]":
-    """The outcome of ``call`` in a thread without an event loop.
+def _disconnect(url: str) -> None:
+    import ngrok
 
-    In a thread with one, as a notebook's main thread, the SDK hands out a task instead.
+    ngrok.disconnect(url)
+
+
+def _close_late(opening: "Future[str]") -> None:
+    """Close a tunnel that has opened after the time limit: nobody was told its address."""
+    if not opening.exception():
+        _disconnect(opening.result())
+
+
+def _call_in_thread(function: Callable[[], Any]) -> "Future[Any]":
+    """Call the function in a thread without an event loop.
+
+    In a thread with one, such as a notebook's main thread, the SDK returns a task to await.
     """
     outcome: Future[Any] = Future()
 
     def work() -> None:
         try:
-            outcome.set_result(call())
-        except BaseException as error:  # a panic in the SDK's native part is no Exception
+            outcome.set_result(function())
+        except BaseException as error:  # a panic in the SDK's native code is no Exception
             outcome.set_exception(error)
 
+    # Unlike a pool's threads, a daemon does not keep Python from ending while ngrok is silent.
     threading.Thread(target=work, name="ngrok", daemon=True).start()
     return outcome
-
-
-def redact(text: str, token: str) -> str:
-    """``text`` without the token: ngrok repeats a refused one in its message."""
-    return text.replace(token, "(your token)") if token else text
-
-
-def local_api(method: str, path: str, **options: Any) -> requests.Response:
-    """What the agent on this machine answers; ``options`` are those of requests.
-
-    Raises:
-        requests.RequestException: nobody answers.
-    """
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy stands between us and this machine
-        return session.request(method, f"http://{AGENT[0]}:{AGENT[1]}{path}", **options)
-
-
-def agent_tunnels() -> list[Any] | None:
-    """The tunnels of the agent on this machine; None where no agent answers."""
-    try:
-        tunnels = local_api("GET", "/api/tunnels", timeout=2).json()["tunnels"]
-    except (requests.RequestException, LookupError, TypeError):
-        return None
-    return tunnels if isinstance(tunnels, list) else None
-
-
-def through_agent(port: int) -> Tunnel:
-    """A tunnel opened by the agent that runs on this machine, through its documented API.
-
-    Raises:
-        TunnelError: it opened none.
-    """
-    name = f"course-{os.getpid()}-{port}"
-    wish = {"name": name, "addr": f"127.0.0.1:{port}", "proto": "http"}
-
-    def close() -> None:
-        with contextlib.suppress(requests.RequestException):
-            local_api("DELETE", f"/api/tunnels/{name}", timeout=10)
-
-    try:
-        answer = local_api("POST", "/api/tunnels", json=wish, timeout=PATIENCE)
-        if answer.status_code != 201:
-            said = answer.text[:300] if answer.headers.get("Content-Type") == JSON else ""
-            raise ValueError(f"it answered {answer.status_code}: {said or answer.reason}")
-        url = str(answer.json()["public_url"])
-    except (requests.RequestException, ValueError, LookupError, TypeError) as error:
-        raise TunnelError(
-            f"the ngrok agent on this machine opened no tunnel: {error}. Look at its own window "
-            "or log, or stop it; then run this cell again."
-        ) from None
-    return Tunnel(url, "the ngrok agent that runs on this machine", close)

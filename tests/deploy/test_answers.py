@@ -121,12 +121,6 @@ def test_ask_says_who_does_not_answer_and_what_was_refused(versions):
             ask.main(["--serving", theirs.url, "--service", nobody, "--rows", "2"])
         with pytest.raises(SystemExit, match="TensorFlow Serving refused with 400"):
             ask.ask_serving(theirs.url, [[1.0, 2.0]])
-    empty = tensorflow_serving.create_app(versions.parent / "nothing")
-    with (
-        launch(empty) as theirs,
-        pytest.raises(SystemExit, match="TensorFlow Serving refused with 404"),
-    ):
-        ask.ask_serving(theirs.url, ROWS[:2].tolist())
 
 
 def test_export_writes_the_next_version(versions, right, capsys):
@@ -136,10 +130,3 @@ def test_export_writes_the_next_version(versions, right, capsys):
         state = requests.get(f"{theirs.url}/v1/models/mpg", timeout=60).json()
         assert state["model_version_status"][0]["version"] == "2"
         assert_the_same(ask.ask_serving(theirs.url, ROWS.tolist()), right)
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saving
-def test_export_takes_a_network_of_yours(network, tmp_path, capsys):
-    network.save(tmp_path / "mine.keras")
-    export.main(["--model", str(tmp_path / "mine.keras"), "--folder", str(tmp_path)])
-    assert savedmodel.verify(tmp_path / "mpg" / "1", network, ROWS).passed

@@ -1,4 +1,4 @@
-"""The files of deploy/ by their linters, which notice what is wrong, and by what they all claim."""
+"""The files of deploy/: what their linters say, and what several of them have to say alike."""
 
 import re
 import subprocess
@@ -8,14 +8,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from course_utils.serving.production import DRAIN_SECONDS, KILL_SECONDS, THREADS
+from course_utils.serving.production import (
+    DRAIN_TIME_S,
+    KILL_TIMEOUT_S,
+    THREADS_PER_WORKER,
+)
 from tests.support import dockerfile
 from tests.support.serving import COURSE, ROOT
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = DEPLOY / "kubernetes"
 UNIT = DEPLOY / "systemd" / "networks-at-work.service"
-LONGEST_END = DRAIN_SECONDS + KILL_SECONDS  # seconds from SIGTERM to the end of `course serve`
+_, FINAL = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
+LONGEST_END = DRAIN_TIME_S + KILL_TIMEOUT_S  # seconds from SIGTERM to the end of `course serve`
 
 LINTERS = {
     "Dockerfile": ["hadolint"],
@@ -26,35 +31,11 @@ LINTERS = {
     },
     "systemd/networks-at-work.service": ["systemd-analyze", "verify", "--man=no"],
 }
-#: what is changed in a file, and what its linter says then
-BROKEN = [
-    ("Dockerfile", "python:3.13.9-slim-bookworm AS", "python AS", "DL3006"),
-    ("Dockerfile", "USER 10001:10001", "USER root", "DL3002"),
-    ("Dockerfile", 'CMD ["--workers", "2"]', "CMD --workers 2", "DL3025"),
-    ("Dockerfile", "HEALTHCHECK", "HEALTCHECK", "unexpected 'H'"),
-    ("compose.yaml", "read_only:", "readonly:", "'readonly' was unexpected"),
-    ("compose.yaml", "cap_drop: [ALL]", "cap_drop: ALL", "'ALL' is not of type 'array'"),
-    ("kubernetes/deployment.yaml", "readinessProbe:", "readynessProbe:", "readynessProbe"),
-    ("kubernetes/autoscaler.yaml", "maxReplicas: 10", "maxReplica: 10", "maxReplica"),
-    ("kubernetes/service.yaml", "port: 80", 'port: "80"', "80"),
-    ("kubernetes/disruption-budget.yaml", "maxUnavailable: 1", "maxUnavailable: [1]", "[1]"),
-    ("systemd/networks-at-work.service", "KillMode=mixed", "KillMode=mixd", "mixd"),
-    ("systemd/networks-at-work.service", "NoNewPrivileges", "NoPrivileges", "NoPrivileges"),
-]
 
 
-def lint(tool, name: str, path: Path) -> "subprocess.CompletedProcess[str]":
-    """What a file's linter says of a copy of it."""
-    program, *options = LINTERS[name]
-    command = [tool(program), *options, str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def copy(name: str, folder: Path, old: str = "", new: str = "") -> Path:
-    """A file of deploy/ in ``folder``, changed if wished; a unit's program is one that is here."""
+def copy(name: str, folder: Path) -> Path:
+    """A file of deploy/ in ``folder``; a unit's program is one that is here."""
     text = (DEPLOY / name).read_text("utf-8")
-    assert old in text
-    text = text.replace(old, new) if old else text
     path = folder / Path(name).name
     path.write_text(text.replace("/opt/networks-at-work/bin/course", str(COURSE)), "utf-8")
     return path
@@ -62,31 +43,19 @@ def copy(name: str, folder: Path, old: str = "", new: str = "") -> Path:
 
 @pytest.mark.parametrize("name", LINTERS)
 def test_its_linter_is_content(tool, name, tmp_path):
-    done = lint(tool, name, copy(name, tmp_path))
+    program, *options = LINTERS[name]
+    command = [tool(program), *options, str(copy(name, tmp_path))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not re.search("(?i)warn|error|unknown|ignoring", done.stdout + done.stderr), done
 
 
-@pytest.mark.parametrize(("name", "old", "new", "says"), BROKEN)
-def test_its_linter_notices(tool, name, old, new, says, tmp_path):
-    done = lint(tool, name, copy(name, tmp_path, old, new))
-    assert says in done.stdout + done.stderr
-
-
 def test_the_unit_leaves_little_to_attack(tool, tmp_path):
     """By systemd's own measure, from 0 (safe) to 10; `verify` above says nothing about that."""
-
-    def exposure(path: Path) -> "subprocess.CompletedProcess[str]":
-        command = [tool("systemd-analyze"), "security", "--offline=true", "--threshold=20"]
-        return subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
-
-    done = exposure(copy(f"systemd/{UNIT.name}", tmp_path))
+    command = [tool("systemd-analyze"), "security", "--offline=true", "--threshold=20"]
+    unit = copy(f"systemd/{UNIT.name}", tmp_path)
+    done = subprocess.run([*command, str(unit)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    bare = re.sub(
-        r"(?m)^(Private|Protect|Restrict|System|DynamicUser).*\n", "", UNIT.read_text("utf-8")
-    )
-    (tmp_path / "bare.service").write_text(bare, "utf-8")
-    assert exposure(tmp_path / "bare.service").returncode == 1
 
 
 @pytest.fixture(scope="module")
@@ -105,26 +74,19 @@ def pod(manifests):
     return manifests["Deployment"]["spec"]["template"]["spec"]
 
 
-def test_the_image_is_called_the_same_everywhere(compose, pod):
+def test_image_and_user_are_the_same_everywhere(compose, pod):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     name = f"networks-at-work/mpg:{version}"
-    assert compose["services"]["mpg"]["image"] == name
-    assert pod["containers"][0]["image"] == name
+    assert compose["services"]["mpg"]["image"] == pod["containers"][0]["image"] == name
     assert f"--tag {name}" in dockerfile.DOCKERFILE.read_text("utf-8")
-
-
-def test_the_user_is_the_same_everywhere(pod):
-    _, final = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
-    (user,) = dockerfile.of(final, "USER")
     rights = pod["securityContext"]
-    assert user == f"{rights['runAsUser']}:{rights['runAsGroup']}"
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), "a number, and not root's"
-    assert rights["runAsNonRoot"] is True
+    assert dockerfile.of(FINAL, "USER") == [f"{rights['runAsUser']}:{rights['runAsGroup']}"]
 
 
 def test_the_port_is_the_same_everywhere(compose, manifests, pod):
-    _, final = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
-    (port,) = dockerfile.of(final, "EXPOSE")
+    (port,) = dockerfile.of(FINAL, "EXPOSE")
+    command = dockerfile.exec_form(dockerfile.of(FINAL, "ENTRYPOINT")[0])
+    assert command[-4:] == ["--host", "0.0.0.0", "--port", port]  # else nobody outside reaches it
     assert compose["services"]["mpg"]["ports"] == [f"127.0.0.1:{port}:{port}"]
     (container,) = pod["containers"]
     assert container["ports"] == [{"name": "http", "containerPort": int(port)}]
@@ -148,13 +110,6 @@ def test_what_selects_the_pods_finds_them(manifests):
     assert "replicas" not in manifests["Deployment"]["spec"], "the autoscaler says how many"
 
 
-def test_a_new_one_is_ready_before_an_old_one_goes(manifests):
-    rolling = manifests["Deployment"]["spec"]["strategy"]["rollingUpdate"]
-    assert rolling["maxUnavailable"] == 0
-    assert rolling["maxSurge"] >= 1
-    assert manifests["HorizontalPodAutoscaler"]["spec"]["minReplicas"] >= 2
-
-
 def test_all_wait_longer_than_the_service_takes_to_end(compose, pod):
     patience = compose["services"]["mpg"]["stop_grace_period"]
     assert float(patience.removesuffix("s")) > LONGEST_END + 1
@@ -165,38 +120,18 @@ def test_all_wait_longer_than_the_service_takes_to_end(compose, pod):
     assert "KillMode=mixed" in unit, "else the workers are told to stop with requests waiting"
 
 
-def test_nothing_can_be_written_but_where_it_must(compose, pod):
-    service = compose["services"]["mpg"]
-    _, final = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
-    store = dockerfile.variables(final)["COURSE_HOME"]
-    assert service["read_only"] is True
-    assert service["tmpfs"][0].startswith("/tmp:")
-    assert service["volumes"] == [f"store:{store}"]
-    assert "store" in compose["volumes"]
-    rights = pod["containers"][0]["securityContext"]
-    assert rights["readOnlyRootFilesystem"] is True
-    assert [each["mountPath"] for each in pod["containers"][0]["volumeMounts"]] == ["/tmp"]
+def test_models_are_read_where_the_volume_is(compose):
+    store = dockerfile.variables(FINAL)["COURSE_HOME"]
+    assert compose["services"]["mpg"]["volumes"] == [f"store:{store}"]
     assert f"COURSE_HOME={store}" in UNIT.read_text("utf-8")
 
 
-def test_nothing_more_is_allowed_than_is_used(compose, pod):
-    for name, service in compose["services"].items():
-        assert service["cap_drop"] == ["ALL"], name
-        assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
-    rights = pod["containers"][0]["securityContext"]
-    assert rights["allowPrivilegeEscalation"] is False
-    assert rights["capabilities"] == {"drop": ["ALL"]}
-    assert pod["automountServiceAccountToken"] is False
-
-
 def test_the_limits_leave_room_for_the_workers_threads(compose):
-    _, final = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
-    workers = int(dockerfile.exec_form(dockerfile.of(final, "CMD")[0])[1])
+    workers = int(dockerfile.exec_form(dockerfile.of(FINAL, "CMD")[0])[1])
     limits = compose["services"]["mpg"]["deploy"]["resources"]["limits"]
-    assert limits["pids"] > workers * THREADS * 1.5
+    assert limits["pids"] > workers * THREADS_PER_WORKER * 1.5
     tasks = re.search(r"TasksMax=(\d+)", UNIT.read_text("utf-8"))
-    assert int(tasks[1]) > workers * THREADS * 1.5
+    assert int(tasks[1]) > workers * THREADS_PER_WORKER * 1.5
 
 
 def test_tensorflow_serving_is_there_when_asked_for(compose):

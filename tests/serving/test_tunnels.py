@@ -1,20 +1,45 @@
-"""Tunnels: the real SDK without a network, stand-ins where one would be needed."""
+"""Tunnels: the real SDK without a network, a stand-in where one would be needed."""
 
 import asyncio
 import importlib
-import socket
+import inspect
 import sys
 import threading
-import warnings
 
+import flask_ngrok
 import pytest
+import requests
 from flask import Flask
 
 from course_utils.serving import launch, run_with_ngrok, tunnels
 from course_utils.serving import notebook as launching
-from tests.support.tunnels import NOTHING_OF_THE_MACHINE, STANDINS, TOKEN, get
+from tests.support import ROOT
 
-pytestmark = NOTHING_OF_THE_MACHINE
+STANDINS = ROOT / "tests" / "support" / "standins"
+TOKEN = "2secret0token0of0nobody"
+
+
+@pytest.fixture(autouse=True)
+def no_token(monkeypatch):
+    """The token that this machine may have stays out of the tests."""
+    monkeypatch.delenv(tunnels.TOKEN_NAME, raising=False)
+
+
+@pytest.fixture
+def token(no_token, monkeypatch):
+    monkeypatch.setenv(tunnels.TOKEN_NAME, f" {TOKEN}\n")
+    return TOKEN
+
+
+@pytest.fixture
+def sdk(monkeypatch):
+    """The SDK's stand-in, as the module ``ngrok``."""
+    monkeypatch.delitem(sys.modules, "ngrok", raising=False)
+    monkeypatch.syspath_prepend(STANDINS / "sdk")
+    standin = importlib.import_module("ngrok")
+    yield standin
+    assert standin.listeners == {}, "a tunnel was left open"
+    del sys.modules["ngrok"]
 
 
 @pytest.fixture
@@ -26,11 +51,37 @@ def colab(monkeypatch):
     del sys.modules["google"].colab
 
 
-# --- no token -------------------------------------------------------------------------------
+@pytest.fixture
+def app():
+    app = Flask("tests.hello", static_folder=None)
+
+    @app.get("/")
+    def hello():
+        return "Hello World!"
+
+    yield app
+    launching._stop_all()
 
 
-def test_without_a_token_the_three_steps_are_printed(app, capsys):
-    with launch(app, public=True) as server:
+def get(url):
+    return requests.get(url, timeout=60).text
+
+
+def launch_public(app):
+    return launch(app, public=True)
+
+
+def run_as_flask_ngrok_does(app):
+    run_with_ngrok(app)
+    return app.run("0.0.0.0", debug=True)
+
+
+both_ways = pytest.mark.parametrize("start", [launch_public, run_as_flask_ngrok_does])
+
+
+@both_ways
+def test_without_a_token_the_three_steps_are_printed(app, capsys, start):
+    with start(app) as server:
         assert server.public_url is None
         assert get(server.url) == "Hello World!"
     printed = capsys.readouterr().out
@@ -38,14 +89,16 @@ def test_without_a_token_the_three_steps_are_printed(app, capsys):
     assert [f"  {step}. " in printed for step in (1, 2, 3)] == [True] * 3
 
 
-# --- the SDK --------------------------------------------------------------------------------
+@both_ways
+@pytest.mark.parametrize("in_event_loop", [False, True])  # a notebook's cells run in one
+def test_the_real_sdk_offline_is_a_warning(app, token, capfd, start, in_event_loop):
+    async def run_cell():
+        return start(app)
 
-
-def check_failure(app, token, capsys, start):
     with pytest.warns(UserWarning, match="ngrok could not open a tunnel") as caught:
-        server = start()
-    text = str(caught[0].message) + "".join(capsys.readouterr())
-    assert token not in text
+        server = asyncio.run(run_cell()) if in_event_loop else start(app)
+    text = str(caught[0].message)
+    assert token not in text + "".join(capfd.readouterr())
     assert "attribute" not in text  # a task, as a running loop gets it, has no url
     assert "run this cell again" in text
     assert "NGROK_AUTHTOKEN" in text
@@ -53,38 +106,26 @@ def check_failure(app, token, capsys, start):
     assert server.public_url is None
     assert get(server.url) == "Hello World!"
     assert caught[0].filename == __file__  # the line to blame is the learner's
-    server.stop()
 
 
-def test_the_real_sdk_fails_kindly(app, token, capsys):
-    check_failure(app, token, capsys, lambda: launch(app, public=True))
-
-
-def test_the_real_sdk_fails_as_kindly_beside_a_notebooks_event_loop(app, token, capsys):
-    async def cell():
-        check_failure(app, token, capsys, lambda: launch(app, public=True))
-
-    asyncio.run(cell())
-
-
-def test_the_sdk_opens_and_closes_a_tunnel(app, token, sdk, capsys):
-    async def cell():  # in a notebook a loop is running
-        server = launch(app, public=True)
+@both_ways
+def test_the_sdk_opens_and_closes_a_tunnel(app, token, sdk, capsys, start):
+    async def run_cell():
+        server = start(app)
         assert get(server.public_url) == "Hello World!"
         assert server.public_url in server._repr_html_()
-        replaced = launch(app, public=True)
+        replaced = start(app)
         assert len(sdk.listeners) == 1
         assert get(replaced.public_url) == "Hello World!"
+        assert f"Public at {replaced.public_url} " in capsys.readouterr().out
         replaced.stop()
 
-    asyncio.run(cell())
-    printed = capsys.readouterr().out
-    assert "opened by the ngrok SDK." in printed
-    assert token not in printed
+    asyncio.run(run_cell())
+    assert token not in capsys.readouterr().out
 
 
 def test_a_refused_token_is_not_repeated(app, sdk, monkeypatch, capsys):
-    monkeypatch.setenv(tunnels.TOKEN, "refused" + TOKEN)
+    monkeypatch.setenv(tunnels.TOKEN_NAME, "refused" + TOKEN)
     with pytest.warns(UserWarning, match="ERR_NGROK_105") as caught:
         launch(app, public=True)
     assert TOKEN not in str(caught[0].message) + "".join(capsys.readouterr())
@@ -92,7 +133,7 @@ def test_a_refused_token_is_not_repeated(app, sdk, monkeypatch, capsys):
 
 
 def test_a_network_that_never_answers_is_given_up(app, token, sdk, monkeypatch):
-    monkeypatch.setattr(tunnels, "PATIENCE", 0.2)
+    monkeypatch.setattr(tunnels, "TIMEOUT_S", 0.2)
     monkeypatch.setattr(sdk, "delay", 0.6)
     with pytest.warns(UserWarning, match="did not answer within"):
         server = launch(app, public=True)
@@ -104,62 +145,21 @@ def test_a_network_that_never_answers_is_given_up(app, token, sdk, monkeypatch):
     assert sdk.listeners == {}  # and closed at once: nobody was told its address
 
 
-def test_a_server_stopped_meanwhile_closes_its_tunnel(app):
-    closed = []
-    server = launch(app)
-    server.stop()
-    server._publish(tunnels.Tunnel("https://late.example", "hand", lambda: closed.append(True)))
-    assert closed == [True]
-    assert server.public_url is None
-
-
-# --- an agent that runs already ---------------------------------------------------------------
-
-
-def test_a_running_agent_is_asked(app, agent, capsys, monkeypatch):
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # must not be asked for this machine
-    with launch(app, public=True) as server:
-        monkeypatch.delenv("http_proxy")
-        assert get(server.public_url) == "Hello World!"
-        assert server.public_url != server.url
-        assert "opened by the ngrok agent that runs on this machine" in capsys.readouterr().out
-        assert len(agent.tunnels) == 1
-    assert agent.tunnels == {}
-
-
-def test_a_running_agent_is_the_second_way(app, token, agent):
-    with launch(app, public=True) as server:  # the real SDK fails here
-        assert get(server.public_url) == "Hello World!"
-
-
-def test_an_agent_that_refuses(app, agent):
-    agent.failure = "ERR_NGROK_334: this address is in use"
-    with pytest.warns(UserWarning, match=r"answered 502: .*ERR_NGROK_334.*run this cell again"):
-        server = launch(app, public=True)
-    assert get(server.url) == "Hello World!"
-
-
-def test_something_else_on_the_agents_port(app, capsys):
-    with socket.create_server(tunnels.AGENT):
-        pass  # the port can be had
-    other = Flask("other", static_folder=None)
-    other.get("/api/tunnels")(lambda: {"tunnels": None})
-    with launch(other, port=tunnels.AGENT[1]):
-        launch(app, public=True)
-    assert "three steps" in capsys.readouterr().out
-
-
-# --- Colab ------------------------------------------------------------------------------------
+def test_run_with_ngrok_has_flask_ngroks_signature_and_ignores_its_debugger(app):
+    signatures = [inspect.signature(f) for f in (run_with_ngrok, flask_ngrok.run_with_ngrok)]
+    assert [[*each.parameters] for each in signatures] == [["app"], ["app"]]
+    with run_as_flask_ngrok_does(app) as server:
+        assert server.url.startswith("http://127.0.0.1:")
+        assert not app.debug
 
 
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
-        ({}, "Colab's Secrets hold no NGROK_AUTHTOKEN"),
-        ({"secrets": {tunnels.TOKEN: TOKEN}, "hidden": {tunnels.TOKEN}}, "switch on its notebook"),
-        ({"answering": False}, "Colab did not answer"),
-        ({"secrets": {tunnels.TOKEN: " "}}, "is empty"),
-        ({"get": None}, "cannot be read (TypeError)"),
+        ({}, "NGROK_AUTHTOKEN does not exist"),
+        ({"secrets": {"NGROK_AUTHTOKEN": TOKEN}, "hidden": {"NGROK_AUTHTOKEN"}}, "not have access"),
+        ({"answering": False}, "timed out"),
+        ({"secrets": {"NGROK_AUTHTOKEN": " "}}, "is not set"),
     ],
 )
 def test_in_colab_without_a_token_the_page_is_shown(app, colab, capsys, monkeypatch, state, reason):
@@ -167,7 +167,8 @@ def test_in_colab_without_a_token_the_page_is_shown(app, colab, capsys, monkeypa
         monkeypatch.setattr(colab.userdata, name, value)
     with launch(app, public=True) as server:
         assert server.public_url is None
-        assert colab.output.calls == [server.port]
+        server.show("/docs", height=300)
+        assert colab.output.calls == [server.port] * 2
     printed = capsys.readouterr().out
     assert reason in printed
     assert "three steps" in printed
@@ -175,30 +176,10 @@ def test_in_colab_without_a_token_the_page_is_shown(app, colab, capsys, monkeypa
     assert TOKEN not in printed
 
 
-def test_in_colab_a_page_shows_through_its_proxy(app, colab):
-    with launch(app) as server:
-        server.show("/docs", height=300)
-        assert colab.output.calls == [server.port]
-
-
-def test_in_colab_the_secret_is_used(app, colab, sdk, monkeypatch, capsys):
-    monkeypatch.setattr(colab.userdata, "secrets", {tunnels.TOKEN: TOKEN})
-    for start in (lambda: launch(app, public=True), app_run(app)):
-        with start() as server:
-            assert get(server.public_url) == "Hello World!"
+@both_ways
+def test_in_colab_the_secret_is_used(app, colab, sdk, monkeypatch, capsys, start):
+    monkeypatch.setattr(colab.userdata, "secrets", {tunnels.TOKEN_NAME: TOKEN})
+    with start(app) as server:
+        assert get(server.public_url) == "Hello World!"
     assert colab.output.calls == []
     assert TOKEN not in capsys.readouterr().out
-
-
-def app_run(app):
-    run_with_ngrok(app)
-    return lambda: app.run()
-
-
-def test_warnings_as_errors_leave_the_service_running(app, token):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(UserWarning, match="The service itself runs"):
-            launch(app, public=True)
-    (server,) = launching._servers.values()
-    assert get(server.url) == "Hello World!"

@@ -31,11 +31,9 @@ def test_the_course_installs_beside_what_colab_ships(uv: Resolver, runtime):
 
 
 @pytest.mark.registry
-@pytest.mark.parametrize("pin", ["flask==2.2.5", "tensorflow==2.15.0", "keras==2.15.0"])
-def test_a_runtime_too_old_is_noticed(uv: Resolver, pin):
-    today = ROOT / "tests/support/colab/today.txt"
-    others = [line for line in today.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
-    others = [line for line in others if line.split("==")[0] != pin.split("==")[0]]
-    answer = resolve(uv, "3.13", "-", text="\n".join([*others, pin]))
+def test_a_runtime_too_old_is_noticed(uv: Resolver):
+    today = (ROOT / "tests/support/colab/today.txt").read_text(encoding="utf-8").splitlines()
+    others = [line for line in today if not line.startswith(("#", "flask=="))]
+    answer = resolve(uv, "3.13", "-", text="\n".join([*others, "flask==2.2.5"]))
     assert answer.returncode != 0
-    assert pin.split("==")[0] in answer.stderr
+    assert "flask" in answer.stderr

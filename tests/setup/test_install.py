@@ -1,37 +1,37 @@
 """tools/install.py and the Makefile: any pip's settings, any Python, a second time at once."""
 
-import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.support import ROOT
-from tests.support.serving import wait_until
 from tools.install import pip_settings, uv_environment, uv_variables
 
 posix = pytest.mark.skipif(os.name == "nt", reason="make is for Unix; Windows uses the tools")
 
 
 def test_pips_settings_become_uvs():
-    listing = "\n".join(
-        [
-            "global.index-url='https://mirror.example/simple'",
-            "global.extra-index-url='https://a.example/simple\\nhttps://b.example/simple'",
-            "global.find-links='/wheels\\n/more'",
-            "global.cert='/etc/company.pem'",
-            "install.trusted-host='mirror.example'",
-            "global.no-index='false'",
-            "global.progress-bar='off'",
-        ]
+    """Variables win over files, and settings for installing over global ones."""
+    settings = pip_settings(
+        "\n".join(
+            [
+                ":env:.index-url='https://mirror.example/simple'",
+                "global.index-url='https://global.example'",
+                "global.extra-index-url='https://a.example/simple\\nhttps://b.example/simple'",
+                "global.find-links='/wheels\\n/more'",
+                "global.cert='/global.pem'",
+                "install.cert='/etc/company.pem'",
+                "freeze.cert='/another.pem'",
+                "install.trusted-host='mirror.example'",
+                "global.no-index='false'",
+            ]
+        )
     )
-    assert uv_variables(pip_settings(listing)) == {
+    assert uv_variables(settings) == {
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_DEFAULT_INDEX": "https://mirror.example/simple",
         "UV_INDEX": "https://a.example/simple https://b.example/simple",
@@ -40,20 +40,6 @@ def test_pips_settings_become_uvs():
         "SSL_CERT_FILE": "/etc/company.pem",
         "UV_INSECURE_HOST": "mirror.example",
     }
-
-
-def test_variables_win_over_files_and_installing_over_global():
-    listing = "\n".join(
-        [
-            ":env:.index-url='https://variable.example'",
-            "global.cert='/global.pem'",
-            "global.index-url='https://global.example'",
-            "install.cert='/install.pem'",
-            "freeze.cert='/another.pem'",
-        ]
-    )
-    settings = pip_settings(listing)
-    assert settings == {"index-url": "https://variable.example", "cert": "/install.pem"}
 
 
 def test_pips_variables_reach_uv_and_the_users_own_win(monkeypatch):
@@ -117,39 +103,3 @@ def test_an_environment_up_to_date_is_left_alone(checkout):
     time.sleep(0.05)
     (checkout / "requirements.lock").touch()
     assert "install.py" in make(checkout, "--dry-run", "lab").stdout
-
-
-@pytest.mark.thorough
-@posix
-@pytest.mark.skipif(
-    Path(sys.prefix) != ROOT / ".venv", reason="measures `make lab` in the environment make made"
-)
-def test_the_second_make_lab_takes_5_seconds_of_the_processor(tmp_path, unmeasured):
-    config = {"ServerApp": {"open_browser": False}}
-    (tmp_path / "jupyter_server_config.json").write_text(json.dumps(config))
-    runtime = tmp_path / "runtime"
-    environment = unmeasured | {
-        "JUPYTER_CONFIG_DIR": str(tmp_path),
-        "JUPYTER_RUNTIME_DIR": str(runtime),
-    }
-    assert _to_jupyterlab(environment, runtime, tmp_path) < 5
-
-
-def _to_jupyterlab(environment: dict[str, str], runtime: Path, folder: Path) -> float:
-    """Start ``make lab``, end it once its server is up; seconds of the processor."""
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            ["make", "lab"], cwd=ROOT, env=environment, stdout=log, stderr=log, process_group=0
-        )
-    try:
-        # Written when the server listens; or it has gone.
-        wait_until(lambda: list(runtime.glob("jpserver-*.json")) or process.poll() is not None)
-        assert process.poll() is None, (folder / "log").read_text()
-        made = psutil.Process(process.pid)
-        times = [part.cpu_times() for part in [made, *made.children(recursive=True)]]
-        return sum(t.user + t.system + t.children_user + t.children_system for t in times)
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=60)
-        for left in runtime.glob("jpserver-*"):
-            left.unlink()

@@ -1,7 +1,6 @@
 """What is written from the repository's address, and that the set-up cell does as it says."""
 
 import ast
-import importlib.metadata
 import re
 import subprocess
 import sys
@@ -66,14 +65,6 @@ def test_another_address_is_written_everywhere(bare, monkeypatch):
     assert "git+https://github.com/ada/course@v2.5.0" in text
     readme = f"see https://github.com/{CITED}/issues\nversion: 0.1.0\n"
     assert links.link_text(readme) == "see https://github.com/ada/course/issues\nversion: 2.5.0\n"
-
-
-def test_the_citation_names_the_release():
-    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    address, version = links.project()
-    assert f'repository-code: "{address}"' in text
-    assert f"\nversion: {version}\n" in text
-    assert importlib.metadata.version("networks-at-work") == version
 
 
 def test_the_set_up_cell_is_short_and_does_nothing_where_the_library_is():

@@ -78,11 +78,3 @@ def test_pip_takes_the_lock(tmp_path):
         [*command, "-r", "requirements.lock"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert answer.returncode == 0, answer.stderr
-
-
-@pytest.mark.registry
-def test_a_lock_without_wheels_is_noticed(uv: Resolver):
-    where = ["--python-platform", PLATFORMS[2], "--python-version", "3.13"]
-    answer = uv(*ONLY_WHEELS, *where, "-", text="tensorflow==2.19.0")
-    assert answer.returncode != 0
-    assert "wheel" in answer.stderr

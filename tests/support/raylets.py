@@ -26,7 +26,7 @@ def raylets(nodes: int, *, cores: int = 2, quick: bool = False) -> Iterator[Any]
     Each has a proxy of its own. All share one address, so those that are not the head's listen on
     another port. At the end everything that came with it has to be gone.
     """
-    cluster.ray()
+    cluster.import_ray()
     from ray.cluster_utils import Cluster
 
     options = {
@@ -48,7 +48,7 @@ def raylets(nodes: int, *, cores: int = 2, quick: bool = False) -> Iterator[Any]
         yield several
     finally:
         ours = [process for process in children() if process not in before]
-        cluster.ray().shutdown()
+        cluster.import_ray().shutdown()
         several.shutdown()
         wait_until(lambda: not any(map(_alive, ours)))
         assert [process for process in ours if _alive(process)] == []

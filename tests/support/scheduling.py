@@ -6,15 +6,11 @@ The tests of a file stay together, to share what the file sets up once.
 from xdist.scheduler import LoadScopeScheduling
 
 NOTEBOOKS = "tests/notebooks/test_offline_run.py"
-#: all that uses the one port on which ngrok's agent lists its tunnels
-NGROK = ("tests/serving/test_ngrok_agent.py", "tests/serving/test_tunnels.py", "[01_")
 
 
 class ByFile(LoadScopeScheduling):
     """Sends whole files to the workers; of the offline run, single notebooks."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if any(part in nodeid for part in NGROK):
-            return "ngrok"
         file = nodeid.partition("::")[0]
         return nodeid if file == NOTEBOOKS else file

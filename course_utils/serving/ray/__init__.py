@@ -1,13 +1,9 @@
-"""Beyond one machine, with Ray: services with many replicas, drift of large tables.
+"""Beyond one machine, with Ray: services with many replicas.
 
-`serve` puts the mpg and image services on Ray Serve; `drift.compare_files` looks for drift on Ray
-Data. Both start Ray on this machine by themselves, or join a cluster by its address; within
-`joined` it stays for several of them. Ray is an extra: ``pip install "networks-at-work[scale]"``.
-
-What concerns drift is imported by itself: Serve's processes load this package, and need none of it.
+`serve` puts the mpg and image services on Ray Serve. It starts Ray on this machine by itself, or
+joins a cluster by its address. Ray is an extra: ``pip install "networks-at-work[scale]"``.
 """
 
-from course_utils.serving.ray.cluster import joined
 from course_utils.serving.ray.services import Deployment, serve
 
-__all__ = ["Deployment", "joined", "serve"]
+__all__ = ["Deployment", "serve"]

@@ -8,7 +8,6 @@ import os
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
@@ -23,46 +22,40 @@ from course_utils.services import SERVICES
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.telemetry import REQUEST_ID
 
-ONGOING = 16  # requests that a replica takes in at a time; the others wait in the proxies
-LARGEST_BATCH = 8  # photos
-PATIENCE = 30  # seconds that a photo may wait for the network, its replica's restart included
-SIZES = (1, 2, 3, 4, 6, 8)
+MAX_ONGOING_REQUESTS = 16  # of a replica at a time; the others wait in the proxies
+MAX_BATCH_PHOTOS = 8
+NETWORK_TIMEOUT_S = 30  # that a photo may wait for the network, its replica's restart included
+BATCH_SIZE_BUCKETS = (1, 2, 3, 4, 6, 8)
 Shape = tuple[int, ...]
 Wsgi = Callable[..., Iterable[bytes]]
 
 
-def asgi_app(
-    name: str, model: str, metrics: str, network: "Elsewhere | None" = None
+def build_asgi_app(
+    name: str, model: Path, metrics: Path, network: "RemotePredictor | None" = None
 ) -> WSGIMiddleware:
-    """One of the services, as Serve's ingress calls it.
+    """Build one of the services as an ASGI app, as Serve's ingress calls it.
 
     Args:
         name: of the service.
         model: the file of its network.
-        metrics: a name for the folder in which the replicas of one machine gather their metrics.
+        metrics: the folder in which the replicas of one machine gather their metrics.
         network: that of the image service, which is not run here.
     """
     share_metrics(metrics)
-    options = {"predictor": network, "slots": ONGOING} if network else {}
+    options = {"predictor": network, "slots": MAX_ONGOING_REQUESTS} if network else {}
     app = SERVICES[name].create_app(model, **options)
-    return WSGIMiddleware(under_serve(app), workers=ONGOING)
+    return WSGIMiddleware(keep_request_id(app), workers=MAX_ONGOING_REQUESTS)
 
 
-def share_metrics(name: str) -> None:
-    """Let ``/metrics`` tell of all replicas on this machine, whichever answers."""
-    folder = metrics_folder(name)
+def share_metrics(folder: Path) -> None:
+    """Let ``/metrics`` count the requests of all replicas on this machine, whichever answers."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
-def metrics_folder(name: str) -> Path:
-    """Where they gather them."""
-    return Path(gettempdir(), f"course-scale-{name}")
-
-
-def under_serve(app: Wsgi) -> Wsgi:
-    """The app, with the request ids that Serve gives: its log and its answers name the same."""
+def keep_request_id(app: Wsgi) -> Wsgi:
+    """Give the app the request ids of Serve, so that its log and its answers name the same one."""
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         environ["wsgi.input_terminated"] = True  # a2wsgi ends the stream where the body ends
@@ -87,8 +80,8 @@ def _is_uuid(text: str) -> bool:
         return False
 
 
-class Elsewhere:
-    """Looks like a `Predictor`; the network runs in another deployment."""
+class RemotePredictor:
+    """Has a `Predictor`'s interface; the network runs in another deployment."""
 
     def __init__(self, network: Any, input_shape: Shape, output_shape: Shape):
         """``network`` is the handle of a `Network`; the shapes are those of its `Predictor`."""
@@ -96,14 +89,14 @@ class Elsewhere:
         self.input_shape, self.output_shape = input_shape, output_shape
 
     def predict(self, batch: Any) -> np.ndarray:
-        """As `Predictor.predict`; each picture may be run together with those of others.
+        """Predict as `Predictor.predict` does; each picture may share a batch with those of others.
 
         Raises:
             Problem: 503, the network's replica has died or has too much to do.
         """
         try:
             waiting = [self._network.predict.remote(picture) for picture in batch]
-            return np.stack([answer.result(timeout_s=PATIENCE) for answer in waiting])
+            return np.stack([answer.result(timeout_s=NETWORK_TIMEOUT_S) for answer in waiting])
         except (RayError, RayServeException, TimeoutError) as error:
             raise Problem(
                 503,
@@ -113,28 +106,25 @@ class Elsewhere:
 
 
 class Network:
-    """A network that takes whatever pictures are waiting, up to eight, in one go.
+    """A network that predicts all pictures that are waiting, up to eight, in one batch.
 
-    Nobody waits for a batch to fill: the next one is whatever came while the last was running, so
-    batches form under load by themselves and a lone request loses nothing.
+    No picture waits for a batch to fill: the next batch is what came while the last one ran. So
+    batches form under load by themselves, and a single request is not delayed.
     """
 
-    def __init__(self, model: str, metrics: str):
+    def __init__(self, model: Path, metrics: Path):
         share_metrics(metrics)
         self._predictor = Predictor.load(model)
         self._sizes = Histogram(
             "network_batch_size",
             "Pictures that the network was given in one go.",
-            buckets=SIZES,
+            buckets=BATCH_SIZE_BUCKETS,
             registry=CollectorRegistry(),
         )
 
-    @serve.batch(max_batch_size=LARGEST_BATCH, batch_wait_timeout_s=0)  # type: ignore[untyped-decorator]
+    @serve.batch(max_batch_size=MAX_BATCH_PHOTOS, batch_wait_timeout_s=0)  # type: ignore[untyped-decorator]
     async def predict(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
-        """Called with one picture; Serve gathers them."""
-        return await self.run(pictures)
-
-    async def run(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
-        """The answers to several pictures, in a thread: the next ones are taken in meanwhile."""
+        """Predict one picture; Serve gathers the calls that wait into a list."""
         self._sizes.observe(len(pictures))
+        # In a thread, so that the next pictures are accepted meanwhile.
         return list(await asyncio.to_thread(self._predictor.predict, np.stack(pictures)))

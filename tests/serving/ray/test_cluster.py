@@ -1,28 +1,21 @@
-"""Several raylets on this machine: the services and the drift test are those of one process."""
+"""Several raylets on this machine: the services are those of one process."""
 
 import io
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pytest
 import requests
 from flask.testing import FlaskClient
 
 from benchmarks.image_service import cat
-from course_utils import drift
-from course_utils.environment import data_folder
 from course_utils.inference import Predictor, shipped_model
 from course_utils.services import image, mpg
 from course_utils.serving import ray as on_ray
-from course_utils.serving.ray.drift import compare_files
 from tests.support.cars import cars
-from tests.support.drift_files import same
 from tests.support.raylets import client, kill_raylet, raylets, serves, shoot
 from tests.support.serving import CAR, MODEL, free_port, wait_until
 from tests.support.wire import Answer
@@ -34,7 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 JSON = {"Content-Type": "application/json"}
-MANY = 60  # requests at a time; the image service takes 16 and lets 16 wait in the proxy
+MANY = 120  # requests at a time; a replica takes 16, and 64 may wait in the proxy
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +44,8 @@ def cars_service(cluster: Any) -> Iterator[on_ray.Deployment]:
 
 @pytest.fixture(scope="module")
 def photos_service(cluster: Any) -> Iterator[on_ray.Deployment]:
-    options = {"max_replicas": 2, "target": 2, "queue": 16, "prefix": "/photos"}
-    model = shipped_model("image")
-    with on_ray.serve("image", model=model, address=cluster.address, **options) as served:
+    options = {"max_replicas": 2, "target": 2, "prefix": "/photos", "address": cluster.address}
+    with on_ray.serve("image", model=shipped_model("image"), **options) as served:
         yield served
 
 
@@ -77,7 +69,7 @@ def metric(deployment: on_ray.Deployment, name: str) -> float:
     return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
 
-def test_a_thousand_cars_are_judged_as_by_the_plain_service(
+def test_a_thousand_cars_are_answered_as_by_the_plain_service(
     cars_service: on_ray.Deployment, plain: FlaskClient
 ) -> None:
     asked = cars(1000, seed=8)
@@ -95,15 +87,12 @@ def test_a_thousand_cars_are_judged_as_by_the_plain_service(
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers"),
     [
-        ("POST", "/api/mpg", b"", JSON),
         ("POST", "/api/mpg", b'{"cylinders": "8", "weight": -1, "wheels": 4, "wheels": 4}', JSON),
-        ("POST", "/api/mpg", b"[" * 60_000, JSON),
         ("POST", "/api/mpg", b"{" + b" " * 70_000, JSON),
-        ("POST", "/api/mpg", b"cylinders=8", {"Content-Type": "text/plain"}),
         ("GET", "/api/mpg", None, {}),
         ("GET", "/api/nothing", None, {}),
     ],
-    ids=["empty", "faults", "nested", "too large", "wrong type", "wrong method", "no path"],
+    ids=["faults", "too large", "wrong method", "no path"],
 )
 def test_what_is_wrong_is_said_as_by_the_plain_service(
     cars_service: on_ray.Deployment,
@@ -122,19 +111,17 @@ def test_what_is_wrong_is_said_as_by_the_plain_service(
     assert found.problem | {"request_id": ""} == expected.problem | {"request_id": ""}
 
 
-def test_a_body_in_chunks_arrives_whole(cars_service: on_ray.Deployment) -> None:
+def test_a_body_in_chunks_arrives_whole_and_has_one_id(cars_service: on_ray.Deployment) -> None:
     text = json.dumps(CAR).encode()
-    pieces = iter([text[:40], text[40:]])
     url = f"{cars_service.url}/api/mpg"
-    answer = requests.post(url, data=pieces, headers=JSON, timeout=60)
+    answer = requests.post(url, data=iter([text[:40], text[40:]]), headers=JSON, timeout=60)
     assert answer.json()["mpg"] == requests.post(url, json=CAR, timeout=60).json()["mpg"]
+    assert answer.headers["X-Request-ID"] == answer.json()["id"]
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"])
-def test_the_operations_are_there(cars_service: on_ray.Deployment, path: str) -> None:
-    answer = requests.get(cars_service.url + path, timeout=60)
-    assert answer.ok
-    assert answer.content
+def test_the_operations_are_there(cars_service: on_ray.Deployment) -> None:
+    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"):
+        assert requests.get(cars_service.url + path, timeout=60).ok, path
 
 
 def test_who_is_part_of_one_cluster_joins_no_other(cars_service: on_ray.Deployment) -> None:
@@ -142,38 +129,12 @@ def test_who_is_part_of_one_cluster_joins_no_other(cars_service: on_ray.Deployme
         on_ray.serve("mpg", model=MODEL, address=f"127.0.0.1:{free_port()}")
 
 
-def test_a_request_has_one_id(cars_service: on_ray.Deployment) -> None:
-    answer = requests.post(f"{cars_service.url}/api/mpg", json=CAR, timeout=60)
-    assert answer.headers["X-Request-ID"] == answer.json()["id"]
-
-
-def test_the_drift_report_is_that_of_one_process(cluster: Any, tmp_path: Path) -> None:
-    """Chicago before and after 2012, a file a year; each column looked at somewhere."""
-    table = data_folder() / "chicago-ridership.csv.gz"
-    few = "date, ridership, Clinton, Clark_Lake, temp, weather_rain"
-    with duckdb.connect() as sql:
-        for year in range(2001, 2017):
-            side = "old" if year < 2012 else "new"
-            sql.execute(
-                f"COPY (SELECT {few} FROM '{table}' WHERE year(date) = {year}) "
-                f"TO '{tmp_path}/{side}-{year}.parquet'"
-            )
-    paths = tmp_path / "old-*.parquet", tmp_path / "new-*.parquet"
-    found = compare_files(*paths, memory=128, address=cluster.address)
-    same(found, drift.compare_files(*paths))
-    assert found.decision == "retrain"
-    with pytest.raises(MemoryError, match=r"largest machine of the cluster has .* Ask for less"):
-        compare_files(*paths, memory="4TB", address=cluster.address)
-
-
-def test_photos_are_judged_as_by_the_plain_service(photos_service: on_ray.Deployment) -> None:
-    jpeg = cat()
+def test_photos_are_classified_as_by_the_plain_service(photos_service: on_ray.Deployment) -> None:
     plain = image.create_app(shipped_model("image")).test_client()
-    form = {"image": (io.BytesIO(jpeg), "cat.jpg")}
+    form = {"image": (io.BytesIO(cat()), "cat.jpg")}
     expected = plain.post("/api/image", data=form).get_json()["pred"]
-    url = f"{photos_service.url}/api/image"
-    ask = partial(requests.post, url, files={"image": ("cat.jpg", jpeg)}, timeout=60)
-    for answer in at_once(8, lambda _: ask(), range(16)):
+    url, files = f"{photos_service.url}/api/image", {"image": ("cat.jpg", cat())}
+    for answer in at_once(8, lambda _: requests.post(url, files=files, timeout=60), range(16)):
         found = answer.json()["pred"]
         assert [one["name"] for one in found] == [one["name"] for one in expected]
         probabilities = [[one["prob"] for one in pred] for pred in (found, expected)]

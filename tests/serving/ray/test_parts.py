@@ -6,27 +6,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import duckdb
 import numpy as np
 import pytest
 
-from course_utils.drift.comparison import compare_files, compare_tables
-from course_utils.drift.verdict import Bounds
-from course_utils.environment import data_folder
 from course_utils.inference import Predictor, shipped_model
 from course_utils.services.http.errors import Problem
-from course_utils.serving.ray import cluster, drift
+from course_utils.serving.ray import cluster
 from course_utils.serving.ray.problems import Problems, middleware
-from tests.support.drift_files import same
 from tests.support.serving import CAR, MODEL
 
 ID = "1c0b7866-662d-4bb5-a35c-e9913b42ddfc"
 Asgi = dict[str, Any]
 
 
-def asked(app: Any, scope: Asgi, body: bytes = b"") -> list[Asgi]:
-    """What an ASGI app sends as the answer to one request."""
+def ask(app: Any, path: str, body: bytes = b"", **headers: str) -> list[Asgi]:
+    """What an ASGI app sends as the answer to one POST request."""
     sent: list[Asgi] = []
+    pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": pairs}
+    scope |= {"query_string": b"", "http_version": "1.1"}
 
     async def receive() -> Asgi:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -34,23 +32,8 @@ def asked(app: Any, scope: Asgi, body: bytes = b"") -> list[Asgi]:
     async def send(message: Asgi) -> None:
         sent.append(message)
 
-    async def ask() -> None:
-        await app(scope, receive, send)
-
-    asyncio.run(ask())
+    asyncio.run(app(scope, receive, send))
     return sent
-
-
-def scope(path: str, **headers: str) -> Asgi:
-    pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
-    return {
-        "type": "http",
-        "method": "POST",
-        "path": path,
-        "query_string": b"",
-        "http_version": "1.1",
-        "headers": pairs,
-    }
 
 
 def answers(status: int, content_type: str, body: bytes) -> Any:
@@ -68,7 +51,7 @@ def answers(status: int, content_type: str, body: bytes) -> Any:
 @pytest.mark.parametrize(("status", "becomes"), [(503, 503), (500, 503), (0, 503), (404, 404)])
 def test_what_serve_says_in_a_line_of_text_becomes_problem_json(status: int, becomes: int) -> None:
     app = Problems(answers(status, "text/plain", b"Request dropped due to backpressure"))
-    start, body = asked(app, scope("/api/mpg", x_request_id=ID))
+    start, body = ask(app, "/api/mpg", x_request_id=ID)
     headers = dict(start["headers"])
     problem = json.loads(body["body"])
     assert start["status"] == problem["status"] == becomes
@@ -89,36 +72,28 @@ def test_what_serve_says_in_a_line_of_text_becomes_problem_json(status: int, bec
 )
 def test_other_answers_pass(path: str, status: int, content_type: str) -> None:
     (stage,) = middleware()
-    start, body = asked(stage.cls(answers(status, content_type, b"as it was")), scope(path))
+    start, body = ask(stage.cls(answers(status, content_type, b"as it was")), path)
     assert (start["status"], body["body"]) == (status, b"as it was")
 
 
-@pytest.fixture(scope="module")
-def replicas() -> ModuleType:
-    """The module, which loads Ray."""
-    cluster.ray()
+@pytest.fixture
+def replicas(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module, which loads Ray; its metrics are not shared: their files would stay open."""
+    cluster.import_ray()
     from course_utils.serving.ray import replicas
 
+    monkeypatch.setattr(replicas, "share_metrics", lambda name: None)
     return replicas
 
 
-@pytest.fixture
-def metrics(replicas: ModuleType, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A name for shared metrics, which are not shared here: their files would never be closed."""
-    monkeypatch.setattr(replicas, "share_metrics", lambda name: None)
-    return "test"
-
-
 @pytest.mark.parametrize("given", [ID, "<b>mine</b>"])
-def test_a_request_keeps_the_id_that_serve_gave_it(
-    replicas: ModuleType, metrics: str, given: str
-) -> None:
-    app = replicas.asgi_app("mpg", str(MODEL), metrics)
+def test_a_request_keeps_the_id_that_serve_gave_it(replicas: ModuleType, given: str) -> None:
+    app = replicas.build_asgi_app("mpg", MODEL, Path("unused"))
     car = json.dumps(CAR).encode()
     length = {"content_length": str(len(car)), "content_type": "application/json"}
-    sent = asked(app, scope("/api/mpg", x_request_id=given, **length), car)
-    headers = dict(sent[0]["headers"])
-    answer = json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
+    start, *rest = ask(app, "/api/mpg", car, x_request_id=given, **length)
+    headers = dict(start["headers"])
+    answer = json.loads(b"".join(message.get("body", b"") for message in rest))
     if given == ID:  # Serve adds the header itself
         assert answer["id"] == ID
         assert b"x-request-id" not in headers
@@ -126,75 +101,34 @@ def test_a_request_keeps_the_id_that_serve_gave_it(
         assert answer["id"] == headers[b"x-request-id"].decode() != given
 
 
-class Handle:
-    """Stands for the network's deployment: answers, or is dead."""
-
-    def __init__(self, answer: np.ndarray | Exception):
-        self.predict, self._answer = self, answer
-
-    def remote(self, _: Any) -> "Handle":
-        return self
-
-    def result(self, timeout_s: float) -> np.ndarray:
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return self._answer
-
-
-def test_the_network_elsewhere_looks_like_one_here(replicas: ModuleType, metrics: str) -> None:
-    answer = np.full(1000, 0.001, np.float32)
-    network = replicas.Elsewhere(Handle(answer), (224, 224, 3), (1000,))
-    np.testing.assert_array_equal(network.predict(np.zeros((2, 224, 224, 3))), [answer, answer])
-    assert replicas.asgi_app("image", str(shipped_model("image")), metrics, network)
-
-
 @pytest.mark.parametrize("error", ["RayActorError", "GetTimeoutError"])
 def test_a_dead_network_is_a_503(replicas: ModuleType, error: str) -> None:
     import ray.exceptions
 
-    dead = Handle(getattr(ray.exceptions, error)())
-    network = replicas.Elsewhere(dead, (224, 224, 3), (1000,))
+    class DeadHandle:
+        """Stands for the handle of the network's deployment, whose replica has died."""
+
+        def __init__(self) -> None:
+            self.predict = self
+
+        def remote(self, _: Any) -> "DeadHandle":
+            return self
+
+        def result(self, timeout_s: float) -> None:
+            raise getattr(ray.exceptions, error)()
+
+    network = replicas.RemotePredictor(DeadHandle(), (224, 224, 3), (1000,))
     with pytest.raises(Problem) as found:
         network.predict(np.zeros((1, 224, 224, 3)))
     assert found.value.code == 503
     assert found.value.headers == {"Retry-After": "1"}
 
 
-def test_the_network_judges_several_as_each_by_itself(replicas: ModuleType, metrics: str) -> None:
-    network = replicas.Network(str(shipped_model("image")), metrics)
+def test_the_network_predicts_a_batch_as_each_photo_by_itself(replicas: ModuleType) -> None:
+    network = replicas.Network(shipped_model("image"), Path("unused"))
     photos = np.random.default_rng(3).integers(0, 256, (5, 224, 224, 3), dtype=np.uint8)
-    found = asyncio.run(network.run(list(photos)))
+    without_serve = replicas.Network.predict.__wrapped__
+    found = asyncio.run(without_serve(network, list(photos)))
     plain = Predictor.load(shipped_model("image"))
     expected = [plain.predict(photo[None])[0] for photo in photos]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("table", "old"),
-    [("chicago-ridership", "date < '2012-01-01'"), ("king-county-houses", "date < '2014-10-01'")],
-)
-def test_columns_are_looked_at_in_parts(tmp_path: Path, table: str, old: str) -> None:
-    paths = str(tmp_path / "old.parquet"), str(tmp_path / "new.parquet")
-    source = data_folder() / f"{table}.csv.gz"
-    with duckdb.connect() as sql:
-        for path, rows in zip(paths, (old, f"NOT {old}"), strict=True):
-            sql.execute(f"COPY (SELECT * FROM '{source}' WHERE {rows}) TO '{path}'")
-
-    def spread(task: Any, names: list[str]) -> dict[str, Any]:
-        found = [
-            drift.look(paths, 128, task, {"column": some}) for some in (names[::2], names[1::2])
-        ]
-        return drift.answers({"answer": each["answer"][0]} for each in found)
-
-    with drift.open_files(*paths, 128) as files:
-        tables = drift.Spread(files, spread)
-        found = compare_tables(tables, Bounds(), 0, None, 200, (), tables.tests)
-    same(found, compare_files(*paths, max_rows=200))
-
-
-def test_what_goes_wrong_in_a_task_is_raised_here(tmp_path: Path) -> None:
-    paths = str(tmp_path / "none.parquet"), str(tmp_path / "none.parquet")
-    (answer,) = drift.look(paths, 128, drift._survey, {"column": ["x"]})["answer"]
-    with pytest.raises(FileNotFoundError, match="there is no file"):
-        drift.answers([{"answer": answer}])
