@@ -94,13 +94,13 @@ def read(name: str, version: int, *, store: str | Path | None = None) -> Record:
         have = f"there are {', '.join(map(str, known))}" if known else "there is none"
         raise FileNotFoundError(f"No version {version} of {name} in {folder.parent}: {have}.")
     remedy = "Bring it back from a copy, or register the model again."
-    content = (folder / RECORD).read_bytes()
-    try:
-        digest = (folder / SEAL).read_text("utf-8").split()[0]
-    except (OSError, ValueError, IndexError):
-        raise ValueError(f"{folder / SEAL}, the record's digest, is missing. {remedy}") from None
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise ValueError(f"{folder / RECORD} is not as it was registered. {remedy}")
+    content, seal = (folder / RECORD).read_bytes(), folder / SEAL
+    digest = hashlib.sha256(content).hexdigest()
+    if not seal.is_file() or seal.read_text("utf-8").split()[:1] != [digest]:
+        raise ValueError(
+            f"{folder / RECORD} is not as it was registered: {SEAL} does not hold its digest. "
+            f"{remedy}"
+        )
     document = json.loads(content)
     if document["format"] != FORMAT:
         raise ValueError(

@@ -50,7 +50,7 @@ def test_list_names_what_is_damaged_and_shows_the_rest(course: Command, store: P
     (store / "mpg" / "00001" / "record.sha256").unlink()
     damaged, fine, *spare = json.loads(course("list", "--json").stdout)
     assert "damaged: " in damaged["notes"]
-    assert "record.sha256, the record's digest, is missing" in damaged["notes"]
+    assert "record.sha256 does not hold its digest" in damaged["notes"]
     assert (damaged["rmse"], fine["rmse"] > 0) == (None, True)
     assert all("line 1, is damaged" in row["notes"] for row in spare)
     assert "damaged" in course("list").stdout

@@ -204,17 +204,25 @@ def test_other_features_have_no_rows_in_common(store: Path, cars: pd.DataFrame) 
 # The running service
 
 
-def test_what_a_service_counts_by_version_is_heeded(store: Path, cars: pd.DataFrame) -> None:
-    with launch(versions.create_app("mpg", store=store), port=5086) as server:
-        for _ in range(40):
-            assert requests.post(f"{server.url}/api/mpg", json=CAR, timeout=60).ok
+def test_what_a_service_counts_by_version_is_heeded(
+    store: Path, cars: pd.DataFrame, tmp_path: Path
+) -> None:
+    folder = tmp_path / "asked"
+    with launch(versions.create_app("mpg", store=store, record=folder), port=5086) as server:
+        for weight in range(2000, 2040):
+            car = CAR | {"weight": weight}
+            assert requests.post(f"{server.url}/api/mpg", json=car, timeout=60).ok
         requests.post(f"{server.url}/api/mpg", json={}, timeout=60)  # a fault, but not of ours
         found = canary.compare("mpg", cars, store=store, url=server.url)
-    assert sum(entry["requests"] for entry in found.traffic) == 41
-    shares = {entry["version"]: entry["requests"] for entry in found.traffic}
-    assert abs(shares[2] - 41 / 4) <= 2
+        assert wait_until(lambda: folder.is_dir() and len(read_examples(folder)) == 40)
+        result = course("--requests", folder, "--store", store, "--url", server.url)
+    counted = {entry["version"]: entry["requests"] for entry in found.traffic}
+    assert sum(counted.values()) == 41
+    assert abs(counted[2] - 41 / 4) <= 2
     assert [entry["errors"] for entry in found.traffic] == [0, 0]
     assert all(0 < entry["mean_ms"] < 1000 for entry in found.traffic)
+    assert (result.exit_code, result.output.splitlines()[0]) == (5, "WAIT FOR MORE")
+    assert f"{counted[1]}" in result.output.partition("requests answered")[2].splitlines()[0]
 
 
 def test_a_service_without_versions_says_so(store: Path) -> None:
@@ -263,19 +271,6 @@ def test_the_command_for_people_and_for_machines(
     registry.promote("mpg", 2, store=store)
     result = course("--labelled", labelled, "--store", store, "--candidate", 1)
     assert (result.exit_code, result.output.splitlines()[0]) == (4, "PROMOTE")
-
-
-def test_the_command_on_what_was_asked(store: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "asked"
-    with launch(versions.create_app("mpg", store=store, record=folder), port=5088) as server:
-        for weight in range(2000, 2020):
-            requests.post(f"{server.url}/api/mpg", json=CAR | {"weight": weight}, timeout=60)
-        assert wait_until(lambda: folder.is_dir() and len(read_examples(folder)) == 20)
-        url = ["--url", server.url]
-        result = course("--requests", folder, "--store", store, *url)
-    assert (result.exit_code, result.output.splitlines()[0]) == (5, "WAIT FOR MORE")
-    assert "requests answered" in result.output
-    assert "15" in result.output
 
 
 def test_wrong_arguments(store: Path, tmp_path: Path, cars: pd.DataFrame) -> None:

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from course_utils import registry
-from course_utils.cli.exit_codes import EXIT_CODES
 from course_utils.inference import Recorder
 from course_utils.registry import retraining, training_notebook
 from tests.support.retraining import READ, SAVE, content, course, csv, notebook
@@ -289,9 +288,3 @@ def test_the_first_version_may_be_trained(
     table = pd.read_csv(record.model.parent / "training.csv")
     assert len(table) == len(old)
     assert list(table) == list(cars)  # the name, too, which the notebook shows: it is empty
-
-
-def test_the_exit_codes_are_told_in_the_help() -> None:
-    text = " ".join(course("--help").output.split())
-    assert "0 where nothing had to be done, 3 for" in text
-    assert set(EXIT_CODES.values()) == {0, 3, 4, 5}

@@ -214,10 +214,10 @@ def test_a_record_that_was_changed_is_not_read(store: Path):
     folder = store / "mpg" / "00001"
     text = (folder / "record.json").read_text("utf-8")
     (folder / "record.json").write_text(text.replace('"epochs": 100', '"epochs": 900'), "utf-8")
-    with pytest.raises(ValueError, match=r"record\.json is not as it was registered\. Bring it"):
+    with pytest.raises(ValueError, match=r"record\.json is not as it was registered: .* Bring it"):
         registry.load("mpg", 1, store=store)
     (folder / "record.sha256").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"record\.sha256, the record's digest, is missing"):
+    with pytest.raises(ValueError, match=r"record\.sha256 does not hold its digest"):
         registry.load("mpg", 1, store=store)
     assert registry.load("mpg", 2, store=store).version == 2
 
