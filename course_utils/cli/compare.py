@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
@@ -11,14 +11,14 @@ from course_utils.cli.console import console
 from course_utils.cli.exit_codes import EXIT_CODES
 
 if TYPE_CHECKING:
-    from course_utils.registry import Comparison
+    from course_utils.registry import Comparison, Outcome
 
-COLOURS = {"promote": "green", "keep": "red", "wait for more": "yellow"}
-TRAFFIC = (
-    ("requests", "requests answered", ",d"),
-    ("errors", "errors of ours", ",d"),
-    ("mean_ms", "milliseconds each", ".2f"),
-)
+COLOURS = {0: "green", 3: "yellow", 4: "green", 5: "yellow"}  # by exit code
+TRAFFIC = {
+    "requests": "requests answered",
+    "errors": "errors of ours",
+    "mean_ms": "milliseconds each",
+}
 
 
 @click.command()
@@ -42,36 +42,33 @@ TRAFFIC = (
 @click.option("--url", help="Of the running service: which one fails more often, which is slower?")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def compare(
-    name: str,
-    requests: Path | None,
-    labelled: Path | None,
-    store: Path | None,
-    candidate: int | None,
-    url: str | None,
-    as_json: bool,
+    name: str, requests: Path | None, labelled: Path | None, as_json: bool, **options: Any
 ) -> None:
     """Compare the canary of NAME with the served version, on the same rows.
 
     Exits with 0 for "keep", 4 for "promote" and 5 for "wait for more"; 1 and 2 are errors.
     """
+    from course_utils import registry
     from course_utils.inference import labelled_rows, read_examples
-    from course_utils.registry import canary
 
     if (requests is None) == (labelled is None):
         raise click.UsageError("Give --requests FOLDER or --labelled FILE.csv, one of them.")
-    try:
-        rows = labelled_rows.read(labelled) if labelled else read_examples(str(requests))
-        found = canary.compare(name, rows, store=store, candidate=candidate, url=url)
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
-    else:
-        console.print(found.verdict.upper(), style=f"bold {COLOURS[found.verdict]}")
-        for line in found.reasons:
-            console.print(line, markup=False, highlight=False)
+    rows = labelled_rows.read(labelled) if labelled else read_examples(str(requests))
+    found = registry.compare(name, rows, **options)
+    print_verdict(found, as_json)
+    if not as_json:
         print_comparison(found)
     raise SystemExit(EXIT_CODES[found.verdict])
+
+
+def print_verdict(found: "Comparison | Outcome", as_json: bool) -> None:
+    """The verdict and why, or all that was found as JSON."""
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+        return
+    console.print(found.verdict.upper(), style=f"bold {COLOURS[EXIT_CODES[found.verdict]]}")
+    for line in found.reasons:
+        console.print(line, markup=False, highlight=False)
 
 
 def print_comparison(found: "Comparison") -> None:
@@ -82,10 +79,9 @@ def print_comparison(found: "Comparison") -> None:
             table.add_row(label, *(f"{value:.2f}" for value in pair))
     table.add_row("rows refused", *(f"{count:,}" for count in found.refused))
     by_version = {entry["version"]: entry for entry in found.traffic}
-    seen = [by_version.get(version) for version in (found.served, found.candidate)]
-    if found.traffic:
-        for key, label, form in TRAFFIC:
-            table.add_row(label, *(format(entry[key], form) if entry else "" for entry in seen))
+    for key, label in TRAFFIC.items() if by_version else ():
+        seen = (by_version.get(version, {}) for version in (found.served, found.candidate))
+        table.add_row(label, *(f"{round(entry.get(key, 0), 2):,}" for entry in seen))
     console.print(table)
     low, high = found.differences["5 %"], found.differences["95 %"]
     console.print(

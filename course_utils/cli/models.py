@@ -7,42 +7,45 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
 from course_utils import registry
 from course_utils.cli.console import console
 
+NAME = click.argument("name")
+VERSION = click.argument("version", type=click.IntRange(1))
+ANY_VERSION = click.argument("version", type=click.IntRange(1), required=False)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
 REASON = click.option("--reason", default="", help="For the log.")
 
+say = functools.partial(console.print, soft_wrap=True, markup=False, highlight=False)
 
-@click.group()
+
+class Models(click.Group):
+    """What is wrong with a store is said in a line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (OSError, ValueError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Models)
 def models() -> None:
     """List, compare, verify and promote the models that have been registered."""
 
 
 def command(function: Callable[..., None]) -> click.Command:
-    """A command of the group, told where the store is; what is wrong is said in a line."""
-
-    @functools.wraps(function)
-    def told(**options: Any) -> None:
-        try:
-            function(**options)
-        except (OSError, ValueError) as error:
-            raise click.ClickException(str(error)) from None
-
+    """A command of the group, which is told where the store is."""
     store = click.option(
         "--store",
         type=click.Path(file_okay=False, path_type=Path),
         help="The folder of records; by default `records` in your own folder of the course.",
     )
-    return models.command(name=function.__name__.strip("_").replace("_", "-"))(store(told))
-
-
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
-NAME = click.argument("name")
-VERSION = click.argument("version", type=click.IntRange(1))
-ANY_VERSION = click.argument("version", type=click.IntRange(1), required=False)
+    return models.command(name=function.__name__.strip("_").replace("_", "-"))(store(function))
 
 
 @command
@@ -54,14 +57,13 @@ def _list(name: str | None, store: Path | None, as_json: bool) -> None:
     found = [_row(each, v, store) for each in chosen for v in registry.versions(each, store=store)]
     if as_json:
         click.echo(json.dumps(found, indent=2))
-        return
-    if not found:
-        console.print("No model has been registered; notebook 12 shows how.", highlight=False)
-        return
-    table = Table("model", "version", "state", "registered", "by", "RMSE", "notes")
-    for row in found:
-        table.add_row(*(escape("" if v is None else str(v)) for v in row.values()))
-    console.print(table)
+    elif not found:
+        say("No model has been registered; notebook 12 shows how.")
+    else:
+        table = Table("model", "version", "state", "registered", "by", "RMSE", "notes")
+        for row in found:
+            table.add_row(*(escape("" if v is None else str(v)) for v in row.values()))
+        console.print(table)
 
 
 def _row(name: str, version: int, store: Path | None) -> dict[str, Any]:
@@ -87,17 +89,12 @@ def _row(name: str, version: int, store: Path | None) -> dict[str, Any]:
 @AS_JSON
 def show(name: str, version: int | None, store: Path | None, as_json: bool) -> None:
     """Show the record of VERSION, by default the one being served, else the newest."""
-    from course_utils.registry.card import facts
-
     record = registry.load(name, version, store=store)
     if as_json:
         click.echo(json.dumps(record.document, indent=2))
-        return
-    table = Table(show_header=False, title=f"{record.name}, version {record.version}")
-    for key, value in facts(record).items():
-        table.add_row(escape(key), escape(value))
-    console.print(table)
-    console.print(escape(f"Everything is in {record.folder}."), soft_wrap=True, highlight=False)
+    else:
+        console.print(Markdown(registry.card.card(record)))
+        say(f"Everything is in {record.folder}.")
 
 
 @command
@@ -107,11 +104,9 @@ def verify(name: str, version: int | None, store: Path | None) -> None:
     """Check all digests of VERSION, then let the model predict its golden rows again."""
     record = registry.load(name, version, store=store)
     found = registry.verify(record)
-    console.print(
+    say(
         f"{record.name} {record.version} is as it was registered: {found.files} files, "
-        f"{found.rows} golden rows predicted again, largest difference {found.difference:.1e}.",
-        soft_wrap=True,
-        highlight=False,
+        f"{found.rows} golden rows predicted again, largest difference {found.difference:.1e}."
     )
 
 
@@ -119,9 +114,9 @@ def verify(name: str, version: int | None, store: Path | None) -> None:
 @NAME
 @VERSION
 @REASON
-def promote(store: Path | None, **options: Any) -> None:
+def promote(**options: Any) -> None:
     """Serve VERSION from now on; it is verified first."""
-    _say(registry.promote(**options, store=store))
+    _say_what_is_served(registry.promote(**options))
 
 
 @command
@@ -134,46 +129,30 @@ def promote(store: Path | None, **options: Any) -> None:
     help="Of the requests, such as 0.1.",
 )
 @REASON
-def canary(store: Path | None, **options: Any) -> None:
+def canary(**options: Any) -> None:
     """Let VERSION answer a share of the requests; it is verified first."""
-    _say(registry.try_canary(**options, store=store))
+    _say_what_is_served(registry.try_canary(**options))
 
 
 @command
 @NAME
 @REASON
-def end_canary(store: Path | None, **options: Any) -> None:
+def end_canary(**options: Any) -> None:
     """Let the served version answer all requests again."""
-    _say(registry.end_canary(**options, store=store))
+    _say_what_is_served(registry.end_canary(**options))
 
 
 @command
 @NAME
 @REASON
-def roll_back(store: Path | None, **options: Any) -> None:
+def roll_back(**options: Any) -> None:
     """Serve what was served before; it is verified first."""
-    _say(registry.roll_back(**options, store=store))
+    _say_what_is_served(registry.roll_back(**options))
 
 
-def _say(state: registry.Serving) -> None:
-    canary = f", version {state.canary} to {state.share:.0%} of the requests"
-    more = canary if state.canary is not None else ""
-    console.print(f"Version {state.version} is served{more}.", highlight=False)
-
-
-@command
-@click.option(
-    "--html",
-    required=True,
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="The file to write.",
-)
-def page(store: Path | None, html: Path) -> None:
-    """Write one HTML file to browse and compare the models of the store."""
-    from course_utils.registry.page import page as written
-
-    html.write_text(written(store=store), encoding="utf-8")
-    console.print(f"Open {html}", soft_wrap=True, highlight=False)
+def _say_what_is_served(state: registry.Serving) -> None:
+    more = f", version {state.canary} to {state.share:.0%} of the requests" if state.canary else ""
+    say(f"Version {state.version} is served{more}.")
 
 
 @command
@@ -181,24 +160,26 @@ def page(store: Path | None, html: Path) -> None:
 @ANY_VERSION
 def card(name: str, version: int | None, store: Path | None) -> None:
     """Print the model card of VERSION, in Markdown."""
-    from course_utils.registry.card import card as written
-
-    click.echo(written(registry.load(name, version, store=store)), nl=False)
+    click.echo(registry.card.card(registry.load(name, version, store=store)), nl=False)
 
 
 @command
 @NAME
-@VERSION
+@ANY_VERSION
 @click.option(
     "--mlflow",
     "folder",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="MLflow's file store.",
+    help="The folder of a store of MLflow's; made where it is missing.",
 )
-def export(name: str, version: int, store: Path | None, folder: Path) -> None:
-    """Write VERSION into a file store of MLflow."""
-    from course_utils.registry.mlflow import export as write
-
-    run = write(registry.load(name, version, store=store), folder)
-    console.print(f"The run is {run}", soft_wrap=True, highlight=False)
+def export(name: str, version: int | None, store: Path | None, folder: Path) -> None:
+    """Write VERSION, by default all versions, into a store of MLflow's."""
+    for number in [version] if version else registry.versions(name, store=store):
+        run = registry.mlflow.export(registry.load(name, number, store=store), folder)
+        say(f"Version {number} is run {run}.")
+    database = (folder / registry.mlflow.DATABASE).as_posix()
+    say(
+        "To see it, in an environment of its own with the full mlflow: "
+        f"mlflow ui --backend-store-uri sqlite:///{database}"
+    )

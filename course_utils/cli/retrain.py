@@ -1,20 +1,17 @@
 """``course retrain``."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import Progress, TimeElapsedColumn
 
-from course_utils.cli.compare import print_comparison
+from course_utils.cli.compare import print_comparison, print_verdict
 from course_utils.cli.console import console
 from course_utils.cli.exit_codes import EXIT_CODES
 
 if TYPE_CHECKING:
     from course_utils.registry import Outcome
-
-COLOURS = {"keep": "green", "watch": "yellow", "promoted": "green", "on trial": "green"}
 
 
 @click.command()
@@ -45,7 +42,7 @@ COLOURS = {"keep": "green", "watch": "yellow", "promoted": "green", "on trial": 
     help="Give a better version this share of the requests at first (0.1: a tenth), not all.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def retrain(name: str, rows: Path, as_json: bool, **options: Any) -> None:
+def retrain(as_json: bool, **options: Any) -> None:
     """Train NAME again where new rows have drifted, and serve it if it is surely better.
 
     Runs the notebook that made the model on the old rows and two thirds of the new ones, and
@@ -54,34 +51,29 @@ def retrain(name: str, rows: Path, as_json: bool, **options: Any) -> None:
     or failed the notebook's own checks; 1 and 2 are errors, as in any command. The served version
     stays in all cases but 4.
     """
-    from course_utils.registry import retrain as run
+    from course_utils import registry
 
     columns = (*Progress.get_default_columns(), TimeElapsedColumn())
     silent = as_json or not console.is_terminal  # a log file has no use for a bar
-    try:
-        with Progress(*columns, console=console, disable=silent, transient=True) as bar:
-            task = bar.add_task("running the notebook", total=None, visible=False)
-            found = run(
-                name,
-                rows,
-                **options,
-                on_cell=lambda done, total: bar.update(
-                    task, completed=done, total=total, visible=True
-                ),
-            )
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
-    else:
-        _print(found)
+    with Progress(*columns, console=console, disable=silent, transient=True) as bar:
+        task = bar.add_task("running the notebook", total=None, visible=False)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=True)
+
+        try:
+            found = registry.retrain(**options, on_cell=show)
+        except (OSError, ValueError) as error:
+            raise click.ClickException(str(error)) from None
+    print_verdict(found, as_json)
+    if not as_json:
+        _print_outcome(found)
     raise SystemExit(EXIT_CODES[found.verdict])
 
 
-def _print(found: "Outcome") -> None:
-    console.print(found.verdict.upper(), style=f"bold {COLOURS.get(found.verdict, 'red')}")
-    for line in [*found.reasons, *(f"Note: {note}" for note in found.notes)]:
-        console.print(line, markup=False, highlight=False)
+def _print_outcome(found: "Outcome") -> None:
+    for note in found.notes:
+        console.print(f"Note: {note}", markup=False, highlight=False)
     if found.comparison:
         print_comparison(found.comparison)
     served = f"Version {found.served} goes on serving."

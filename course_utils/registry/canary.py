@@ -5,7 +5,7 @@ Where the true labels are known, the two errors are compared on the same rows: a
 As with drift, a verdict asks for evidence: what is not sure yet is called so.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,20 @@ import numpy as np
 import pandas as pd
 
 from course_utils.inference import FeatureSchema, Predictor, labelled_rows, schema_path
-from course_utils.registry import promotions, registration
-from course_utils.registry.verification import verify
+from course_utils.registry import promotions
+from course_utils.registry.store import verify
+from course_utils.registry.traffic import read_traffic
 
 PROMOTE, KEEP, WAIT = "promote", "keep", "wait for more"
-LEAST = 20  # labelled rows that a verdict needs
-MOST = 10_000  # rows that are compared
-DRAWS = 2_000  # of the bootstrap
-SURE = 0.95
-MANY = 0.01  # of the rows: so many that one version refuses and the other takes are no trifle
-MATTERS = 0.02  # of the served version's error: a difference surely smaller is none
+MIN_LABELLED_ROWS = 20  # that a verdict needs
+MAX_ROWS = 10_000  # that are compared
+RESAMPLES = 2_000  # of the bootstrap
+BATCH_NUMBERS = 1_000_000  # that the bootstrap holds in memory at once
+CONFIDENCE = 0.95
+MIN_REFUSED_SHARE = 0.01  # of the rows, accepted by one version only, from which it matters
+MIN_DIFFERENCE = 0.02  # of the served version's error; a smaller difference does not matter
+SEED = 0
+SHARES = {"5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95}
 
 
 @dataclass(frozen=True)
@@ -59,17 +63,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return {
-            "name": self.name,
-            "served": self.served,
-            "candidate": self.candidate,
-            "verdict": self.verdict,
-            "reasons": self.reasons,
-            "errors": self.errors.__dict__ if self.errors else None,
-            "differences": self.differences,
-            "refused": self.refused,
-            "traffic": self.traffic,
-        }
+        return asdict(self)
 
 
 class Model:
@@ -99,7 +93,6 @@ def compare(
     store: str | Path | None = None,
     candidate: int | None = None,
     url: str | None = None,
-    seed: int = 0,
 ) -> Comparison:
     """Compare the served version with the canary on the same rows.
 
@@ -110,7 +103,6 @@ def compare(
         store: the folder of records; by default the learner's.
         candidate: a version; by default the canary.
         url: of the running service, to compare errors and latency, too.
-        seed: of the bootstrap.
 
     Raises:
         FileNotFoundError: no such version.
@@ -122,42 +114,39 @@ def compare(
     if serving.version is None or candidate is None:
         what = "canary" if serving.version else "promoted version"
         raise ValueError(f"{name} has no {what} to compare: see `course models --help`.")
-    served, other = (verified(name, n, store) for n in (serving.version, candidate))
-    found = judge(name, served, other, rows.iloc[:MOST], seed=seed)
-    return with_traffic(found, traffic(url, name)) if url else found
+    served, other = (load_verified(name, n, store) for n in (serving.version, candidate))
+    found = compare_models(name, served, other, rows.iloc[:MAX_ROWS])
+    return heed_traffic(found, read_traffic(url, name)) if url else found
 
 
-def verified(name: str, version: int, store: str | Path | None) -> Model:
+def load_verified(name: str, version: int, store: str | Path | None) -> Model:
     """A version of the store, once it was found to be as it was registered.
 
     Raises:
         FileNotFoundError: no such version.
         ValueError: it has been changed.
     """
-    record = registration.load(name, version, store=store)
+    record = promotions.load(name, version, store=store)
     verify(record)
     return Model(record.model, version)
 
 
-def judge(
-    name: str, served: Model, candidate: Model, rows: pd.DataFrame, *, seed: int = 0
-) -> Comparison:
+def compare_models(name: str, served: Model, candidate: Model, rows: pd.DataFrame) -> Comparison:
     """`compare` for two models at hand."""
-    names = served.schema.names
+    names, target = served.schema.names, served.schema.target
     if set(candidate.schema.names) != set(names):
         raise ValueError("The two versions take different features: they have no rows in common.")
-    target = served.schema.target
     if target in rows:
         rows = labelled_rows.check(rows, served.schema)
     elif missing := [feature for feature in names if feature not in rows]:
         raise ValueError(f"The rows lack {', '.join(missing)}.")
-    if rows.empty:
-        raise ValueError("There are no rows to compare the versions on.")
-    answers = served.predict(rows), candidate.predict(rows)
+    if len(rows) < 2:
+        raise ValueError(f"To compare the versions takes at least two rows; there are {len(rows)}.")
+    before, after = served.predict(rows), candidate.predict(rows)
     refused = np.stack([served.refuses(rows), candidate.refuses(rows)])
     errors = None
     if target in rows:
-        errors = errors_of(rows[target].to_numpy(dtype=float), *answers, seed=seed)
+        errors = compute_errors(rows[target].to_numpy(dtype=float), before, after)
     verdict, reasons = decide(errors, refused)
     return Comparison(
         name=name,
@@ -166,42 +155,41 @@ def judge(
         verdict=verdict,
         reasons=reasons,
         errors=errors,
-        differences=_differences(answers[1] - answers[0]),
+        differences=_describe_differences(after - before),
         refused=(int(refused[0].sum()), int(refused[1].sum())),
     )
 
 
-def errors_of(
-    truth: np.ndarray, served: np.ndarray, candidate: np.ndarray, *, seed: int = 0
-) -> Errors:
+def compute_errors(truth: np.ndarray, served: np.ndarray, candidate: np.ndarray) -> Errors:
     """Errors of both and the interval of their difference.
 
     Args:
-        truth: labels, shape ``(n,)``.
+        truth: labels, shape ``(n,)``, at least two.
         served: predictions of the served version.
         candidate: predictions of the other.
-        seed: of the bootstrap.
     """
+    from scipy.stats import bootstrap
+
     apart = np.stack([served - truth, candidate - truth])
-    squares = apart**2
-    rng, n = np.random.default_rng(seed), len(truth)
-    draws: list[np.ndarray] = []
-    for size in _pieces(DRAWS, max(1, 1_000_000 // n)):
+    found = bootstrap(
+        apart**2,
+        lambda old, new, axis: np.sqrt(new.mean(axis=axis)) - np.sqrt(old.mean(axis=axis)),
         # The same rows of both: what is hard for one is hard for the other, and cancels.
-        old, new = np.sqrt(squares[:, rng.integers(0, n, (size, n))].mean(axis=2))
-        draws.append(new - old)
-    low, high = np.quantile(np.concatenate(draws), [(1 - SURE) / 2, (1 + SURE) / 2])
-    rmse, mae = np.sqrt(squares.mean(axis=1)), np.abs(apart).mean(axis=1)
+        paired=True,
+        method="percentile",
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        batch=max(1, BATCH_NUMBERS // len(truth)),
+        random_state=np.random.default_rng(SEED),
+    )
+    low, high = found.confidence_interval
+    rmse, mae = np.sqrt((apart**2).mean(axis=1)), np.abs(apart).mean(axis=1)
     return Errors(
-        rows=n,
+        rows=len(truth),
         rmse=(float(rmse[0]), float(rmse[1])),
         mae=(float(mae[0]), float(mae[1])),
         interval=(float(low), float(high)),
     )
-
-
-def _pieces(total: int, size: int) -> list[int]:
-    return [min(size, total - start) for start in range(0, total, size)]
 
 
 def decide(errors: Errors | None, refused: np.ndarray) -> tuple[str, list[str]]:
@@ -218,35 +206,35 @@ def decide(errors: Errors | None, refused: np.ndarray) -> tuple[str, list[str]]:
             f"Of {refused.shape[1]:,} rows the served version refuses {old:,}, which lie outside "
             f"what it was trained on, and the candidate {new:,}."
         ]
-    if _surely_more(refused[::-1]):
+    if _refuses_more(refused[::-1]):
         return KEEP, contract
     if errors is None:
         missing = "Without true labels nobody can say which version is right: give rows with them."
         return WAIT, [missing, *contract]
-    verdict, said = _of_errors(errors)
-    if verdict == WAIT and errors.rows >= LEAST and _surely_more(refused):
+    verdict, said = _decide_by_errors(errors)
+    if verdict == WAIT and errors.rows >= MIN_LABELLED_ROWS and _refuses_more(refused):
         return PROMOTE, [*contract, said]
     return verdict, [said, *contract]
 
 
-def _of_errors(errors: Errors) -> tuple[str, str]:
+def _decide_by_errors(errors: Errors) -> tuple[str, str]:
     (old, new), (low, high) = errors.rmse, errors.interval
     said = (
         f"On {errors.rows:,} labelled rows the candidate's RMSE is {new:.2f}, the served version's "
         f"{old:.2f}: a difference of {new - old:+.2f} ({low:+.2f} to {high:+.2f})"
     )
-    if errors.rows < LEAST:
-        return WAIT, f"{said}; a verdict takes {LEAST} rows."
+    if errors.rows < MIN_LABELLED_ROWS:
+        return WAIT, f"{said}; a verdict takes {MIN_LABELLED_ROWS} rows."
     if high < 0:
         return PROMOTE, f"{said}, so it is surely better."
     if low > 0:
         return KEEP, f"{said}, so it is surely worse."
-    if max(-low, high) <= MATTERS * old:
+    if max(-low, high) <= MIN_DIFFERENCE * old:
         return KEEP, f"{said}, too little to matter."
     return WAIT, f"{said}, so which one is better is unsure until there are more."
 
 
-def _surely_more(refused: np.ndarray) -> bool:
+def _refuses_more(refused: np.ndarray) -> bool:
     """Whether the first refuses more rows than the second, surely and not just a few.
 
     McNemar's test, exact: only rows that one of the two refuses tell them apart.
@@ -254,70 +242,31 @@ def _surely_more(refused: np.ndarray) -> bool:
     from scipy.stats import binomtest
 
     first, second = int((refused[0] & ~refused[1]).sum()), int((refused[1] & ~refused[0]).sum())
-    if first - second < MANY * refused.shape[1] or first <= second:
+    if first - second < MIN_REFUSED_SHARE * refused.shape[1] or first <= second:
         return False
-    return bool(binomtest(first, first + second, alternative="greater").pvalue < 1 - SURE)
+    return bool(binomtest(first, first + second, alternative="greater").pvalue < 1 - CONFIDENCE)
 
 
-def _differences(apart: np.ndarray) -> dict[str, float]:
-    shares = {"5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95}
-    found = {name: float(np.quantile(apart, share)) for name, share in shares.items()}
+def _describe_differences(apart: np.ndarray) -> dict[str, float]:
+    found = {name: float(np.quantile(apart, share)) for name, share in SHARES.items()}
     return found | {"mean": float(apart.mean()), "largest": float(np.abs(apart).max())}
 
 
-def traffic(url: str, name: str) -> list[dict[str, Any]]:
-    """What the metrics of a running service say of each version's answers to requests.
-
-    Raises:
-        OSError: it does not answer.
-        ValueError: it has no metrics by version.
-    """
-    import requests
-    from prometheus_client.parser import text_string_to_metric_families
-
-    answer = requests.get(f"{url.rstrip('/')}/metrics", timeout=10)
-    answer.raise_for_status()
-    counts: dict[str, dict[str, float]] = {}
-    for family in text_string_to_metric_families(answer.text):
-        for sample in family.samples:
-            labels = sample.labels
-            if labels.get("service") != name or labels.get("method") != "POST":
-                continue
-            if (version := labels.get("version")) is None:
-                raise ValueError(f"The service at {url} does not count by version.")
-            mine = counts.setdefault(version, {"requests": 0, "errors": 0, "seconds": 0})
-            if sample.name.endswith("_count"):
-                mine["requests"] += sample.value
-                mine["errors"] += sample.value if labels["status"] >= "500" else 0
-            elif sample.name.endswith("_sum"):
-                mine["seconds"] += sample.value
-    return [
-        {
-            "version": int(version),
-            "requests": int(mine["requests"]),
-            "errors": int(mine["errors"]),
-            "mean_ms": 1000 * mine["seconds"] / mine["requests"],
-        }
-        for version, mine in sorted(counts.items(), key=lambda pair: int(pair[0]))
-    ]
-
-
-def with_traffic(found: Comparison, seen: list[dict[str, Any]]) -> Comparison:
-    """A comparison that heeds the service's errors: a candidate that fails more often is kept out.
+def heed_traffic(found: Comparison, traffic: list[dict[str, Any]]) -> Comparison:
+    """Add what a service counts; a candidate that fails more often is kept out.
 
     Fails more often means significantly so, by Fisher's exact test at 0.05.
     """
     from scipy.stats import fisher_exact
 
-    by_version = {entry["version"]: entry for entry in seen}
-    pair = [by_version.get(version) for version in (found.candidate, found.served)]
-    found = replace(found, traffic=seen)
-    if not all(pair):
+    found = replace(found, traffic=traffic)
+    by_version = {entry["version"]: entry for entry in traffic}
+    if not {found.candidate, found.served} <= by_version.keys():
         return found
-    table = [[e["errors"], e["requests"] - e["errors"]] for e in pair if e]
-    if fisher_exact(table, alternative="greater").pvalue >= 0.05:
+    pair = [by_version[version] for version in (found.candidate, found.served)]
+    table = [[entry["errors"], entry["requests"] - entry["errors"]] for entry in pair]
+    if fisher_exact(table, alternative="greater").pvalue >= 1 - CONFIDENCE:
         return found
-    (failed, fine), _ = table
-    said = f"The candidate failed in {failed:,} of {failed + fine:,} requests"
+    said = f"The candidate failed in {pair[0]['errors']:,} of {pair[0]['requests']:,} requests"
     reasons = [f"{said}, surely more often than the served version.", *found.reasons]
     return replace(found, verdict=KEEP, reasons=reasons)

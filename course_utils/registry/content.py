@@ -1,114 +1,103 @@
-"""Fills the record of a model: all that can be found out without being told."""
+"""What a record says of tables, of the network, and of what the model was registered with."""
 
-import math
-import shutil
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import json
+import platform
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from course_utils.inference import Predictor
-from course_utils.registry import charts, data, network, origin, scores
-from course_utils.registry.store import CHARTS, FILES, FORMAT
-from course_utils.registry.verification import TOLERANCE
+from course_utils.environment import quiet_native_stderr
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
-@dataclass(frozen=True)
-class Given:
-    """What `register` was told."""
-
-    files: list[Path]
-    training: pd.DataFrame
-    testing: pd.DataFrame | None
-    target: str
-    configuration: dict[str, Any]
-    metrics: dict[str, float]
-    started: datetime | None
-    ended: datetime | None
-    charts: list[Path]
-
-
-def fill(folder: Path, given: Given) -> dict[str, Any]:
-    """Copy the files into ``folder``, draw the charts there, and describe it all.
+def read_numbers(table: pd.DataFrame, names: list[str], role: str) -> pd.DataFrame:
+    """These columns of a table as float64, what is missing as NaN.
 
     Raises:
-        ValueError, FileNotFoundError: as `register`.
+        ValueError: a column is absent, there twice or not of numbers, or there are no rows.
     """
-    scores.check_given(given.metrics)
-    for name in (FILES, CHARTS):
-        (folder / name).mkdir()
-    # Without its permissions: a file that is read-only could not be written safely to the disk.
-    files = [Path(shutil.copyfile(path, folder / FILES / path.name)) for path in given.files]
-    names = [*scores.model_features(files, given.training, given.target), given.target]
-    tables = {"training": data.numbers(given.training, names, "training")}
-    if given.testing is not None:
-        tables["testing"] = data.numbers(given.testing, names, "testing")
-    model = Predictor.load(files[0])
-    role = list(tables)[-1]
-    found = scores.examples(model, tables[role], role)
-    document = _document(given, files, tables) | _judged(model, found, role, given.metrics)
-    drawn = charts.draw(folder / CHARTS, document, found)
-    document["charts"] = [*drawn, *charts.bring(folder / CHARTS, given.charts)]
-    return document
+    for name in names:
+        if (count := list(table.columns).count(name)) != 1:
+            has = f"There are {', '.join(map(str, table.columns))}."
+            raise ValueError(f"The {role} data have {count or 'no'} columns {name!r}. {has}")
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            raise ValueError(
+                f"Column {name!r} of the {role} data is not of numbers: encode it or drop it."
+            )
+    if table.empty:
+        raise ValueError(f"The {role} data have no rows.")
+    # Column by column: of mixed types, pandas would go by way of objects.
+    return pd.DataFrame(
+        {name: table[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names}
+    )
 
 
-def _document(given: Given, files: list[Path], tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    *features, target = tables["training"].columns
+def summarize_table(table: pd.DataFrame) -> dict[str, Any]:
+    """Rows, columns and digest of what `read_numbers` gave."""
+    return {"rows": len(table), "columns": list(table.columns), "sha256": hash_table(table)}
+
+
+def hash_table(table: pd.DataFrame) -> str:
+    """The SHA-256 of a table of numbers, the same however they are stored.
+
+    Taken of a line of JSON with the columns' names, then column by column the values as
+    little-endian float64, with one NaN for what is missing and one zero. So neither the index
+    nor the type of a column (int64, float32, Int64) makes a difference; the order of rows and
+    columns does.
+    """
+    found = hashlib.sha256(json.dumps(list(table.columns)).encode() + b"\n")
+    for name in table.columns:
+        values = table[name].to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # no -0.0
+        found.update(np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes())
+    return found.hexdigest()
+
+
+def describe_column(column: "pd.Series[float]") -> dict[str, Any]:
+    """The fields of `record.Distribution`."""
+    values = column[np.isfinite(column)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {
+            "count": len(values),
+            "missing": len(column) - len(values),
+            "mean": values.mean(),
+            "std": values.std(ddof=0),
+            "minimum": values.min(),
+            "maximum": values.max(),
+            "quantiles": {str(share): values.quantile(share) for share in QUANTILES},
+        }
+
+
+def count_parameters(content: bytes) -> int:
+    """The learned numbers of a network.
+
+    Args:
+        content: of its LiteRT file.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    with quiet_native_stderr():
+        interpreter = Interpreter(model_content=content, num_threads=1)
+    count = 0
+    for details in interpreter.get_tensor_details():
+        # Before `allocate_tensors` nothing but what the file holds has a value.
+        with contextlib.suppress(ValueError):
+            count += interpreter.get_tensor(details["index"]).size
+    return count
+
+
+@functools.cache
+def describe_environment() -> dict[str, Any]:
+    """Python, system, and each installed package with its version."""
+    # A removal that broke off leaves an empty folder, which has no name.
+    packages = {p.name: p.version for p in importlib.metadata.distributions() if p.name}
     return {
-        "format": FORMAT,
-        "registered": origin.now(),
-        "trained": _trained(given),
-        "model": {"file": files[0].name, "features": features, "target": target},
-        "configuration": {
-            "given": plain(given.configuration),
-            "keras": plain(network.architecture(files)),
-        },
-        "data": {"testing": None} | {role: data.summary(table) for role, table in tables.items()},
-        "distributions": data.distributions(tables["training"], tables.get("testing")),
-        "parameters": network.parameters(files),
-        "code": origin.code(),
-        "environment": origin.environment(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": dict(sorted(packages.items(), key=lambda pair: pair[0].lower())),
     }
-
-
-def _judged(
-    model: Predictor, found: scores.Examples, role: str, given: dict[str, float]
-) -> dict[str, Any]:
-    ranking = scores.importance(model, found)
-    method = {"rows": role, "repeats": scores.REPEATS, "seed": scores.SEED}
-    computed = {"rows": role, "count": len(found.X), "computed": scores.metrics(found)}
-    return {
-        "metrics": computed | {"given": plain(given)},
-        "importance": method | {"features": ranking},
-        "golden": {"tolerance": TOLERANCE, "rows": scores.golden(model, found, ranking)},
-    }
-
-
-def _trained(given: Given) -> dict[str, Any]:
-    saved = datetime.fromtimestamp(given.files[0].stat().st_mtime, UTC)
-    started, ended = given.started, given.ended or saved
-    if started and started.astimezone(UTC) > ended.astimezone(UTC):
-        raise ValueError(f"The training ended ({ended}) before it started ({started}).")
-    return {
-        "by": origin.person(),
-        "started": origin.moment(started) if started else None,
-        "ended": origin.moment(ended),
-    }
-
-
-def plain(value: Any) -> Any:
-    """What JSON can hold of a value; NaN and infinities, which it cannot, become None."""
-    if isinstance(value, dict):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple | set | np.ndarray):
-        return [plain(part) for part in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return str(value)

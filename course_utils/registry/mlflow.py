@@ -1,149 +1,118 @@
-"""A record as MLflow keeps its runs and models: plain files, which need no MLflow to be written.
+"""Versions of a model in a store of MLflow's, for its page to list and compare.
 
-The folder is a file store (``mlflow ui --backend-store-uri FOLDER``, or ``mlflow
-migrate-filestore`` into a data base); the run's artifact ``model`` is what
-``mlflow.pyfunc.load_model`` takes. MLflow reads YAML, of which JSON is a part.
+An experiment per model, a run and a version of MLflow's registry per version of ours, in a
+SQLite database with the files beside it. Services do not read it: they follow our own store.
 """
 
-import hashlib
-import json
+import os
 import re
-import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course_utils.inference import Predictor
-from course_utils.registry.store import SEAL, Record, draft, names, read, versions
-from course_utils.registry.verification import verify
+from course_utils.common import LOCK_TIMEOUT_S, machine_lock
+from course_utils.registry.promotions import serving
+from course_utils.registry.store import CHARTS, FILES, RECORD, SEAL, Record, verify
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+    from mlflow import MlflowClient
 
-FINISHED, LOCAL = 3, 4  # as MLflow numbers a run's status and its source
-LONGEST = 6_000  # characters of a parameter
+DATABASE = "mlflow.db"
+MAX_PARAMETER_LENGTH = 6_000  # characters, of MLflow
+SEAL_TAG, VERSION_TAG = "record.sha256", "record.version"
 
 
-def export(record: Record, folder: str | Path) -> Path:
-    """Write a record into an MLflow file store: an experiment a model, a run a version.
+def export(record: Record, folder: str | Path) -> str:
+    """Write a version into an MLflow store, and which version is served or on trial now.
 
     Args:
         record: of the model; it is verified first.
-        folder: the file store; made where it is missing.
+        folder: with ``mlflow.db`` and ``artifacts/``; made where it is missing.
 
     Returns:
-        The run's folder; as it is, where this version has been exported to it before.
+        The run; the one that is there where this version has been exported before.
 
     Raises:
         ValueError: a file of the record is not as it was registered.
         OSError: the folder cannot be written.
+        ImportError: mlflow-skinny, sqlalchemy or alembic is not installed.
     """
     verify(record)
-    root = Path(folder).absolute()
-    experiment = str(int(_id(record.name)[:14], 16))
-    run = _id((record.folder / SEAL).read_text("utf-8"))
-    target = root / experiment / run
-    if target.exists():
-        return target
-    with draft(root / experiment) as new:
-        _write(new, record, experiment, target)
-        _experiment(root / experiment, record)
-        new.rename(target)
-    return target
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # heeded where it is set before the import
+    from mlflow import MlflowClient
+
+    folder = Path(folder).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Two that open a new database at once would both create its tables.
+    with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
+        client = MlflowClient(f"sqlite:///{(folder / DATABASE).as_posix()}")
+        seal = (record.folder / SEAL).read_text("utf-8").split()[0]
+        run = _list_exported(client, record.name, SEAL_TAG).get(seal)
+        run_id = run.run_id if run else _write_run(client, folder, record, seal)
+        _set_aliases(client, record)
+    return run_id
 
 
-def _write(new: Path, record: Record, experiment: str, target: Path) -> None:
+def _list_exported(client: "MlflowClient", name: str, tag: str) -> dict[str, Any]:
+    """The model's versions in MLflow's registry, by what one of their tags says."""
+    found = client.search_model_versions(f"name = '{name}'")
+    return {version.tags[tag]: version for version in found}
+
+
+def _find_experiment(client: "MlflowClient", name: str, folder: Path) -> str:
+    """The experiment of a model, made with its entry in the registry where it is new."""
+    if experiment := client.get_experiment_by_name(name):
+        return experiment.experiment_id
+    client.create_registered_model(name)
+    return client.create_experiment(name, (folder / "artifacts" / name).as_uri())
+
+
+def _write_run(client: "MlflowClient", folder: Path, record: Record, seal: str) -> str:
+    from mlflow.entities import Metric, Param
+
     document = record.document
     trained, scored = document["trained"], document["metrics"]
+    given = document["configuration"]["given"]
     ended = _milliseconds(trained["ended"])
-    _json(
-        new / "meta.yaml",
-        artifact_uri=(target / "artifacts").as_uri(),
-        end_time=ended,
-        entry_point_name="",
-        experiment_id=experiment,
-        lifecycle_stage="active",
-        run_id=target.name,
-        run_name=f"{record.name} {record.version}",
-        source_name="",
-        source_type=LOCAL,
-        source_version="",
+    info = client.create_run(
+        _find_experiment(client, record.name, folder),
         start_time=_milliseconds(trained["started"] or trained["ended"]),
-        status=FINISHED,
-        tags=[],
-        user_id=trained["by"],
+        tags={"mlflow.user": trained["by"], "mlflow.note.content": document["notes"]},
+        run_name=f"{record.name} {record.version}",
+    ).info
+    metrics = (scored["given"] | scored["computed"]).items()
+    client.log_batch(
+        info.run_id,
+        metrics=[Metric(_key(k), value, ended, 0) for k, value in metrics if value is not None],
+        params=[Param(_key(k), str(v)[:MAX_PARAMETER_LENGTH]) for k, v in given.items()],
     )
-    _texts(new / "params", document["configuration"]["given"])
-    metrics = {k: v for k, v in (scored["computed"] | scored["given"]).items() if v is not None}
-    _texts(new / "metrics", {name: f"{ended} {value!r} 0" for name, value in metrics.items()})
-    tags = {"mlflow.runName": f"{record.name} {record.version}", "mlflow.user": trained["by"]}
-    tags |= {"mlflow.note.content": document["notes"]} if document["notes"] else {}
-    tags |= {"training.sha256": document["data"]["training"]["sha256"]}
-    _texts(new / "tags", tags)
-    model = new / "artifacts" / "model"
-    shutil.copytree(record.folder, model / "data" / record.name / record.folder.name)
-    python = {"python_version": document["environment"]["python"], "env": {}}
-    _json(
-        model / "MLmodel",
-        artifact_path="model",
-        flavors={"python_function": {"loader_module": __name__, "data": "data", **python}},
-        run_id=target.name,
-        model_uuid=target.name,
-        utc_time_created=f"{datetime.fromisoformat(document['registered']):%Y-%m-%d %H:%M:%S.%f}",
-        metadata={key: document["model"][key] for key in ("features", "target")},
+    client.log_artifact(info.run_id, str(record.folder / RECORD))
+    for part in (FILES, CHARTS):
+        client.log_artifacts(info.run_id, str(record.folder / part), part)
+    client.set_terminated(info.run_id, end_time=ended)
+    client.create_model_version(  # last: what was interrupted counts as never exported
+        record.name,
+        f"{info.artifact_uri}/{FILES}",
+        info.run_id,
+        tags={VERSION_TAG: str(record.version), SEAL_TAG: seal},
+        description=document["notes"],
     )
+    return info.run_id
 
 
-def _experiment(folder: Path, record: Record) -> None:
-    if not (folder / "meta.yaml").exists():
-        time = _milliseconds(record.document["registered"])
-        _json(
-            folder / "meta.yaml",
-            artifact_location=folder.as_uri(),
-            creation_time=time,
-            experiment_id=folder.name,
-            last_update_time=time,
-            lifecycle_stage="active",
-            name=record.name,
-        )
+def _set_aliases(client: "MlflowClient", record: Record) -> None:
+    state = serving(record.name, store=record.folder.parents[1])
+    exported = _list_exported(client, record.name, VERSION_TAG)
+    for alias, version in (("production", state.version), ("canary", state.canary)):
+        if found := exported.get(str(version)):
+            client.set_registered_model_alias(record.name, alias, str(found.version))
+        else:
+            client.delete_registered_model_alias(record.name, alias)
 
 
-def _load_pyfunc(path: str) -> "Model":
-    """What ``mlflow.pyfunc.load_model`` calls, with the folder ``data``."""
-    (name,) = names(store=path)
-    return Model(read(name, versions(name, store=path)[0], store=path))
-
-
-class Model:
-    """A record's model as MLflow calls it; verified before it is loaded."""
-
-    def __init__(self, record: Record):
-        self._features = record.document["model"]["features"]
-        verify(record)
-        self._predictor = Predictor.load(record.model)
-
-    def predict(self, table: "pd.DataFrame", params: object = None) -> "np.ndarray[Any, Any]":
-        """The target of each row; columns are matched by name."""
-        return self._predictor.predict(table[self._features].to_numpy(dtype=float))[:, 0]
-
-
-def _texts(folder: Path, values: dict[str, Any]) -> None:
-    """A file a value, on one line, called by its key: letters, digits, ``_``, ``-``, ``.``."""
-    folder.mkdir()
-    for key, value in values.items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        name = re.sub(r"[^\w.-]", "_", key, flags=re.ASCII).lstrip(".")[:200] or "_"
-        (folder / name).write_text(" ".join(text.split())[:LONGEST], encoding="utf-8")
-
-
-def _json(path: Path, **content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def _id(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def _key(name: str) -> str:
+    """A name that MLflow takes: of letters, digits, ``_``, ``-`` and ``.``."""
+    return re.sub(r"[^\w.-]", "_", name, flags=re.ASCII).strip(".")[:200] or "_"
 
 
 def _milliseconds(time: str) -> int:

@@ -1,20 +1,21 @@
 """Which version is served, and since when: a log that only grows.
 
 ``STORE/NAME/promotions.jsonl`` gets a line, with the state that it leads to, for each change. The
-last whole line is what holds now, so a service may look as often as it likes.
+last whole line is what holds now.
 """
 
+import contextlib
+import getpass
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 from course_utils.common.atomic_files import sync_folder
-from course_utils.registry.origin import now, person
-from course_utils.registry.store import folder_of, read
-from course_utils.registry.verification import verify
+from course_utils.registry.store import Record, locate, read, verify, versions
 
 LOG = "promotions.jsonl"
 
@@ -35,29 +36,45 @@ class Serving:
     """``promote``, ``try canary``, ``end canary`` or ``roll back``."""
 
 
-# By file: what it looked like when it was read, and what it said.
-_known: dict[Path, tuple[tuple[int, int], Serving]] = {}
+class Overtaken(ValueError):
+    """Somebody else has changed what is served."""
 
 
 def serving(name: str, *, store: str | Path | None = None) -> Serving:
     """What is served now; ``version`` is None before the first promotion.
 
-    Costs one look at the file's date and size, unless it has changed.
+    Raises:
+        ValueError: the log is damaged, or no model can have this name.
+    """
+    log = locate(name, store) / LOG
+    lines = _read_whole_lines(log)
+    return _parse(log, len(lines), lines[-1]) if lines else Serving()
+
+
+def history(name: str, *, store: str | Path | None = None) -> list[Serving]:
+    """All that was ever served, oldest first.
 
     Raises:
         ValueError: the log is damaged, or no model can have this name.
     """
-    log = folder_of(name, store) / LOG
-    try:
-        state = log.stat()
-    except FileNotFoundError:
-        return Serving()
-    mark = state.st_mtime_ns, state.st_size
-    known = _known.get(log)
-    if known is None or known[0] != mark:
-        # What is appended between the two looks is read again the next time.
-        known = _known[log] = mark, (_read(log) or [Serving()])[-1]
-    return known[1]
+    log = locate(name, store) / LOG
+    return [_parse(log, number, line) for number, line in enumerate(_read_whole_lines(log), 1)]
+
+
+def load(name: str, version: int | None = None, *, store: str | Path | None = None) -> Record:
+    """A version; without one, the version being served, else the newest.
+
+    Only the record itself is checked against its digest; `verify` checks everything.
+
+    Raises:
+        FileNotFoundError: no such version.
+        ValueError: the record was changed.
+    """
+    if version is None:
+        version = serving(name, store=store).version
+    if version is None:
+        version = max(versions(name, store=store), default=1)
+    return read(name, version, store=store)
 
 
 def nothing_promoted(name: str, store: str | Path | None = None) -> str:
@@ -67,19 +84,6 @@ def nothing_promoted(name: str, store: str | Path | None = None) -> str:
         f"No version of {name} is promoted {where}. Choose one with "
         f"`course models promote {name} VERSION{option}`."
     )
-
-
-def history(name: str, *, store: str | Path | None = None) -> list[Serving]:
-    """All that was ever served, oldest first.
-
-    Raises:
-        ValueError: the log is damaged, or no model can have this name.
-    """
-    return _read(folder_of(name, store) / LOG)
-
-
-class Overtaken(ValueError):
-    """Somebody else has changed what is served."""
 
 
 def promote(
@@ -105,12 +109,9 @@ def promote(
         ValueError: it is not as it was registered.
     """
     verify(read(name, version, store=store))
-
-    def after(past: list[Serving]) -> Serving:
-        _not_overtaken(past, instead_of)
-        return Serving(version)
-
-    return _append(name, store, "promote", reason, after)
+    with _lock_log(name, store) as log:
+        _find_served(name, store, instead_of)
+        return _append(log, Serving(version), "promote", reason)
 
 
 def try_canary(
@@ -137,20 +138,21 @@ def try_canary(
         Overtaken: another version than ``beside`` is served by now.
         ValueError: it is not as it was registered, or cannot be a canary.
     """
-    if not 0 < share < 1:
-        raise ValueError(f"The share is {share:g}; it has to be more than 0 and less than 1.")
+    check_share(share)
     verify(read(name, version, store=store))
-
-    def after(past: list[Serving]) -> Serving:
-        _not_overtaken(past, beside)
-        served = past[-1].version if past else None
+    with _lock_log(name, store) as log:
+        served = _find_served(name, store, beside)
         if served is None:
             raise ValueError(f"No version of {name} is served yet: promote one first.")
         if served == version:
             raise ValueError(f"Version {version} of {name} is the one being served: try another.")
-        return Serving(served, version, float(share))
+        return _append(log, Serving(served, version, float(share)), "try canary", reason)
 
-    return _append(name, store, "try canary", reason, after)
+
+def check_share(share: float) -> None:
+    """Raise ValueError where it is no share of the requests that a canary can have."""
+    if not 0 < share < 1:
+        raise ValueError(f"The share is {share:g}; it has to be more than 0 and less than 1.")
 
 
 def end_canary(name: str, *, store: str | Path | None = None, reason: str = "") -> Serving:
@@ -159,13 +161,11 @@ def end_canary(name: str, *, store: str | Path | None = None, reason: str = "") 
     Raises:
         ValueError: there is no canary.
     """
-
-    def after(past: list[Serving]) -> Serving:
+    with _lock_log(name, store) as log:
+        past = history(name, store=store)
         if not past or past[-1].canary is None:
             raise ValueError(f"{name} has no canary.")
-        return Serving(past[-1].version)
-
-    return _append(name, store, "end canary", reason, after)
+        return _append(log, Serving(past[-1].version), "end canary", reason)
 
 
 def roll_back(name: str, *, store: str | Path | None = None, reason: str = "") -> Serving:
@@ -177,72 +177,85 @@ def roll_back(name: str, *, store: str | Path | None = None, reason: str = "") -
         ValueError: nothing was served before, or it is not as it was registered.
         FileNotFoundError: it has been removed.
     """
-
-    def after(past: list[Serving]) -> Serving:
-        earlier = _promoted(past)
+    with _lock_log(name, store) as log:
+        earlier = _list_promoted(history(name, store=store))
         if len(earlier) < 2:
             raise ValueError(
                 f"Nothing was served of {name} before: there is nothing to go back to."
             )
         verify(read(name, earlier[-2], store=store))
-        return Serving(earlier[-2])
-
-    return _append(name, store, "roll back", reason, after)
+        return _append(log, Serving(earlier[-2]), "roll back", reason)
 
 
-def _promoted(past: list[Serving]) -> list[int]:
+def _list_promoted(past: list[Serving]) -> list[int]:
     """The versions promoted one after the other, without those that were rolled back."""
-    versions: list[int] = []
+    promoted: list[int] = []
     for state in past:
         if state.action == "roll back":
             # One step, unless a damaged line was removed between the two.
-            while versions and versions[-1] != state.version:
-                versions.pop()
-            if not versions and state.version:
-                versions.append(state.version)
-        elif state.action == "promote" and state.version and [state.version] != versions[-1:]:
-            versions.append(state.version)
-    return versions
+            while promoted and promoted[-1] != state.version:
+                promoted.pop()
+        moved = state.action in ("promote", "roll back") and promoted[-1:] != [state.version]
+        if moved and state.version is not None:
+            promoted.append(state.version)
+    return promoted
 
 
-def _not_overtaken(past: list[Serving], expected: int | None) -> None:
+def _find_served(name: str, store: str | Path | None, expected: int | None) -> int | None:
+    """The version being served; raises `Overtaken` where another one is expected."""
+    past = history(name, store=store)
     served = past[-1].version if past else None
     if expected not in (None, served):
-        raise Overtaken(f"Meanwhile version {served} is served, not {expected}.")
-
-
-def _append(name: str, store: str | Path | None, action: str, reason: str, after: Any) -> Serving:
-    """Add the state that follows, by ``after``, from those before."""
-    folder = folder_of(name, store)
-    with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
-        log = folder / LOG
-        state: Serving = replace(
-            after(_read(log)), action=action, time=now(), reason=reason, by=person()
+        raise Overtaken(
+            f"Meanwhile version {served} is served, not {expected}: compare with that one first."
         )
-        with log.open("ab") as file:
-            if (whole := len(_whole(log))) < file.tell():
-                file.truncate(whole)  # a process that was killed left half a line
-            file.write(json.dumps(asdict(state)).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(folder)
+    return served
+
+
+@contextlib.contextmanager
+def _lock_log(name: str, store: str | Path | None) -> Iterator[Path]:
+    folder = locate(name, store)
+    with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
+        yield folder / LOG
+
+
+def _append(log: Path, state: Serving, action: str, reason: str) -> Serving:
+    now = format_time(datetime.now(UTC))
+    state = replace(state, action=action, time=now, reason=reason, by=find_person())
+    with log.open("ab") as file:
+        # A process that was killed may have left half a line.
+        file.truncate(sum(map(len, _read_whole_lines(log))))
+        file.write(json.dumps(asdict(state)).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(log.parent)
     return state
 
 
-def _whole(log: Path) -> bytes:
-    """The content without the line that somebody is writing, or died writing."""
-    content = log.read_bytes() if log.exists() else b""
-    return content[: content.rfind(b"\n") + 1]
+def format_time(time: datetime) -> str:
+    """A time in UTC (ISO 8601, milliseconds); without a zone it is one of this machine's."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _read(log: Path) -> list[Serving]:
-    found = []
-    for number, line in enumerate(_whole(log).splitlines(), start=1):
-        try:
-            found.append(Serving(**json.loads(line)))
-        except (ValueError, TypeError):
-            raise ValueError(
-                f"{log}, line {number}, is damaged: bring the file back from a copy, or remove "
-                "the line."
-            ) from None
-    return found
+def find_person() -> str:
+    """The user's name on this machine; of an address, what stands before the @."""
+    try:
+        return getpass.getuser().partition("@")[0]
+    except (OSError, KeyError, ImportError):  # a container may know no name for its user
+        return "unknown"
+
+
+def _read_whole_lines(log: Path) -> list[bytes]:
+    """The lines without the one that somebody is writing, or died writing."""
+    lines = log.read_bytes().splitlines(keepends=True) if log.exists() else []
+    return [line for line in lines if line.endswith(b"\n")]
+
+
+def _parse(log: Path, number: int, line: bytes) -> Serving:
+    try:
+        return Serving(**json.loads(line))
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"{log}, line {number}, is damaged: bring the file back from a copy, or remove the "
+            "line."
+        ) from None

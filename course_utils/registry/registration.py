@@ -1,42 +1,39 @@
-"""Register a trained model, with all that can be known of it, and load it again.
+"""Register a trained model, with all that can be known of it.
 
 Uber's Michelangelo keeps such a record of every model (Hermann and Del Balso, 2017), so that
 nobody has to ask later where a number came from. `register` fills one by itself and never changes
 it again; `promote`, `try_canary` and `roll_back` say which version a service answers with.
 """
 
+import shutil
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from course_utils.registry.promotions import serving
-from course_utils.registry.store import (
-    Record,
-    check_files,
-    draft,
-    folder_of,
-    publish,
-    read,
-    versions,
-)
+import numpy as np
+import pandas as pd
+from pydantic_core import to_jsonable_python
 
-if TYPE_CHECKING:
-    import pandas as pd
+from course_utils.environment import __version__
+from course_utils.inference import KERAS_SUFFIXES, Predictor, keras_to_litert
+from course_utils.registry import content, scores
+from course_utils.registry import store as stores
+from course_utils.registry.charts import draw_charts
+from course_utils.registry.promotions import find_person, format_time
+from course_utils.registry.store import CHARTS, FILES, TOLERANCE, Record
 
 
 def register(
     name: str,
     files: Sequence[str | Path],
     *,
-    training: "pd.DataFrame",
+    training: pd.DataFrame,
     target: str,
-    testing: "pd.DataFrame | None" = None,
+    testing: pd.DataFrame | None = None,
     configuration: Mapping[str, Any] | None = None,
     metrics: Mapping[str, float] | None = None,
     started: datetime | None = None,
-    ended: datetime | None = None,
-    charts: Sequence[str | Path] | None = None,
     notes: str = "",
     store: str | Path | None = None,
 ) -> Record:
@@ -55,9 +52,8 @@ def register(
             training rows.
         configuration: how it was trained: epochs, seed and so on.
         metrics: numbers besides ``rmse``, ``mae`` and ``r2``, which are computed.
-        started: when the training began; without a zone, this machine's time.
-        ended: when it ended; by default when the model was saved.
-        charts: pictures to keep besides the standard ones, ``.png`` or ``.svg``.
+        started: when the training began; without a zone, this machine's time. It ended when the
+            model was saved.
         notes: what else a reader has to know, such as what the model is meant for.
         store: the folder of records; by default ``records`` in the learner's folder.
 
@@ -69,38 +65,61 @@ def register(
         ValueError: a file is a pickle, or the data do not fit the model; the message says more.
         OSError: the store cannot be written.
     """
-    from course_utils.registry.content import Given, fill
+    folder = stores.locate(name, store)
+    paths = stores.check_files(files)
+    saved = datetime.fromtimestamp(paths[0].stat().st_mtime, UTC)
+    told = {
+        "name": name,
+        "notes": notes,
+        "registered": format_time(datetime.now(UTC)),
+        "trained": {
+            "by": find_person(),
+            "started": format_time(started) if started else None,
+            "ended": format_time(saved),
+        },
+        "configuration": {"given": to_jsonable_python(configuration or {}, fallback=_plain)},
+    }
+    with stores.open_draft(folder) as draft:
+        for part in (FILES, CHARTS):
+            (draft / part).mkdir()
+        # Without its permissions: a file that is read-only could not be synced to the disk.
+        copies = [Path(shutil.copyfile(path, draft / FILES / path.name)) for path in paths]
+        names = [*scores.find_features(copies, training, target), target]
+        tables = {"training": content.read_numbers(training, names, "training")}
+        if testing is not None:
+            tables["testing"] = content.read_numbers(testing, names, "testing")
+        found = _describe(copies[0], tables, draft / CHARTS)
+        found["metrics"]["given"] = dict(metrics or {})
+        version = stores.publish(draft, told | found)
+    return stores.read(name, version, store=store)
 
-    folder = folder_of(name, store)
-    paths = check_files(files)
-    with draft(folder) as new:
-        given = Given(
-            paths,
-            training,
-            testing,
-            target,
-            dict(configuration or {}),
-            dict(metrics or {}),
-            started,
-            ended,
-            [Path(chart) for chart in charts or ()],
-        )
-        document = fill(new, given)
-        version = publish(new, {"name": name, "notes": notes} | document)
-    return read(name, version, store=store)
+
+def _describe(file: Path, tables: dict[str, pd.DataFrame], charts: Path) -> dict[str, Any]:
+    """All that can be found out without being told; draws the charts, too."""
+    network = keras_to_litert(file) if file.suffix in KERAS_SUFFIXES else file.read_bytes()
+    model, role = Predictor(network), list(tables)[-1]
+    *features, target = tables["training"].columns
+    found = scores.predict_examples(model, tables[role], role)
+    importance = scores.rank_features(model, found)
+    columns = {
+        name: {side: content.describe_column(table[name]) for side, table in tables.items()}
+        for name in (*features, target)
+    }
+    computed = scores.compute_metrics(found)
+    return {
+        "model": {"file": file.name, "features": features, "target": target},
+        "data": {side: content.summarize_table(table) for side, table in tables.items()},
+        "distributions": columns,
+        "parameters": {"source": file.name, "count": content.count_parameters(network)},
+        "code": {"course": __version__},
+        "environment": content.describe_environment(),
+        "metrics": {"rows": role, "count": len(found.X), "computed": computed},
+        "importance": importance,
+        "golden": {"tolerance": TOLERANCE, "rows": scores.choose_golden(model, found)},
+        "charts": draw_charts(charts, found, importance, tables),
+    }
 
 
-def load(name: str, version: int | None = None, *, store: str | Path | None = None) -> Record:
-    """A version; without one, the version being served, else the newest.
-
-    Only the record itself is checked against its digest; `verify` checks everything.
-
-    Raises:
-        FileNotFoundError: no such version.
-        ValueError: the record was changed.
-    """
-    if version is None:
-        version = serving(name, store=store).version
-    if version is None:
-        version = max(versions(name, store=store), default=1)
-    return read(name, version, store=store)
+def _plain(value: Any) -> Any:
+    """What JSON can hold of a value that it does not know."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)

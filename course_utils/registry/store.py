@@ -11,9 +11,8 @@ import json
 import os
 import re
 import shutil
-import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,12 @@ from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 from course_utils.common.atomic_files import put, sync_folder
 from course_utils.environment import output_folder
 from course_utils.inference import refuse_pickle
+from course_utils.registry.record import FORMAT, RecordDocument
 
-FORMAT = 1  # of record.json; another number is refused
 RECORD, SEAL, FILES, CHARTS = "record.json", "record.sha256", "files", "charts"
-MODELS = (".tflite", ".keras", ".h5")
+MODEL_SUFFIXES = (".tflite", ".keras", ".h5")
 DRAFT = ".draft-"  # begins the name of a folder that is being filled
-ABANDONED = 3600  # seconds without a change after which nobody is filling a draft any more
+TOLERANCE = 1e-6  # of a golden row's prediction, relative, at least absolute: float32 has no more
 
 # No dots and slashes, and nothing that Windows takes for a device.
 _NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z0-9][a-z0-9_-]{0,59}")
@@ -42,7 +41,7 @@ class Record:
     version: int
     folder: Path
     document: dict[str, Any] = field(repr=False)
-    """What ``record.json`` holds; its form is ``record.schema.json``."""
+    """What ``record.json`` holds; its form is that of `record.RecordDocument`."""
 
     @property
     def model(self) -> Path:
@@ -50,8 +49,8 @@ class Record:
         return self.folder / FILES / self.document["model"]["file"]
 
 
-def folder_of(name: str, store: str | Path | None = None) -> Path:
-    """Where the versions of a model are.
+def locate(name: str, store: str | Path | None = None) -> Path:
+    """The folder of a model's versions.
 
     Raises:
         ValueError: no model can have this name.
@@ -66,7 +65,7 @@ def folder_of(name: str, store: str | Path | None = None) -> Path:
 
 def names(*, store: str | Path | None = None) -> list[str]:
     """The models that the store has a version of."""
-    folder = folder_of("any", store).parent
+    folder = locate("any", store).parent
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return [name for name in found if _NAME.fullmatch(name) and versions(name, store=store)]
 
@@ -77,8 +76,9 @@ def versions(name: str, *, store: str | Path | None = None) -> list[int]:
     Raises:
         ValueError: no model can have this name.
     """
-    folder = folder_of(name, store)
-    return [number for number in _taken(folder) if (_version(folder, number) / RECORD).is_file()]
+    folder = locate(name, store)
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(int(path.name) for path in found if _VERSION.fullmatch(path.name))
 
 
 def read(name: str, version: int, *, store: str | Path | None = None) -> Record:
@@ -89,18 +89,18 @@ def read(name: str, version: int, *, store: str | Path | None = None) -> Record:
         ValueError: the record is damaged or was changed, or is of another format.
     """
     known = versions(name, store=store)
-    folder = _version(folder_of(name, store), version)
+    folder = locate(name, store) / f"{version:05d}"
     if version not in known:
         have = f"there are {', '.join(map(str, known))}" if known else "there is none"
         raise FileNotFoundError(f"No version {version} of {name} in {folder.parent}: {have}.")
     remedy = "Bring it back from a copy, or register the model again."
-    content = (folder / RECORD).read_bytes()
-    try:
-        digest = (folder / SEAL).read_text("utf-8").split()[0]
-    except (OSError, ValueError, IndexError):
-        raise ValueError(f"{folder / SEAL}, the record's digest, is missing. {remedy}") from None
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise ValueError(f"{folder / RECORD} is not as it was registered. {remedy}")
+    content, seal = (folder / RECORD).read_bytes(), folder / SEAL
+    digest = hashlib.sha256(content).hexdigest()
+    if not seal.is_file() or seal.read_text("utf-8").split()[:1] != [digest]:
+        raise ValueError(
+            f"{folder / RECORD} is not as it was registered: {SEAL} does not hold its digest. "
+            f"{remedy}"
+        )
     document = json.loads(content)
     if document["format"] != FORMAT:
         raise ValueError(
@@ -113,8 +113,46 @@ def read(name: str, version: int, *, store: str | Path | None = None) -> Record:
     return Record(name, version, folder, document)
 
 
-def check(record: Record) -> int:
-    """See that every file is as it was registered; nothing is loaded.
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` has looked at."""
+
+    files: int
+    """Whose digests are right."""
+    rows: int
+    """Golden rows that were predicted again."""
+    difference: float
+    """The largest, of a prediction from the registered one, relative to 1 or to its size."""
+
+
+def verify(record: Record) -> Verification:
+    """Check the digest of each file, then let the model predict its golden rows again.
+
+    Raises:
+        ValueError: a file or a prediction differs; the message says which and what to do.
+    """
+    import numpy as np
+
+    from course_utils.inference import Predictor
+
+    files = check_digests(record)
+    rows = record.document["golden"]["rows"]
+    before = np.array([row["prediction"] for row in rows])
+    model = Predictor.load(record.model)
+    after = model.predict([row["features"] for row in rows])[:, 0].astype(float)
+    apart = np.nan_to_num(np.abs(after - before) / np.maximum(1, np.abs(before)), nan=np.inf)
+    worst = int(np.argmax(apart))
+    if apart[worst] > TOLERANCE:
+        raise ValueError(
+            f"{record.name} {record.version} no longer predicts what it did: {after[worst]:g} "
+            f"instead of {before[worst]:g} for golden row {worst + 1}. The file is unchanged, so "
+            "the runtime is another: compare `environment` in record.json with `course doctor`."
+        )
+    return Verification(files, len(rows), float(apart[worst]))
+
+
+def check_digests(record: Record) -> int:
+    """Check that every file is as it was registered; nothing is loaded.
 
     Returns:
         The number of files.
@@ -129,19 +167,18 @@ def check(record: Record) -> int:
     fresh = read(record.name, record.version, store=record.folder.parents[1])
     known = {entry["path"]: entry["sha256"] for entry in fresh.document["files"]}
     for path, digest in known.items():
-        try:
-            now = digest_of(record.folder / path)
-        except FileNotFoundError:
-            raise ValueError(f"{record.folder / path} is missing. {remedy}") from None
-        if now != digest:
-            raise ValueError(f"{record.folder / path} is not as it was registered. {remedy}")
+        file = record.folder / path
+        if not file.is_file():
+            raise ValueError(f"{file} is missing. {remedy}")
+        if hash_file(file) != digest:
+            raise ValueError(f"{file} is not as it was registered. {remedy}")
     for path in (record.folder / FILES).iterdir():  # a schema laid beside a model would be read
         if not path.name.startswith(".") and f"{FILES}/{path.name}" not in known:
             raise ValueError(f"{path} was added after the registration: remove it.")
     return len(known)
 
 
-def digest_of(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -156,20 +193,20 @@ def check_files(files: Sequence[str | Path]) -> list[Path]:
             the same name.
     """
     paths = [Path(file) for file in files]
-    if not paths or paths[0].suffix not in MODELS:
+    if not paths or paths[0].suffix not in MODEL_SUFFIXES:
         got = paths[0].name if paths else "no file"
-        raise ValueError(f"The first file is the model to serve, {' or '.join(MODELS)}; got {got}.")
+        allowed = " or ".join(MODEL_SUFFIXES)
+        raise ValueError(f"The first file is the model to serve, {allowed}; got {got}.")
+    folded = [path.name.casefold() for path in paths]  # as some file systems compare them
     for path in paths:
         refuse_pickle(path)
-    folded = [path.name.casefold() for path in paths]  # as some file systems compare them
-    for path, name in zip(paths, folded, strict=True):
-        if folded.count(name) > 1:
+        if folded.count(path.name.casefold()) > 1:
             raise ValueError(f"Two of the files are called {path.name}: rename one.")
     return paths
 
 
 @contextlib.contextmanager
-def draft(folder: Path) -> Iterator[Path]:
+def open_draft(folder: Path) -> Iterator[Path]:
     """A new folder for a version to be; gone afterwards unless `publish` has made it one."""
     path = folder / f"{DRAFT}{uuid.uuid4().hex}"
     path.mkdir(parents=True)
@@ -179,12 +216,12 @@ def draft(folder: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def publish(path: Path, document: dict[str, Any]) -> int:
+def publish(draft: Path, document: Mapping[str, Any]) -> int:
     """Make a draft the next version.
 
     Args:
-        path: what `draft` gave.
-        document: the record; its digests of files and its version are added here.
+        draft: what `open_draft` gave.
+        document: the fields of `record.RecordDocument` but for ``files`` and ``version``.
 
     Returns:
         The version.
@@ -192,55 +229,23 @@ def publish(path: Path, document: dict[str, Any]) -> int:
     Raises:
         OSError: the store cannot be written; no version was made.
     """
-    folder = path.parent
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    document["files"] = [
-        {
-            "path": file.relative_to(path).as_posix(),
-            "sha256": digest_of(file),
-            "bytes": file.stat().st_size,
-        }
-        for file in files
-    ]
+    folder = draft.parent
+    files = sorted(file for file in draft.rglob("*") if file.is_file())
+    kept = []
     for file in files:
-        _sync_file(file)
+        path, size = file.relative_to(draft).as_posix(), file.stat().st_size
+        kept.append({"path": path, "sha256": hash_file(file), "bytes": size})
+        with file.open("rb+") as opened:
+            os.fsync(opened.fileno())
         sync_folder(file.parent)
     with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
-        _clear_away(folder)
-        version = max(_taken(folder), default=0) + 1
-        text = json.dumps(document | {"version": version}, indent=1, allow_nan=False) + "\n"
-        put(path / RECORD, text.encode())
-        seal = hashlib.sha256(text.encode()).hexdigest()
-        put(path / SEAL, f"{seal}  {RECORD}\n".encode())
+        version = max(versions(folder.name, store=folder.parent), default=0) + 1
+        whole = RecordDocument.model_validate({**document, "files": kept, "version": version})
+        text = whole.model_dump_json(indent=1).encode() + b"\n"
+        put(draft / RECORD, text)
+        put(draft / SEAL, f"{hashlib.sha256(text).hexdigest()}  {RECORD}\n".encode())
         # A folder that is there is never replaced: it holds something, so the system refuses.
-        path.rename(_version(folder, version))
+        draft.rename(folder / f"{version:05d}")
         sync_folder(folder)
     sync_folder(folder.parent)
     return version
-
-
-def _version(folder: Path, number: int) -> Path:
-    return folder / f"{number:05d}"
-
-
-def _taken(folder: Path) -> list[int]:
-    """Numbers that may not be given again."""
-    found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(int(path.name) for path in found if _VERSION.fullmatch(path.name))
-
-
-def _clear_away(folder: Path) -> None:
-    """Remove what killed registrations left.
-
-    A registration that slept that long, say in a closed laptop, ends with an error and no harm.
-    """
-    for path in folder.glob(f"{DRAFT}*"):
-        with contextlib.suppress(OSError):
-            last = max(entry.stat().st_mtime for entry in (path, *path.rglob("*")))
-            if time.time() - last > ABANDONED:
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

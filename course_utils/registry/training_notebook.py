@@ -16,8 +16,7 @@ from course_utils.inference import schema_path
 
 NOTEBOOKS = {"mpg": "02_mpg_service.ipynb"}
 FOLDS = 3  # parts to measure on; the notebook's own five take longer
-CHECK = "check-yourself"  # tag of the cells that check
-CODES = re.compile(r"\x1b\[[0-9;]*m")
+CODES = re.compile(r"\x1b\[[0-9;]*m")  # colours of a terminal
 FAILED_LINE = re.compile(r"^-+> *\d+ (.+)$", re.MULTILINE)  # of IPython's traceback
 
 
@@ -51,7 +50,6 @@ def train(
     folder: Path,
     *,
     notebook: Path | None = None,
-    folds: int = FOLDS,
     on_cell: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
     """Run the notebook on ``table``.
@@ -65,7 +63,6 @@ def train(
         table: features, label and what else the notebook shows.
         folder: an empty one, to work in.
         notebook: in the place of the course's own.
-        folds: see above.
         on_cell: told the number of cells done, and their total.
 
     Returns:
@@ -82,7 +79,7 @@ def train(
     rows = folder / "training.csv"
     home.mkdir()
     table.to_csv(rows, index=False)
-    _prepare(source, work, {"ROWS": rows.name, "FOLDS": folds})
+    _prepare(source, work, {"ROWS": rows.name, "FOLDS": FOLDS})
     _run(work, home, on_cell)
     model = home / f"{name}.tflite"
     files = [model, schema_path(model), rows, work]
@@ -94,15 +91,9 @@ def train(
 
 def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> None:
     """Write the notebook with a cell of parameters after the one that is tagged so."""
-    try:
-        import ipykernel  # noqa: F401 - the process that the notebook runs in
-        import nbformat
-        import papermill
-    except ImportError as error:
-        raise ImportError(
-            "Training runs a notebook: pip install 'networks-at-work[production]' brings what that "
-            "takes."
-        ) from error
+    import nbformat
+    import papermill
+
     notebook = papermill.execute_notebook(
         source, work, parameters, prepare_only=True, progress_bar=False
     )
@@ -113,32 +104,18 @@ def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> None:
 def _run(work: Path, home: Path, on_cell: Callable[[int, int], None]) -> None:
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-    done = 0
-
-    def count(so_far: int, total: int) -> None:
-        nonlocal done
-        done = so_far
-        on_cell(so_far, total)
-
     try:
-        execute(work, save=True, on_cell=count, environment={"COURSE_HOME": str(home)})
+        execute(work, save=True, on_cell=on_cell, environment={"COURSE_HOME": str(home)})
     except CellExecutionError as error:
-        raise _failure(work, done, error.ename, error.evalue, str(error)) from None
+        line = FAILED_LINE.search(CODES.sub("", str(error)))
+        where = f"`{line[1].strip()}`: " if line else ""
+        said = f"{where}{error.ename}: {CODES.sub('', error.evalue)}".rstrip(": ")
+        if error.ename == "AssertionError":
+            message = f"The new network does not pass the notebook's own check, {said}."
+            raise NotFitToServe(message) from None
+        raise NotebookFailed(f"{work.name} failed in {said}. Nothing was registered.") from None
     except (DeadKernelError, AssertionError):  # nbclient's own, where a signal cleaned up first
         raise NotebookFailed(
             f"{work.name} did not come to its end: it was stopped, or its process was killed, for "
             "want of memory perhaps. Nothing was registered."
         ) from None
-
-
-def _failure(work: Path, number: int, kind: str, what: str, traceback: str) -> NotebookFailed:
-    """The error that says which cell failed, where in it, and why."""
-    import nbformat
-
-    cell = nbformat.read(work, as_version=4).cells[number - 1]  # type: ignore[no-untyped-call]
-    line = FAILED_LINE.search(CODES.sub("", traceback))
-    place = line[1].strip() if line else cell.source.partition("\n")[0]
-    said = f"cell {number}, `{place}`: {kind}: {CODES.sub('', what)}".rstrip(": ")
-    if kind == "AssertionError" and CHECK in cell.metadata.get("tags", []):
-        return NotFitToServe(f"The new network does not pass the notebook's own check, {said}.")
-    return NotebookFailed(f"{work.name} failed in {said}. Nothing was registered.")

@@ -16,12 +16,12 @@ from course_utils.cli import main
 from course_utils.datasets import load_auto_mpg
 from course_utils.inference import FeatureSchema, read_examples
 from course_utils.registry import canary
-from course_utils.registry.canary import KEEP, PROMOTE, WAIT, errors_of
+from course_utils.registry.canary import KEEP, PROMOTE, WAIT, compute_errors
 from course_utils.services import versions
 from course_utils.services.mpg import create_app
 from course_utils.serving import launch
-from tests.support.serving import CAR, MODEL, wait_until
-from tests.support.stores import SCHEMA, register, two_versions
+from tests.support.serving import CAR, wait_until
+from tests.support.stores import two_versions
 
 NEITHER = np.zeros((2, 100), dtype=bool)
 
@@ -55,36 +55,34 @@ def refused(served: int, candidate: int, rows: int = 100) -> np.ndarray:
 # Errors
 
 
+def draw(
+    rows: int, served: float, candidate: float, seed: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, and two predictions whose errors have these standard deviations."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(20, 5, rows)
+    return truth, truth + rng.normal(0, served, rows), truth + rng.normal(0, candidate, rows)
+
+
 def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
     """200 draws of 60 rows from a population whose difference is known: about 95 % are covered."""
-    rng = np.random.default_rng(3)
-    covered = 0
-    for seed in range(200):
-        truth = rng.normal(20, 5, 60)
-        found = errors_of(
-            truth, truth + rng.normal(0, 3, 60), truth + rng.normal(0, 2, 60), seed=seed
-        )
-        covered += found.interval[0] <= 2 - 3 <= found.interval[1]
+    intervals = [compute_errors(*draw(60, 3, 2, seed)).interval for seed in range(200)]
+    covered = sum(low <= 2 - 3 <= high for low, high in intervals)
     assert 180 <= covered <= 198  # 190, give or take 2.6 standard deviations; it is approximate
 
 
 def test_errors_are_those_of_the_book() -> None:
     truth = np.array([10.0, 20, 30, 40])
-    found = errors_of(truth, truth + np.array([1, -1, 1, -1]), truth + np.array([0, 0, 0, 4]))
-    assert found.rmse == (1, 2)
-    assert found.mae == (1, 1)
-    assert found.rows == 4
+    found = compute_errors(truth, truth + np.array([1, -1, 1, -1]), truth + np.array([0, 0, 0, 4]))
+    assert (found.rows, found.rmse, found.mae) == (4, (1, 2), (1, 1))
 
 
 def test_the_same_rows_of_both_make_it_sharp() -> None:
     """Where one is always a little closer, hard rows do not hide it."""
-    rng = np.random.default_rng(0)
-    truth = rng.normal(20, 5, 200)
-    noise = rng.normal(0, 4, 200)
-    found = errors_of(truth, truth + 1.05 * noise, truth + noise)
+    truth, hard, _ = draw(200, 4, 4)
+    found = compute_errors(truth, truth + 1.05 * (hard - truth), hard)
     assert found.interval[1] < 0
-    again = errors_of(truth, truth + 1.05 * noise, truth + noise)
-    assert again == found  # seeded
+    assert compute_errors(truth, truth + 1.05 * (hard - truth), hard) == found  # seeded
 
 
 # Verdicts
@@ -102,23 +100,15 @@ def test_the_same_rows_of_both_make_it_sharp() -> None:
 def test_a_verdict_needs_evidence(
     rows: int, served: float, candidate: float, verdict: str, why: str
 ) -> None:
-    rng = np.random.default_rng(1)
-    truth = rng.normal(20, 5, rows)
-    found = errors_of(
-        truth, truth + rng.normal(0, served, rows), truth + rng.normal(0, candidate, rows)
-    )
-    said, reasons = canary.decide(found, NEITHER)
+    said, (reason,) = canary.decide(compute_errors(*draw(rows, served, candidate)), NEITHER)
     assert said == verdict
-    assert len(reasons) == 1
-    assert why in reasons[0]
+    assert why in reason
 
 
 def test_a_difference_that_is_surely_tiny_is_none() -> None:
-    rng = np.random.default_rng(1)
-    truth = rng.normal(20, 5, 400)
-    noise = rng.normal(0, 3, 400)
-    found = errors_of(truth, truth + noise, truth + noise + rng.normal(0, 0.05, 400))
-    said, reasons = canary.decide(found, NEITHER)
+    truth, served, _ = draw(400, 3, 3)
+    close = served + np.random.default_rng(5).normal(0, 0.05, 400)
+    said, reasons = canary.decide(compute_errors(truth, served, close), NEITHER)
     assert said == KEEP
     assert "too little to matter" in reasons[0]
 
@@ -131,10 +121,7 @@ def test_a_contract_that_takes_surely_more_decides_where_errors_do_not(
     served: int, candidate: int, verdict: str
 ) -> None:
     """Four of a hundred are no evidence: a coin falls four times alike one time in sixteen."""
-    rng = np.random.default_rng(1)
-    truth = rng.normal(20, 5, 200)
-    noise = rng.normal(0, 3, (2, 200))
-    unsure = errors_of(truth, truth + noise[0], truth + noise[1])
+    unsure = compute_errors(*draw(200, 3, 3))
     said, reasons = canary.decide(unsure, refused(served, candidate))
     assert said == verdict
     assert any(f"the served version refuses {served}" in reason for reason in reasons)
@@ -142,7 +129,7 @@ def test_a_contract_that_takes_surely_more_decides_where_errors_do_not(
 
 def test_few_rows_are_no_evidence_whatever_the_contract_says() -> None:
     truth = np.arange(10.0)
-    few = errors_of(truth, truth + 1, truth - 1)
+    few = compute_errors(truth, truth + 1, truth - 1)
     assert canary.decide(few, refused(10, 0, 10))[0] == WAIT
 
 
@@ -158,6 +145,7 @@ def test_labels_tell_which_version_is_right(store: Path, cars: pd.DataFrame) -> 
     assert found.differences["mean"] == pytest.approx(2, abs=1e-3)
     assert found.differences["5 %"] == pytest.approx(2, abs=1e-3)
     assert found.refused == (0, 0)
+    # Any version may be compared, such as one that was registered since.
     registry.promote("mpg", 2, store=store)
     back = canary.compare("mpg", cars, store=store, candidate=1)
     assert back.verdict == PROMOTE
@@ -194,8 +182,8 @@ def test_a_changed_version_is_not_compared(store: Path, cars: pd.DataFrame) -> N
 def test_what_cannot_be_compared_is_said(store: Path, cars: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="rows lack weight"):
         canary.compare("mpg", cars.drop(columns=["mpg", "weight"]), store=store)
-    with pytest.raises(ValueError, match="no rows"):
-        canary.compare("mpg", cars.iloc[:0], store=store)
+    with pytest.raises(ValueError, match="at least two rows; there are 1"):
+        canary.compare("mpg", cars.iloc[:1], store=store)
     with pytest.raises(FileNotFoundError, match="No version 7"):
         canary.compare("mpg", cars, store=store, candidate=7)
     with pytest.raises(ValueError, match="no promoted version"):
@@ -205,45 +193,43 @@ def test_what_cannot_be_compared_is_said(store: Path, cars: pd.DataFrame, tmp_pa
         canary.compare("mpg", cars, store=store)
 
 
-def test_a_model_of_any_name_is_compared(cars: pd.DataFrame, tmp_path: Path) -> None:
-    """Not only those that a service is called after."""
-    for _ in range(2):
-        registry.register("body", [MODEL, SCHEMA], training=cars, target="mpg", store=tmp_path)
-    registry.promote("body", 1, store=tmp_path)
-    found = canary.compare("body", cars, store=tmp_path, candidate=2)
-    assert (found.name, found.served, found.candidate) == ("body", 1, 2)
-    assert found.differences["largest"] == 0
-
-
 def test_other_features_have_no_rows_in_common(store: Path, cars: pd.DataFrame) -> None:
-    served = canary.verified("mpg", 1, store)
-    other = canary.verified("mpg", 2, store)
+    served = canary.load_verified("mpg", 1, store)
+    other = canary.load_verified("mpg", 2, store)
     other.schema = FeatureSchema(other.schema.features[1:], target="mpg")
     with pytest.raises(ValueError, match="different features"):
-        canary.judge("mpg", served, other, cars)
+        canary.compare_models("mpg", served, other, cars)
 
 
 # The running service
 
 
-def test_what_a_service_counts_by_version_is_heeded(store: Path, cars: pd.DataFrame) -> None:
-    with launch(versions.create_app("mpg", store=store), port=5086) as server:
-        for _ in range(40):
-            assert requests.post(f"{server.url}/api/mpg", json=CAR, timeout=60).ok
+def test_what_a_service_counts_by_version_is_heeded(
+    store: Path, cars: pd.DataFrame, tmp_path: Path
+) -> None:
+    folder = tmp_path / "asked"
+    with launch(versions.create_app("mpg", store=store, record=folder), port=5086) as server:
+        for weight in range(2000, 2040):
+            car = CAR | {"weight": weight}
+            assert requests.post(f"{server.url}/api/mpg", json=car, timeout=60).ok
         requests.post(f"{server.url}/api/mpg", json={}, timeout=60)  # a fault, but not of ours
         found = canary.compare("mpg", cars, store=store, url=server.url)
-    assert sum(entry["requests"] for entry in found.traffic) == 41
-    shares = {entry["version"]: entry["requests"] for entry in found.traffic}
-    assert abs(shares[2] - 41 / 4) <= 2
+        assert wait_until(lambda: folder.is_dir() and len(read_examples(folder)) == 40)
+        result = course("--requests", folder, "--store", store, "--url", server.url)
+    counted = {entry["version"]: entry["requests"] for entry in found.traffic}
+    assert sum(counted.values()) == 41
+    assert abs(counted[2] - 41 / 4) <= 2
     assert [entry["errors"] for entry in found.traffic] == [0, 0]
     assert all(0 < entry["mean_ms"] < 1000 for entry in found.traffic)
+    assert (result.exit_code, result.output.splitlines()[0]) == (5, "WAIT FOR MORE")
+    assert f"{counted[1]}" in result.output.partition("requests answered")[2].splitlines()[0]
 
 
 def test_a_service_without_versions_says_so(store: Path) -> None:
     with launch(create_app(registry.load("mpg", 1, store=store).model), port=5087) as server:
         requests.post(f"{server.url}/api/mpg", json=CAR, timeout=60)
         with pytest.raises(ValueError, match="does not count by version"):
-            canary.traffic(server.url, "mpg")
+            canary.read_traffic(server.url, "mpg")
 
 
 def test_a_candidate_that_fails_more_often_is_kept_out(store: Path, cars: pd.DataFrame) -> None:
@@ -255,11 +241,11 @@ def test_a_candidate_that_fails_more_often_is_kept_out(store: Path, cars: pd.Dat
         counted = {"requests": 1000, "mean_ms": 1.0}
         return [{"version": 1, "errors": errors, **counted}, {"version": 2, "errors": 0, **counted}]
 
-    assert canary.with_traffic(better, seen(3)).verdict == PROMOTE  # chance: one time in eight
-    kept = canary.with_traffic(better, seen(30))
+    assert canary.heed_traffic(better, seen(3)).verdict == PROMOTE  # chance: one time in eight
+    kept = canary.heed_traffic(better, seen(30))
     assert kept.verdict == KEEP
     assert "failed in 30 of 1,000 requests" in kept.reasons[0]
-    assert canary.with_traffic(better, seen(30)[:1]).verdict == PROMOTE  # nothing to compare with
+    assert canary.heed_traffic(better, seen(30)[:1]).verdict == PROMOTE  # nothing to compare with
 
 
 # The command
@@ -287,19 +273,6 @@ def test_the_command_for_people_and_for_machines(
     assert (result.exit_code, result.output.splitlines()[0]) == (4, "PROMOTE")
 
 
-def test_the_command_on_what_was_asked(store: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "asked"
-    with launch(versions.create_app("mpg", store=store, record=folder), port=5088) as server:
-        for weight in range(2000, 2020):
-            requests.post(f"{server.url}/api/mpg", json=CAR | {"weight": weight}, timeout=60)
-        assert wait_until(lambda: folder.is_dir() and len(read_examples(folder)) == 20)
-        url = ["--url", server.url]
-        result = course("--requests", folder, "--store", store, *url)
-    assert (result.exit_code, result.output.splitlines()[0]) == (5, "WAIT FOR MORE")
-    assert "requests answered" in result.output
-    assert "15" in result.output
-
-
 def test_wrong_arguments(store: Path, tmp_path: Path, cars: pd.DataFrame) -> None:
     assert course("--store", store).exit_code == 2
     bad = tmp_path / "bad.csv"
@@ -307,10 +280,3 @@ def test_wrong_arguments(store: Path, tmp_path: Path, cars: pd.DataFrame) -> Non
     result = course("--labelled", bad, "--store", store)
     assert result.exit_code == 1
     assert "rows lack" in result.output
-
-
-def test_a_version_registered_later_is_compared_with_what_it_may_replace(
-    store: Path, cars: pd.DataFrame
-) -> None:
-    assert register(store, -1) == 3
-    assert canary.compare("mpg", cars, store=store, candidate=3).candidate == 3

@@ -1,24 +1,27 @@
 """Records of the MPG model that tests read; who changes one takes a copy."""
 
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from jsonschema import Draft202012Validator
 
 from course_utils import registry
 from course_utils.datasets import load_auto_mpg
+from course_utils.inference import Predictor
+from course_utils.registry.record import RecordDocument
 from tests.support.serving import MODEL
 
 FEATURES = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin"]
 CARS = load_auto_mpg().dropna()  # the name of each car among the columns
 TRAINING, TESTING = CARS.iloc[:300], CARS.iloc[300:]
 FILES = [MODEL, MODEL.with_name("mpg.schema.json"), MODEL.with_name("mpg.weights.h5")]
-STARTED, ENDED = datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 1, 31, 12, 5, tzinfo=UTC)
-Register = Callable[..., registry.Record]
+STARTED = datetime(2026, 1, 31, 12, tzinfo=UTC)
+VALIDATOR = Draft202012Validator(RecordDocument.model_json_schema())
 
 
 def register(store: Path, name: str = "mpg", **changed: Any) -> registry.Record:
@@ -37,16 +40,12 @@ def register(store: Path, name: str = "mpg", **changed: Any) -> registry.Record:
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with two versions: all that can be told of a model, and no more than has to be."""
     store = tmp_path_factory.mktemp("records")
-    chart = store / "loss.svg"
-    chart.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "utf-8")
     register(
         store,
         files=FILES,
         configuration={"epochs": 100, "seed": 7, "layers": (64, 64)},
         metrics={"epochs_run": 42},
         started=STARTED,
-        ended=ENDED,
-        charts=[chart],
         notes="For cars of 1970 to 1982.",
     )
     register(store, testing=None, training=CARS[[*FEATURES, "mpg"]])
@@ -73,3 +72,12 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def table(rows: int, seed: int = 0, **columns: Any) -> pd.DataFrame:
     """Some of the training rows, with some columns replaced."""
     return TRAINING.sample(rows, random_state=seed).assign(**columns)
+
+
+def find_faults(document: dict[str, Any]) -> list[str]:
+    """What is wrong with a record by its schema."""
+    return [error.message for error in VALIDATOR.iter_errors(document)]
+
+
+def predict(table: pd.DataFrame) -> "np.ndarray[Any, Any]":
+    return Predictor.load(MODEL).predict(table[FEATURES])[:, 0].astype(float)

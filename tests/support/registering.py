@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from course_utils import registry
-from course_utils.registry.store import draft, folder_of, publish
+from course_utils.registry.store import locate, open_draft, publish
 
-PATIENCE = 120  # seconds
+BARRIER_TIMEOUT_S = 120
 
 
 def copy(source: Path, store: Path, notes: str) -> int:
     """Register what another record holds: all of `registry.register` but what is found out."""
     document = json.loads((source / "record.json").read_text("utf-8")) | {"notes": notes}
-    with draft(folder_of("mpg", store)) as new:
+    with open_draft(locate("mpg", store)) as new:
         for folder in ("files", "charts"):
             shutil.copytree(source / folder, new / folder)
         return publish(new, document)
@@ -46,7 +46,7 @@ def promote(store: Path, number: int) -> None:
 
 
 def together(barrier: Any, thing: Callable[..., None], *arguments: Any) -> None:
-    barrier.wait(PATIENCE)
+    barrier.wait(BARRIER_TIMEOUT_S)
     thing(*arguments)
 
 
