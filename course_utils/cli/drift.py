@@ -2,7 +2,9 @@
 
 import json
 import time
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,7 @@ from course_utils.cli.console import console
 from course_utils.cli.exit_codes import EXIT_CODES
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from course_utils.drift.monitor import Look, Task
+    from course_utils.drift.monitor import Inspection
 
 COLOURS = {"keep": "green", "watch": "yellow", "retrain": "red", "too few": "blue"}
 
@@ -58,7 +58,9 @@ COLOURS = {"keep": "green", "watch": "yellow", "retrain": "red", "too few": "blu
     help="Write the whole report to this file, too.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def drift(name: str, as_json: bool, every: float | None, **options: Any) -> None:
+def drift(
+    name: str, reference: Path | None, every: float | None, as_json: bool, **options: Any
+) -> None:
     """Say whether the service NAME is still asked what its model was trained on.
 
     Compares the newest 10,000 recorded requests with the training data. Exits with 0 for "keep",
@@ -68,45 +70,43 @@ def drift(name: str, as_json: bool, every: float | None, **options: Any) -> None
     from course_utils.drift import monitor
 
     try:
-        raise SystemExit(_watch(monitor.Task(**options), every, as_json))
+        training = monitor.load_training_data(reference)
+        if options["since"] is not None:
+            monitor.parse_time(options["since"])  # wrong the first time, wrong every time
+        inspect = partial(monitor.inspect_requests, training=training, **options)
+        code = (
+            _inspect_once(inspect, as_json) if every is None else _repeat(inspect, every, as_json)
+        )
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
+    raise SystemExit(code)
 
 
-def _watch(task: "Task", every: float | None, as_json: bool) -> int:
-    """Look once, or every so many minutes until Ctrl-C; the exit code is that of the last look.
+def _inspect_once(inspect: Callable[[], "Inspection"], as_json: bool) -> int:
+    found = inspect()
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+    else:
+        _print(found)
+    return EXIT_CODES[found.verdict]
 
-    Raises:
-        OSError, ValueError: as `monitor.look`; with ``every`` only where the task itself is wrong.
-    """
-    from course_utils.drift import monitor
 
-    training = monitor.training_data(task.reference)
-    if task.since is not None:
-        monitor.moment(task.since)  # wrong the first time, wrong every time
-    if every is None:
-        found = monitor.look(task, training)
-        if as_json:
-            click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
-        else:
-            _print(found)
-        return EXIT_CODES[found.verdict]
+def _repeat(inspect: Callable[[], "Inspection"], minutes: float, as_json: bool) -> int:
+    """Inspect every so many minutes until Ctrl-C; the exit code is that of the last time."""
     code = EXIT_CODES["too few"]
     try:
         while True:
-            code = _look_again(task, training, as_json)
-            time.sleep(every * 60)
+            code = _print_line(inspect, as_json)
+            time.sleep(minutes * 60)
     except KeyboardInterrupt:
         return code
 
 
-def _look_again(task: "Task", training: "pd.DataFrame", as_json: bool) -> int:
-    from course_utils.drift import monitor
-
+def _print_line(inspect: Callable[[], "Inspection"], as_json: bool) -> int:
     now = datetime.now().astimezone().isoformat(" ", "seconds")
     try:
-        found = monitor.look(task, training)
-    except (OSError, ValueError) as error:  # the next look may find it mended
+        found = inspect()
+    except (OSError, ValueError) as error:  # it may be mended by the next time
         text, code = {"error": str(error)}, 1
         line = f"{now}  error: {error}"
     else:
@@ -119,7 +119,7 @@ def _look_again(task: "Task", training: "pd.DataFrame", as_json: bool) -> int:
     return code
 
 
-def _print(found: "Look") -> None:
+def _print(found: "Inspection") -> None:
     """The verdict, why, and a table of what has changed."""
     console.print(found.verdict.upper(), style=f"bold {COLOURS[found.verdict]}")
     for line in found.reasons + [f"Note: {note}" for note in found.notes]:

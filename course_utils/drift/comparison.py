@@ -5,32 +5,27 @@ tested by itself, all of them together by a classifier (section 13.4), and the v
 significance and for size. `compare_files` does the same for tables larger than memory.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.base import ClassifierMixin
 
-from course_utils.drift.columns import (
-    ColumnTest,
+from course_utils.drift.category_tests import (
+    Share,
+    Shares,
     category_tests,
-    come_and_gone,
-    number_tests,
+    name_changed_categories,
     share_test,
 )
-from course_utils.drift.findings import table
-from course_utils.drift.frames import Frames, Tables, rows_to_see
-from course_utils.drift.joint import tell_apart
-from course_utils.drift.layout import FEWEST_ROWS, Layout, arrange, check
-from course_utils.drift.ranks import Ranks
+from course_utils.drift.classifier import tell_apart
+from course_utils.drift.column_test import ColumnTest
+from course_utils.drift.layout import Layout, arrange, check_tables, sample_rows
+from course_utils.drift.number_tests import RankTest, number_tests
 from course_utils.drift.report import DriftReport
-from course_utils.drift.shares import Share, Shares
-from course_utils.drift.verdict import NO_CHANGE, Bounds, decide, judge, reasons
-
-ColumnTests = Callable[[Tables, Layout, int], list[ColumnTest]]
+from course_utils.drift.tables import MemoryTables, Tables
+from course_utils.drift.verdict import NO_CHANGE, decide, explain, judge, sort_by_severity
 
 
 def compare(
@@ -39,12 +34,7 @@ def compare(
     *,
     alpha: float = 0.05,
     seed: int = 0,
-    auc_bound: float = 0.75,
-    watch: float = 0.1,
-    novel: float = 0.01,
-    estimator: ClassifierMixin | None = None,
-    max_rows: int = 10_000,
-    keep: Sequence[str] = (),
+    keep: str | Sequence[str] = (),
 ) -> DriftReport:
     """Compare the rows a model was trained on with those it meets now.
 
@@ -53,11 +43,6 @@ def compare(
         current: today's rows, at least 20; columns are matched by name.
         alpha: chance that anything at all is called significant where nothing has changed.
         seed: for the classifier and the rows it is given.
-        auc_bound: the AUC from which on to retrain; the chapter's 0.75.
-        watch: the effect from which on to watch (see `verdict.Bounds`).
-        novel: the same for what the reference never had: missing values, unseen categories.
-        estimator: the scikit-learn classifier that tells old from new; by default a random forest.
-        max_rows: rows a side that the classifier is given.
         keep: columns to compare even though they look like identifiers.
 
     Raises:
@@ -70,33 +55,26 @@ def compare(
                 f"The {name} table is a {type(frame).__name__}; give a pandas DataFrame, "
                 "for example pandas.DataFrame(rows)."
             )
-    bounds = Bounds(alpha, auc_bound, watch, novel)
-    return compare_tables(Frames(reference, current), bounds, seed, estimator, max_rows, keep)
+    return _compare_tables(MemoryTables(reference, current), alpha, seed, keep)
 
 
 def compare_files(
     reference: str | Path,
     current: str | Path,
     *,
-    memory: int | float | str = "1GB",
+    memory: int | str = "1GB",
     alpha: float = 0.05,
     seed: int = 0,
-    auc_bound: float = 0.75,
-    watch: float = 0.1,
-    novel: float = 0.01,
-    estimator: ClassifierMixin | None = None,
-    max_rows: int = 10_000,
-    keep: Sequence[str] = (),
+    keep: str | Sequence[str] = (),
 ) -> DriftReport:
     """`compare` for tables on disk that may be larger than memory; the report is the same.
 
-    What does not fit in memory, and a Parquet copy of each CSV file, lie in a folder among the
-    system's temporary files (the environment variable TMPDIR moves it) and are deleted at the end,
-    however that comes.
+    What does not fit in memory lies in a folder among the system's temporary files (the environment
+    variable TMPDIR moves it) and is deleted at the end, also after an error or Ctrl-C.
 
     Args:
-        reference: a Parquet or CSV file, or a pattern such as ``"2011/*.parquet"`` for several
-            that make one table.
+        reference: a Parquet file, or a pattern such as ``"2011/*.parquet"`` for several that make
+            one table. DuckDB turns a CSV file into one: ``COPY (FROM 'a.csv') TO 'a.parquet'``.
         current: likewise.
         memory: what may be held of them at once, in MiB or as in ``"500MB"``; at least 128 MiB.
             Python and its libraries come on top.
@@ -110,78 +88,61 @@ def compare_files(
     """
     from course_utils.drift.files import open_files
 
-    bounds = Bounds(alpha, auc_bound, watch, novel)
     with open_files(reference, current, memory) as tables:
-        return compare_tables(tables, bounds, seed, estimator, max_rows, keep)
+        return _compare_tables(tables, alpha, seed, keep)
 
 
 # Python's own strings: Arrow, where pandas 3 finds it, refuses texts that pandas has always taken.
 @pd.option_context("mode.string_storage", "python")  # type: ignore[untyped-decorator]
-def compare_tables(
-    tables: Tables,
-    bounds: Bounds,
-    seed: int,
-    estimator: ClassifierMixin | None,
-    max_rows: int,
-    keep: Sequence[str],
-    test: ColumnTests | None = None,
+def _compare_tables(
+    tables: Tables, alpha: float, seed: int, keep: str | Sequence[str]
 ) -> DriftReport:
-    """`compare` for tables wherever they are; ``test`` takes the place of `column_tests`."""
-    for name, value, least in (("seed", seed, 0), ("max_rows", max_rows, 2 * FEWEST_ROWS)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"{name} is {value!r}; it must be a whole number from {least} on.")
-    check(tables)
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha is {alpha}; it must lie between 0 and 0.5.")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is {seed!r}; it must be a whole number from 0 on.")
+    check_tables(tables)
     layout = arrange(tables, (keep,) if isinstance(keep, str) else tuple(keep), seed)
-    if not layout.features and not layout.gone:
+    if not layout.features and not layout.changed:
         raise ValueError(" ".join(["No column could be compared.", *layout.warnings]))
-    tests = (test or column_tests)(tables, layout, seed)
-    joint = None
-    most = rows_to_see(len(layout.features), max_rows)
-    samples = tuple(tables.sample(side, layout.features, most, seed) for side in (0, 1))
+    tests = _test_columns(tables, layout, seed)
+    most = sample_rows(len(layout.features))
+    old, new = (tables.sample(side, layout.features, most, seed) for side in (0, 1))
+    classifier = None
     if layout.features:
-        joint = tell_apart(samples, layout.numbers, estimator, alpha=bounds.alpha, seed=seed)
-    judged = judge(tests, joint, bounds)
-    if joint and judged[-1].verdict == NO_CHANGE:
-        joint = replace(joint, ranking={})  # what betrays nothing is not ranked
+        classifier = tell_apart((old, new), layout.numbers, alpha=alpha, seed=seed)
+        tests.append(classifier.as_test(alpha))
+    judged = judge(tests, alpha)
+    if classifier and judged["verdict"].iloc[-1] == NO_CHANGE:
+        classifier = replace(classifier, ranking={})  # what tells nothing is not ranked
     return DriftReport(
-        columns=table(tests, joint, judged, bounds.alpha),
-        decision=decide([j.verdict for j in judged], bool(layout.gone)),
-        reasons=reasons(tests, joint, judged, bounds, layout.gone),
+        columns=sort_by_severity(judged),
+        decision=decide(judged, form_changed=bool(layout.changed)),
+        reasons=explain(judged, classifier, alpha, layout.changed),
         warnings=layout.warnings,
         rows=tables.rows,
-        bounds=bounds,
-        joint=joint,
-        samples=samples,
+        alpha=alpha,
+        classifier=classifier,
+        numbers=layout.numbers,
+        samples=(old, new),
     )
 
 
-def column_tests(tables: Tables, layout: Layout, seed: int) -> list[ColumnTest]:
+def _test_columns(tables: Tables, layout: Layout, seed: int) -> list[ColumnTest]:
     """The tests of every column by itself."""
     tests: list[ColumnTest] = []
     for name in layout.features:
         (n, m), missing = tables.rows, tables.missing(name)
         tests += share_test(name, "missing", Share(missing[0], n, missing[1], m))
-        present = n - missing[0], m - missing[1]
-        if not all(present):
+        n, m = n - missing[0], m - missing[1]
+        if not (n and m):
             continue  # the missing values say it all
         if name in layout.categories:
-            shares = Shares.count(*tables.categories(name))
-            tests += category_tests(name, shares, seed)
-            layout.warnings += come_and_gone(name, shares)
-            continue
-        ranks = Ranks(*present)
-        for batch in tables.numbers(name):
-            ranks.add(*batch)
-        n, m = present
-        tests += share_test(name, "infinite", Share(ranks.infinite[0], n, ranks.infinite[1], m))
-        tests += number_tests(name, ranks, _shift(tables.moments(name, 0), tables.moments(name, 1)))
+            counts = tables.categories(name)
+            tests += category_tests(name, Shares.count(*counts), seed)
+            layout.warnings += name_changed_categories(name, *counts)
+        else:
+            ranks = RankTest.of(n, m, tables.numbers(name))
+            tests += share_test(name, "infinite", Share(ranks.infinite[0], n, ranks.infinite[1], m))
+            tests += number_tests(name, ranks)
     return tests
-
-
-def _shift(reference: tuple[float, float], current: tuple[float, float]) -> float:
-    """How far the mean has moved, in standard deviations of the reference; NaN of a constant."""
-    mean, deviation = reference
-    if not deviation > 1e-12 * abs(mean):
-        return math.nan
-    shift = (current[0] - mean) / deviation
-    return shift if math.isfinite(shift) else math.nan

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from course_utils.drift.frames import CATEGORY, EMPTY, NUMBER, TIME, Tables, floats, rows_to_see
-from course_utils.drift.ranks import Floats
+from course_utils.drift.tables import CATEGORY, EMPTY, NUMBER, SIDES, TIME, Tables, to_floats
 
-FEWEST_ROWS = 20
-NAMED_IDENTIFIER = re.compile(r"(^|[_\W])(?i:id|uid|uuid|guid|key|index|rowid)$|[a-z]I[dD]$")
+MIN_ROWS = 20
+MAX_SAMPLE_ROWS = 10_000
+MAX_SAMPLE_CELLS = 20_000_000  # of two samples; of very many columns fewer rows are looked at
+IDENTIFIER_NAME = re.compile(r"(^|[_\W])(?i:id|uid|uuid|guid|key|index|rowid)$|[a-z]I[dD]$")
 ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:$|[ T]\d{2}:\d{2})"
-UNIQUE = 0.95  # share of distinct values from which on a text column tells rows apart
+DISTINCT_SHARE = 0.95  # of a text column's values, from which on they tell rows apart
+DISTINCT_SHARE_OF_IDENTIFIER = 0.9  # the same of a column that is named like an identifier
 
 
 @dataclass
@@ -22,7 +24,7 @@ class Layout:
 
     numbers: list[str] = field(default_factory=list)
     categories: list[str] = field(default_factory=list)
-    gone: dict[str, str] = field(default_factory=dict)
+    changed: dict[str, str] = field(default_factory=dict)
     """Columns whose form has changed between the tables, with what has."""
     warnings: list[str] = field(default_factory=list)
 
@@ -32,20 +34,18 @@ class Layout:
         return self.numbers + self.categories
 
 
-def check(tables: Tables) -> None:
+def check_tables(tables: Tables) -> None:
     """Refuse what cannot be compared at all.
 
     Raises:
         ValueError: too few rows, duplicated names, or no column in common.
     """
-    for side, rows, names in zip(("reference", "current"), tables.rows, tables.names, strict=True):
-        if rows < FEWEST_ROWS:
+    for side, rows, names in zip(SIDES, tables.rows, tables.names, strict=True):
+        if rows < MIN_ROWS:
             raise ValueError(
                 f"The {side} table has {rows} row{'s' * (rows != 1)}; "
-                f"a comparison needs at least {FEWEST_ROWS} a side. Gather more first."
+                f"a comparison needs at least {MIN_ROWS} a side. Gather more first."
             )
-        if not names:
-            raise ValueError(f"The {side} table has no columns.")
         twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:
             raise ValueError(
@@ -53,9 +53,9 @@ def check(tables: Tables) -> None:
                 "Rename or drop them, so that it is clear which is compared with which."
             )
     if not set(tables.names[0]) & set(tables.names[1]):
+        old, new = (", ".join(names[:5]) or "none at all" for names in tables.names)
         raise ValueError(
-            f"The tables have no column in common: {_some(tables.names[0])} in the reference, "
-            f"{_some(tables.names[1])} in the current one."
+            f"The tables have no column in common: {old} in the reference, {new} in the current."
         )
 
 
@@ -70,22 +70,26 @@ def arrange(tables: Tables, keep: tuple[str, ...], seed: int) -> Layout:
     Raises:
         ValueError: ``keep`` names a column that is not in both tables.
     """
-    old, new = tables.names
-    there = set(new)
+    old, new = (dict.fromkeys(names) for names in tables.names)
     layout = Layout()
     for name in keep:
-        if name not in old or name not in there:
+        if name not in old or name not in new:
             raise ValueError(f"keep names {name!r}, which is not a column of both tables.")
-    layout.gone |= {name: "missing in the current table" for name in old if name not in there}
-    known = set(old)
-    layout.gone |= {name: "new in the current table" for name in new if name not in known}
-    for name in (name for name in old if name in there):
-        _place(tables, name, keep, layout)
+    layout.changed |= {name: "missing in the current table" for name in old if name not in new}
+    layout.changed |= {name: "new in the current table" for name in new if name not in old}
+    for name in old:
+        if name in new:
+            _place(tables, name, name in keep, layout)
     _leave_out_identifiers(tables, keep, layout, seed)
     return layout
 
 
-def _place(tables: Tables, name: str, keep: tuple[str, ...], layout: Layout) -> None:
+def sample_rows(columns: int) -> int:
+    """How many rows a side to draw, so that the cost of looking at them stays bounded."""
+    return max(2 * MIN_ROWS, min(MAX_SAMPLE_ROWS, MAX_SAMPLE_CELLS // (2 * max(columns, 1))))
+
+
+def _place(tables: Tables, name: str, kept: bool, layout: Layout) -> None:
     kinds = [tables.kind(name, side) for side in (0, 1)]
     known = [kind for kind in kinds if kind != EMPTY]
     other = [kind for kind in known if kind not in (NUMBER, CATEGORY, TIME)]
@@ -94,9 +98,9 @@ def _place(tables: Tables, name: str, keep: tuple[str, ...], layout: Layout) -> 
     elif other:
         layout.warnings.append(f"{name} {other[0]} and was left out.")
     elif len(set(known)) > 1:
-        layout.gone[name] = f"was a {kinds[0]} column and is now a {kinds[1]} column"
+        layout.changed[name] = f"was a {kinds[0]} column and is now a {kinds[1]} column"
     elif known[0] == TIME:
-        reason = "cannot be compared" if name in keep else "would tell old rows from new by itself"
+        reason = "cannot be compared" if kept else "would tell old rows from new by itself"
         layout.warnings.append(f"{name} holds points in time, {reason}, and was left out.")
     else:
         (layout.numbers if known[0] == NUMBER else layout.categories).append(name)
@@ -105,67 +109,64 @@ def _place(tables: Tables, name: str, keep: tuple[str, ...], layout: Layout) -> 
 def _leave_out_identifiers(
     tables: Tables, keep: tuple[str, ...], layout: Layout, seed: int
 ) -> None:
-    """Move what tells rows apart out of the way, and numbers of two values to the categories."""
+    """Leave out what tells rows apart, and move numbers of two values to the categories."""
     features = [name for name in layout.features if name not in keep]
     if not features:
         return
-    most = rows_to_see(len(features), 10_000)
-    samples = [tables.sample(side, features, most, seed) for side in (0, 1)]
+    samples = [tables.sample(side, features, sample_rows(len(features)), seed) for side in (0, 1)]
     for name in features:
-        numeric = name in layout.numbers
+        kind = layout.numbers if name in layout.numbers else layout.categories
         sides = [sample[name].dropna() for sample in samples]
-        look = _number_looks_like if numeric else _text_looks_like
-        what = look(name, sides, tables.rows)
+        if kind is layout.numbers:
+            what = _recognise_numbers(name, sides, tables.rows)
+        else:
+            what = _recognise_texts(name, sides)
         if what:
-            (layout.numbers if numeric else layout.categories).remove(name)
+            kind.remove(name)
             layout.warnings.append(
                 f"{name} looks like {what}, would tell old rows from new by itself, and was left "
                 f'out. If it is a feature, compare with keep=("{name}",).'
             )
-        elif numeric and pd.concat(sides).nunique() <= 2:
-            layout.numbers.remove(name)
+        elif kind is layout.numbers and pd.concat(sides).nunique() <= 2:
+            kind.remove(name)
             layout.categories.append(name)
 
 
-def _number_looks_like(name: str, sides: list[pd.Series], rows: tuple[int, int]) -> str:
-    old, new = (pd.Series(_finite(floats(side))) for side in sides)
-    if min(len(old), len(new)) < FEWEST_ROWS:
+def _recognise_numbers(name: str, sides: list[pd.Series], rows: tuple[int, int]) -> str:
+    """What a column of numbers is instead of a feature, if it is."""
+    old, new = (pd.Series(to_floats(side)) for side in sides)
+    old, new = old[np.isfinite(old)], new[np.isfinite(new)]
+    if min(len(old), len(new)) < MIN_ROWS:
         return ""
-    unique = old.is_unique and new.is_unique
-    ordered = all(
-        side.is_monotonic_increasing and side.nunique() >= FEWEST_ROWS for side in (old, new)
-    )
+    ordered = all(s.is_monotonic_increasing and s.nunique() >= MIN_ROWS for s in (old, new))
     if ordered and (old.max() <= new.min() or new.max() <= old.min()):
         return "a clock or a counter"
-    whole = bool(((old % 1) == 0).all() and ((new % 1) == 0).all())
-    if whole and NAMED_IDENTIFIER.search(name) and _distinct(old) > 0.9 and _distinct(new) > 0.9:
+    if not all(((side % 1) == 0).all() for side in (old, new)):
+        return ""
+    if _is_named_identifier(name, [old, new]):
         return "an identifier"
     dense = all(
-        side.max() / 2 - side.min() / 2 < 0.75 * count  # halves: the whole may be too large
+        side.is_unique and side.max() / 2 - side.min() / 2 < 0.75 * count  # halves: no overflow
         for side, count in zip((old, new), rows, strict=True)
     )
-    return "a row number" if whole and unique and dense else ""
+    return "a row number" if dense else ""
 
 
-def _text_looks_like(name: str, sides: list[pd.Series], rows: tuple[int, int]) -> str:
-    if min(map(len, sides)) < FEWEST_ROWS:
+def _recognise_texts(name: str, sides: list[pd.Series]) -> str:
+    """What a column of categories is instead of a feature, if it is."""
+    if min(map(len, sides)) < MIN_ROWS:
         return ""
     texts = [side.astype(str) for side in sides]
     if all(text.str.match(ISO_DATE).all() for text in texts):
         return "points in time"
-    named = NAMED_IDENTIFIER.search(name)
-    if all(_distinct(text) > (0.9 if named else UNIQUE) for text in texts):
-        return "an identifier or free text"
-    return ""
+    unique = all(_distinct_share(text) > DISTINCT_SHARE for text in texts)
+    return "an identifier or free text" if unique or _is_named_identifier(name, texts) else ""
 
 
-def _finite(values: Floats) -> Floats:
-    return values[np.isfinite(values)]
+def _is_named_identifier(name: str, sides: list[pd.Series]) -> bool:
+    named = bool(IDENTIFIER_NAME.search(name))
+    return named and all(_distinct_share(side) > DISTINCT_SHARE_OF_IDENTIFIER for side in sides)
 
 
-def _distinct(column: pd.Series) -> float:
+def _distinct_share(column: pd.Series) -> float:
     return column.nunique() / len(column)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -22,23 +22,7 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True)
-class Task:
-    """What to compare with what."""
-
-    requests: Path
-    """The folder in which the service records."""
-    reference: Path | None = None
-    """A CSV file of training data; without one, the cars that the shipped model was made of."""
-    since: str | None = None
-    """An age (``24h``) or a time; older requests are left out."""
-    least: int = 50
-    """Requests that a verdict needs."""
-    html: Path | None = None
-    """Where the whole report goes, too."""
-
-
-@dataclass(frozen=True)
-class Look:
+class Inspection:
     """What one look at the requests has shown."""
 
     requests: int
@@ -62,7 +46,7 @@ class Look:
         }
 
 
-def training_data(file: Path | None = None) -> pd.DataFrame:
+def load_training_data(file: Path | None = None) -> pd.DataFrame:
     """The rows that a model of the MPG service was trained on.
 
     Args:
@@ -80,8 +64,17 @@ def training_data(file: Path | None = None) -> pd.DataFrame:
         raise ValueError(f"{file} is not a CSV file with a line of names: {error}") from None
 
 
-def look(task: Task, training: pd.DataFrame) -> Look:
+def inspect_requests(
+    requests: Path, training: pd.DataFrame, *, since: str | None, least: int, html: Path | None
+) -> Inspection:
     """Compare the newest requests with the training data.
+
+    Args:
+        requests: the folder in which the service records.
+        training: what its model was trained on.
+        since: an age (``24h``) or a time; older requests are left out.
+        least: requests that a verdict needs.
+        html: where the whole report goes, too.
 
     Raises:
         OSError: the requests cannot be read, or the HTML file not be written.
@@ -89,17 +82,17 @@ def look(task: Task, training: pd.DataFrame) -> Look:
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        asked = read_examples(task.requests)
-        if task.since is not None:
-            asked = asked[asked.index >= moment(task.since)]
+        asked = read_examples(requests)
+        if since is not None:
+            asked = asked[asked.index >= parse_time(since)]
         notes = [str(w.message) for w in caught if w.category is UserWarning]
-    if len(asked) < task.least:
-        since = f" since {task.since}" if task.since else ""
+    if len(asked) < least:
+        from_then = f" since {since}" if since else ""
         reason = (
-            f"{len(asked)} requests{since} are too few for a verdict, which takes {task.least}: "
+            f"{len(asked)} requests{from_then} are too few for a verdict, which takes {least}: "
             "wait for more, or look farther back."
         )
-        return Look(len(asked), [reason], notes)
+        return Inspection(len(asked), [reason], notes)
     absent = sorted(set(asked) - set(training))
     if absent:
         raise ValueError(
@@ -107,12 +100,12 @@ def look(task: Task, training: pd.DataFrame) -> Look:
             "data that its model was trained on with --reference FILE.csv."
         )
     report = compare(training[list(asked)].dropna(), asked)
-    if task.html:
-        report.to_html(task.html)
-    return Look(len(asked), report.reasons, notes + report.warnings, report)
+    if html:
+        report.to_html(html)
+    return Inspection(len(asked), report.reasons, notes + report.warnings, report)
 
 
-def moment(text: str, now: datetime | None = None) -> datetime:
+def parse_time(text: str, now: datetime | None = None) -> datetime:
     """What ``--since`` means: an age such as ``90m``, ``24h`` or ``7d``, or a time in ISO 8601.
 
     A time without a zone is one of this machine's.

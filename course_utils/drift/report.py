@@ -1,10 +1,10 @@
-"""A comparison for people, as text, picture and page, and for machines, as JSON."""
+"""A comparison for people, as text, picture and page, and for machines, as a dict."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from course_utils.drift.findings import Findings
+from course_utils.drift.verdict import AUC_BOUND, NOVEL_EFFECT, WATCH_EFFECT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,39 +21,33 @@ class DriftReport(Findings):
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON; what is not a number is None."""
+        old, new = self.rows
         table = self.columns.astype(object).where(self.columns.notna(), None)
+        bounds = {"auc": AUC_BOUND, "watch": WATCH_EFFECT, "novel": NOVEL_EFFECT}
+        found = {"auc": None, "auc_interval": None, "auc_p_value": None}
+        if self.classifier:
+            found = {name: getattr(self, name) for name in found}
         return {
             "decision": self.decision,
             "reasons": self.reasons,
             "warnings": self.warnings,
-            "rows": {"reference": self.rows[0], "current": self.rows[1]},
-            "bounds": {
-                "alpha": self.bounds.alpha,
-                "auc": self.bounds.auc,
-                "watch": self.bounds.watch,
-                "novel": self.bounds.novel,
-            },
-            "auc": self.auc if self.joint else None,
-            "auc_interval": list(self.auc_interval) if self.joint else None,
-            "auc_p_value": self.auc_p_value if self.joint else None,
+            "rows": {"reference": old, "current": new},
+            "bounds": {"alpha": self.alpha} | bounds,
+            **found,
             "ranking": self.ranking.to_dict("records"),
             "columns": table.to_dict("records"),
         }
 
-    def to_json(self) -> str:
-        """`to_dict` as strict JSON."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
-
     def plot(self) -> "Figure":
         """The effects of the columns, the most changed ones before and after, the ROC curve."""
-        from course_utils.drift.plots import plot
+        from course_utils.drift.plots import plot_report
 
-        return plot(self)
+        return plot_report(self)
 
     def to_html(self, path: str | Path) -> Path:
         """Write the report as one file that needs nothing else, nor a network."""
-        from course_utils.drift.page import page
+        from course_utils.drift.page import render_page
 
         path = Path(path)
-        path.write_text(page(self), encoding="utf-8")
+        path.write_text(render_page(self), encoding="utf-8")
         return path

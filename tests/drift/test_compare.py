@@ -6,13 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.linear_model import LogisticRegression
 
 from course_utils.datasets import load_auto_mpg
-from course_utils.drift import compare
-from tests.support.drift_tables import CHANGES, changed, continuous, mixed, twenty, unchanged
-
-QUICK = LogisticRegression()  # where the classifier is not what is looked at
+from course_utils.drift import compare, layout
+from tests.support.drift_tables import CHANGES, changed, continuous, mixed, unchanged
 
 
 def numbers(rows: int, seed: object, **columns: object) -> pd.DataFrame:
@@ -30,7 +27,7 @@ def row_of(report, column: str, test: str) -> pd.Series:
 def column_tests(report) -> pd.DataFrame:
     """The tests of single columns, in one order and without what depends on the classifier."""
     found = report.columns[report.columns["test"] != "classifier"]
-    kept = ["column", "test", "statistic", "p_value", "effect", "shift", "note"]
+    kept = ["column", "test", "statistic", "p_value", "effect", "note"]
     return found[kept].sort_values(["column", "test"], ignore_index=True)
 
 
@@ -63,21 +60,17 @@ def test_a_tiny_shift_of_a_large_table_is_significant_but_negligible():
     assert found["p_adjusted"] < 1e-4
     assert found["verdict"] == "negligible"
     assert found["effect"] < 0.02
-    assert found["shift"] == pytest.approx(0.02, abs=0.01)
     assert "Significant, but too small to act on: x." in report.reasons
 
 
 def test_statistics_are_scipys():
     old, new = changed("mean shifted by 0.25 σ", 0)
-    report = compare(old, new, estimator=QUICK)
+    report = compare(old, new)
     for name in ("number_0", "number_5"):
         ks = row_of(report, name, "Kolmogorov–Smirnov")
-        expected = stats.ks_2samp(old[name], new[name], method="exact")
+        expected = stats.ks_2samp(old[name], new[name], method="asymp")
         assert abs(ks["statistic"] - expected.statistic) <= 1e-12
         assert ks["p_value"] == pytest.approx(expected.pvalue, rel=1e-6)
-        assert ks["shift"] == pytest.approx(
-            (new[name].mean() - old[name].mean()) / old[name].std(ddof=0)
-        )
         spread = row_of(report, name, "Ansari–Bradley")
         assert spread["p_value"] == pytest.approx(
             stats.ansari(old[name], new[name]).pvalue, rel=1e-6
@@ -88,14 +81,6 @@ def test_statistics_are_scipys():
     assert (chi["statistic"], chi["p_value"]) == pytest.approx(
         (expected.statistic, expected.pvalue)
     )
-
-
-def test_classifier_and_columns_are_one_family():
-    report = compare(*changed("mean shifted by 0.25 σ", 0), estimator=QUICK)
-    p_values = report.columns["p_value"].sort_values()
-    assert report.auc_p_value in p_values.tolist()
-    steps = (p_values * np.arange(len(p_values), 0, -1)).cummax().clip(upper=1)
-    assert report.columns["p_adjusted"].to_numpy()[steps.index] == pytest.approx(steps.to_numpy())
 
 
 def test_missing_values_are_a_change_of_their_own():
@@ -111,17 +96,6 @@ def test_missing_values_are_a_change_of_their_own():
     assert any(r.startswith("x: missing in 0.0% of the rows, now in ") for r in report.reasons)
 
 
-def test_infinite_values_are_a_change_of_their_own():
-    random = np.random.default_rng(0)
-    old, new = numbers(1000, 0), numbers(1000, 1)
-    new["x"] = new["x"].mask(random.random(1000) < 0.05, np.inf)
-    report = compare(old, new)
-    infinite = row_of(report, "x", "infinite values")
-    assert infinite["effect"] == pytest.approx(np.isinf(new["x"]).mean())
-    assert infinite["verdict"] == "watch"
-    assert "y" not in report.significant
-
-
 def test_unseen_and_vanished_categories_are_named():
     random = np.random.default_rng(0)
     old = numbers(1000, 0, c=random.choice(list("abcd"), 1000))
@@ -131,7 +105,6 @@ def test_unseen_and_vanished_categories_are_named():
     said = str(report)
     assert "c has categories that the reference has not: 'new one'." in said
     assert "c has no longer the categories: 'd'." in said
-    assert "new one" in report.to_json()
 
 
 def test_rare_categories_that_chance_leaves_out_are_no_change():
@@ -146,7 +119,7 @@ def test_rare_categories_that_chance_leaves_out_are_no_change():
     assert report.significant == []
 
 
-@pytest.mark.parametrize("kinds", [30, 100, 400])
+@pytest.mark.parametrize("kinds", [30, 400])
 def test_a_table_of_nothing_but_unseen_categories_is_not_kept(kinds):
     """However many there are, and though each of them is too rare for a test of its own."""
     random = np.random.default_rng(kinds)
@@ -160,56 +133,28 @@ def test_a_table_of_nothing_but_unseen_categories_is_not_kept(kinds):
     assert report.warnings
 
 
-def test_a_report_of_one_table_with_itself():
-    old = twenty(np.random.default_rng(0), 400)
-    report = compare(old, old.copy())
-    assert report.decision == "keep"
-    assert report.significant == []
-    assert (report.columns["p_adjusted"] == 1).all()
-    assert report.auc == pytest.approx(0.5, abs=0.06)
-
-
-def test_swapped_tables_give_the_same_p_values():
-    old, new = changed("deviation × 1.3", 2)
-    there, back = (
-        column_tests(compare(*pair, estimator=QUICK)) for pair in ((old, new), (new, old))
-    )
-    assert there["column"].tolist() == back["column"].tolist()
-    assert there["p_value"].tolist() == pytest.approx(back["p_value"].tolist(), rel=1e-9)
-    assert there["effect"].tolist() == pytest.approx(back["effect"].tolist(), rel=1e-9)
-
-
 def test_neither_the_order_of_rows_nor_that_of_columns_matters():
     old, new = unchanged(mixed, 10, 3)
-    plain = column_tests(compare(old, new, estimator=QUICK))
-    for seed in range(3):
-        random = np.random.default_rng(seed)
-        names = random.permutation(old.columns)
-        tables = [frame.sample(frac=1, random_state=seed) for frame in (old, new)]
-        shuffled = compare(tables[0][names], tables[1][names[::-1]], estimator=QUICK)
-        pd.testing.assert_frame_equal(column_tests(shuffled), plain, rtol=1e-9)
-
-
-def test_the_tables_are_left_as_they_were():
-    old, new = unchanged(mixed, 10, 3)
-    before = old.copy(), new.copy()
-    compare(old, new, estimator=QUICK)
-    pd.testing.assert_frame_equal(old, before[0])
-    pd.testing.assert_frame_equal(new, before[1])
+    plain = column_tests(compare(old, new))
+    names = np.random.default_rng(0).permutation(old.columns)
+    tables = [frame.sample(frac=1, random_state=0) for frame in (old, new)]
+    shuffled = compare(tables[0][names], tables[1][names[::-1]])
+    pd.testing.assert_frame_equal(column_tests(shuffled), plain, rtol=1e-9)
 
 
 def test_a_seed_repeats_exactly():
     old, new = changed("correlation 0.8 to -0.8", 0)
-    once, again = (compare(old, new, seed=5, max_rows=400).to_json() for _ in range(2))
+    once, again = (compare(old, new, seed=5).to_dict() for _ in range(2))
     assert once == again
-    assert compare(old, new, seed=6, max_rows=400).to_json() != once
+    assert compare(old, new, seed=6).to_dict() != once
 
 
-def test_the_classifier_is_given_no_more_rows_than_asked():
+def test_the_classifier_is_given_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(layout, "MAX_SAMPLE_ROWS", 600)
     old, new = numbers(3000, 0), numbers(500, 1)
-    report = compare(old, new, max_rows=600)
+    report = compare(old, new)
     assert tuple(map(len, report.samples)) == (600, 500)
-    assert sum(report.joint.rows) == pytest.approx(550, abs=40)
+    assert sum(report.classifier.rows) == pytest.approx(550, abs=40)
     assert report.rows == (3000, 500)
 
 
@@ -222,47 +167,11 @@ def test_a_turned_correlation_is_named_with_its_columns():
     assert report.auc_interval[0] < report.auc < report.auc_interval[1]
 
 
-def test_bounds_are_the_callers():
-    old, new = numbers(800, 0), numbers(800, 1)
-    new["x"] += 1
-    assert compare(old, new).decision == "watch"
-    assert compare(old, new, auc_bound=0.6).decision == "retrain"
-    assert compare(old, new, watch=0.7).decision == "keep"
-    with pytest.raises(ValueError, match="auc_bound is 75"):
-        compare(old, new, auc_bound=75)
-
-
-def test_every_interval_is_the_one_of_alpha():
-    old, new = numbers(800, 0), numbers(800, 1)
-    new["x"] += 1
-    report = compare(old, new, alpha=0.001)
-    low, high = report.auc_interval
-    assert high - low == pytest.approx(2 * stats.norm.isf(0.0005) * report.joint.deviation)
-    inside = f"{low:.3f} to {high:.3f}"
-    assert inside in row_of(report, "(all together)", "classifier")["note"]
-
-
-def test_the_sure_size_is_no_larger_than_the_observed_one():
-    report = compare(*changed("deviation × 1.3", 0))
-    assert (report.columns["effect_low"] <= report.columns["effect"]).all()
-    assert report.columns["effect_low"].between(0, 1).all()
-
-
-def test_the_gravest_stands_first():
-    old, new = changed("deviation × 1.3", 0)
-    new["number_9"] += 4
-    report = compare(old, new)
-    order = ["retrain", "watch", "size unsure", "negligible", "no change"]
-    verdicts = report.columns["verdict"].map(order.index)
-    assert verdicts.is_monotonic_increasing
-    assert {"number_9", "(all together)"} == set(report.columns["column"][:2])
-
-
-def strict(text: str) -> dict:
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} is no JSON")
-
-    return json.loads(text, parse_constant=refuse)
+@pytest.mark.parametrize("arguments", [{"alpha": 0.0}, {"alpha": 2}, {"seed": -1}, {"seed": 0.5}])
+def test_senseless_arguments_are_named_in_the_error(arguments: dict):
+    ((name, value),) = arguments.items()
+    with pytest.raises(ValueError, match=f"{name} is {value}; it must"):
+        compare(numbers(30, 0), numbers(30, 1), **arguments)
 
 
 def test_json_is_strict_and_says_what_the_report_says():
@@ -270,8 +179,7 @@ def test_json_is_strict_and_says_what_the_report_says():
     old["empty"], new["empty"] = np.nan, None
     new["far"] = old["far"] = np.where(np.arange(len(old)) % 9, np.arange(len(old)) % 7, np.inf)
     report = compare(old, new)
-    found = strict(report.to_json())
-    assert found == strict(json.dumps(report.to_dict()))
+    found = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert found["decision"] == report.decision
     assert found["reasons"] == report.reasons
     assert found["warnings"] == report.warnings
@@ -282,40 +190,15 @@ def test_json_is_strict_and_says_what_the_report_says():
     assert found["bounds"] == {"alpha": 0.05, "auc": 0.75, "watch": 0.1, "novel": 0.01}
     assert [row["column"] for row in found["columns"]] == report.columns["column"].tolist()
     assert [row["p_value"] for row in found["columns"]] == report.columns["p_value"].tolist()
-    assert {row["shift"] for row in found["columns"] if row["test"] == "chi-squared"} == {None}
     assert [row["column"] for row in found["ranking"]] == report.ranking["column"].tolist()
 
 
-def test_the_text_holds_decision_reasons_and_warnings():
-    old, new = numbers(100, 0, nothing=None), numbers(90, 1, nothing=None)
-    report = compare(old, new)
-    lines = str(report).split("\n")
-    assert lines[0] == "keep (100 reference rows, 90 current rows)"
-    assert [line.strip(" -!") for line in lines[1:]] == report.reasons + report.warnings
-
-
-class TestCars:
-    """The MPG data, few rows and real columns."""
-
+def test_another_way_to_write_the_year_is_named_and_said():
     cars = load_auto_mpg().drop(columns=["name", "mpg"]).dropna()
-
-    def test_a_part_of_them_is_no_drift(self):
-        for seed in range(2):
-            report = compare(self.cars, self.cars.sample(200, random_state=seed), seed=seed)
-            assert report.decision == "keep"
-            assert report.significant == []
-            assert not report.warnings
-
-    def test_the_heavy_ones_are(self):
-        heavy = self.cars[self.cars["weight"] > 3500]
-        report = compare(self.cars, heavy.sample(80, random_state=0))
-        assert report.decision == "retrain"
-        assert "weight" in report.significant
-        assert report.columns.set_index("column").loc["weight", "shift"].max() > 0.8
-
-    def test_another_way_to_write_the_year_is(self):
-        report = compare(self.cars, self.cars.assign(year=self.cars["year"] + 1900))
-        assert report.decision == "retrain"
-        assert report.significant[0] in ("year", "(all together)")
-        assert report.ranking["column"][0] == "year"
-        assert set(report.significant) == {"year", "(all together)"}
+    report = compare(cars.assign(gone=1), cars.assign(year=cars["year"] + 1900))
+    assert set(report.significant) == {"year", "(all together)"}
+    assert report.ranking["column"][0] == "year"
+    lines = str(report).split("\n")
+    assert lines[0] == "retrain (392 reference rows, 392 current rows)"
+    assert lines[1] == "  - gone: missing in the current table. Mend the data before the model."
+    assert [line.strip(" -!") for line in lines[1:]] == report.reasons + report.warnings

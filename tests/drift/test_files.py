@@ -6,11 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
-from course_utils.drift import compare, compare_files, files
+from course_utils.drift import compare, compare_files, files, layout
 from tests.support.drift_files import query, same, write
-from tests.support.drift_tables import changed
 
 ROWS = 400
 
@@ -37,7 +35,6 @@ def several(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
             "nothing": np.full(rows, np.nan),
         }
     )
-    frame["select"] = frame["select"].replace("", "empty")  # a CSV file has no empty text
     for name in ("rounded", "letter", "heavy"):
         frame[name] = frame[name].mask(random.random(rows) < 0.1)
     frame.loc[random.choice(rows, 6, replace=False), "heavy"] = [np.inf, -np.inf, 0, 0, np.inf, 1]
@@ -46,101 +43,73 @@ def several(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
-    def written(old: pd.DataFrame, new: pd.DataFrame, suffix: str) -> tuple[Path, Path]:
-        return write(old, tmp_path / f"old{suffix}"), write(new, tmp_path / f"new{suffix}")
+    def write_both(old: pd.DataFrame, new: pd.DataFrame) -> tuple[Path, Path]:
+        return write(old, tmp_path / "old.parquet"), write(new, tmp_path / "new.parquet")
 
-    return written
+    return write_both
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".csv.gz"])
-def test_the_report_is_that_of_the_tables_in_memory(pair, tidy: Path, suffix: str) -> None:
+def test_the_report_is_that_of_the_tables_in_memory(
+    pair, tidy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "MAX_SAMPLE_ROWS", 150)
     old, new = several(ROWS, 1), several(ROWS - 90, 2, shift=0.5)
     new["nothing"] = 1.5
     new["truth"] |= new["x"] > 1000
-    found = compare_files(*pair(old, new, suffix), memory=200)
-    same(found, compare(old, new))
+    new = new.rename(columns={"select": "SELECT"}).assign(count="many")
+    found, expected = compare_files(*pair(old, new), memory=200, seed=7), compare(old, new, seed=7)
+    same(found, expected)
+    assert list(found.samples[0]["x"]) == list(expected.samples[0]["x"])
     assert "x" in found.significant
     assert any("day holds points in time" in warning for warning in found.warnings)
+    assert any("count: was a number column" in reason for reason in found.reasons)
     assert found.rows == (ROWS, ROWS - 90)
 
 
-def test_the_classifier_gets_the_same_rows_of_a_larger_table(pair, tidy: Path) -> None:
-    old, new = several(3000, 3), several(2000, 4, shift=0.3)
-    options = {"max_rows": 150, "seed": 7}
-    found = compare_files(*pair(old, new, ".parquet"), **options)
-    same(found, compare(old, new, **options))
-    assert list(found.samples[0]["x"]) == list(compare(old, new, **options).samples[0]["x"])
-
-
-def test_runs_of_equal_values_may_go_on_in_the_next_batch(
-    pair, tidy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_values_may_come_in_batches(pair, tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(5)
     old, new = (
         pd.DataFrame(
             {
                 "constant": np.append(np.zeros(rows - 1), 1.5),
-                "long runs": random.integers(0, 3, rows) / 2,
                 "ties": random.normal(size=rows).round(2),
                 "none": random.normal(scale=scale, size=rows),
             }
         )
-        for rows, scale in ((9000, 1), (7000, 1.1))
+        for rows, scale in ((5000, 1), (4000, 1.1))
     )
-    monkeypatch.setattr(files, "VECTORS", 1)  # 2,048 rows
-    monkeypatch.setattr(files, "FEW_VALUES", -1)  # all are sorted
-    with files.open_files(*pair(old, new, ".parquet"), 200) as tables:
-        assert len(list(tables.numbers("none"))) >= 8
+    monkeypatch.setattr(files, "BATCH_VECTORS", 1)  # 2,048 rows
+    paths = pair(old, new)
+    with files.open_files(*paths, 200) as tables:
+        assert len(list(tables.numbers("none"))) >= 4
         for name in old:
-            batches = list(tables.numbers(name))
-            values, counts = np.unique(np.append(old[name], new[name]), return_counts=True)
-            assert np.concatenate([batch[0] for batch in batches]).tolist() == values.tolist()
-            met = [np.diff(old + new, prepend=0) for _, old, new in batches]
-            assert np.concatenate(met).tolist() == counts.tolist()
-            for side, table in enumerate((old, new)):
-                mean, deviation = tables.moments(name, side)
-                assert mean == pytest.approx(table[name].mean(), rel=1e-12)
-                assert deviation == pytest.approx(table[name].std(ddof=0), rel=1e-12)
-    same(compare_files(*pair(old, new, ".parquet")), compare(old, new))
-
-
-@pytest.mark.thorough
-def test_counting_and_sorting_agree_with_scipy(
-    pair, tidy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old, new = changed("deviation × 1.3", 3)
-    wanted = {name: stats.ks_2samp(old[name], new[name]).statistic for name in old.columns[:15]}
-    for few in (-1, 100_000):
-        monkeypatch.setattr(files, "FEW_VALUES", few)
-        found = compare_files(*pair(old, new, ".parquet")).columns
-        found = found[found["test"] == "Kolmogorov–Smirnov"].set_index("column")["effect"]
-        assert found.to_dict() == pytest.approx(wanted, abs=1e-12)
+            batches = tables.numbers(name)
+            values, *sides = (np.concatenate(part) for part in zip(*batches, strict=True))
+            assert values.tolist() == np.union1d(old[name], new[name]).tolist()
+            for counts, table in zip(sides, (old, new), strict=True):
+                assert np.repeat(values, counts).tolist() == sorted(table[name])
+    same(compare_files(*paths), compare(old, new))
 
 
 def test_nan_and_null_are_missing_alike(tmp_path: Path, tidy: Path) -> None:
-    select = "SELECT CASE WHEN i % 10 < {} THEN {} ELSE sin(i) END::{} AS x FROM range(500) t(i)"
-    old = query(tmp_path / "old.parquet", select.format(2, "NULL", "DOUBLE"))
-    new = query(tmp_path / "new.parquet", select.format(2, "'NaN'", "FLOAT"))
+    select = "SELECT CASE WHEN i % 10 < 2 THEN {} ELSE sin(i) END::{} AS x FROM range(500) t(i)"
+    old = query(tmp_path / "old.parquet", select.format("NULL", "DOUBLE"))
+    new = query(tmp_path / "new.parquet", select.format("'NaN'", "FLOAT"))
     found = compare_files(old, new).columns.set_index("test")
-    assert found.loc["missing values", "effect"] == 0
     assert found.loc["missing values", "note"] == "missing in 20.0% of the rows, now in 20.0%"
 
 
 TYPES = {
     "b::TINYINT": "number",
-    "(b * 10)::UBIGINT": "number",
     "i::HUGEINT": "number",
     "(b / 4)::DECIMAL(10, 2)": "number",
     "to_seconds(b * 60)": "number",
-    "b::FLOAT": "number",
     "b > 3": "category",
     "('v' || b)::ENUM('v0', 'v1', 'v2', 'v3', 'v4', 'v5', 'v6')": "category",
     "DATE '2020-01-01' + b::INT": "time",
-    "TIME '00:00' + to_minutes(b)": "time",
     "TIMESTAMPTZ '2020-01-01 00:00:00+00' + to_days(b::INT)": "time",
     "[b]": "holds list values",
     "{'b': b}": "holds struct values",
-    "MAP {'b': b}": "holds map values",
     "('v' || b)::BLOB": "holds blob values",
     "NULL::INT": "empty",
 }
@@ -153,60 +122,33 @@ def test_every_type_of_column_is_something(tmp_path: Path, tidy: Path) -> None:
     )
     with files.open_files(path, path, "1GB") as tables:
         kinds = {sql: tables.kind(f"c{i}", 0) for i, sql in enumerate(TYPES)}
-        minutes = np.concatenate([batch[0] for batch in tables.numbers("c4")])
-        sample = tables.sample(0, ["c4", "c3", "c6", "c7"], 50, 0)
+        minutes = np.concatenate([batch[0] for batch in tables.numbers("c3")])
+        sample = tables.sample(0, ["c3", "c2", "c4", "c5"], 50, 0)
     assert kinds == TYPES
     assert minutes.tolist() == [60 * b for b in range(7)]  # seconds, as of pandas' durations
     assert len(sample) == 50
-    assert set(sample["c3"]) <= {b / 4 for b in range(7)}
+    assert set(sample["c2"]) <= {b / 4 for b in range(7)}
     report = compare_files(path, path)
-    assert "c11 holds list values and was left out." in report.warnings
-    assert {"c1", "c3", "c6", "c7"} <= set(report.columns["column"])
+    assert "c8 holds list values and was left out." in report.warnings
+    assert {"c2", "c4", "c5"} <= set(report.columns["column"])
 
 
 def test_several_files_are_one_table_in_the_order_of_their_names(
-    tmp_path: Path, tidy: Path
+    tmp_path: Path, tidy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(layout, "MAX_SAMPLE_ROWS", 100)
     old, new = several(900, 6), several(500, 7)
     folder = tmp_path / "a [folder] with 'marks'"
     folder.mkdir()
-    for i, part in enumerate(np.array_split(np.arange(900), 4)):
-        write(old.iloc[part], folder / f"part-{i}.parquet")
-        write(new.iloc[part[part < 500]], folder / f"part-{i}.csv") if part[0] < 500 else None
+    old.loc[675:, "heavy"] = np.nan
+    parts = [old.iloc[i : i + 225] for i in range(0, 900, 225)]
+    parts[3] = parts[3].drop(columns="heavy")  # is missing there
+    for i, part in enumerate(parts):
+        write(part, folder / f"part-{i}.parquet")
+    write(new, folder / "new.parquet")
     escaped = folder.parent / "a ?folder? with 'marks'"
-    found = compare_files(escaped / "part-*.parquet", str(escaped / "*.csv"), max_rows=100)
-    same(found, compare(old, new, max_rows=100))
-    one = compare_files(folder / "part-0.parquet", folder / "part-0.csv")
-    assert one.rows == (225, 225)
-
-
-def test_a_column_that_some_of_the_files_lack_is_missing_there(tmp_path: Path, tidy: Path) -> None:
-    old = several(300, 8)[["x", "count"]]
-    write(old[["x"]], tmp_path / "new-1.parquet")
-    write(old, tmp_path / "new-2.parquet")
-    found = compare_files(write(old, tmp_path / "old.parquet"), tmp_path / "new-?.parquet").columns
-    missing = found[found["test"] == "missing values"].iloc[0]
-    assert (missing["column"], missing["effect"]) == ("count", 0.5)
-
-
-def test_text_in_the_last_row_makes_a_csv_column_text(tmp_path: Path, tidy: Path) -> None:
-    rows = 60_000  # more than a reader looks at to guess
-    numbers = pd.DataFrame({"x": np.arange(rows) % 7, "y": np.sin(np.arange(rows)).round(6)})
-    texts = numbers.astype({"x": str})
-    texts.loc[rows - 1, "x"] = "many"
-    found = compare_files(
-        write(numbers, tmp_path / "old.csv"), write(texts, tmp_path / "new.csv"), max_rows=100
-    )
-    assert any("x: was a number column and is now a category" in said for said in found.reasons)
-
-
-def test_columns_that_come_and_go_are_reasons(pair, tidy: Path) -> None:
-    old = several(100, 9)[["x", "count", "letter"]]
-    new = old.rename(columns={"letter": "Letter"}).assign(count="many")
-    same(compare_files(*pair(old, new, ".parquet")), compare(old, new))
-    found = compare_files(*pair(old, new, ".parquet"))
-    assert found.decision == "watch"
-    assert len(found.reasons) >= 3
+    found = compare_files(escaped / "part-*.parquet", str(folder / "new.parquet"))
+    same(found, compare(old, new))
 
 
 def test_beyond_many_categories_the_rarest_are_one(
@@ -214,12 +156,11 @@ def test_beyond_many_categories_the_rarest_are_one(
 ) -> None:
     random = np.random.default_rng(0)
     old, new = (pd.DataFrame({"c": random.zipf(1.5, 3000).astype(str)}) for _ in range(2))
-    monkeypatch.setattr(files, "MOST_CATEGORIES", 10)
-    with files.open_files(*pair(old, new, ".parquet"), 200) as tables:
+    monkeypatch.setattr(files, "MAX_CATEGORIES", 10)
+    with files.open_files(*pair(old, new), 200) as tables:
         counts = tables.categories("c")
     both = pd.concat([old, new])["c"].value_counts()
     for table, found in zip((old, new), counts, strict=True):
-        assert sum(found.values()) == 3000
         rest = found.pop("(all others)")
         known = table["c"].value_counts()
         assert rest == 3000 - known[list(found)].sum()
@@ -227,63 +168,26 @@ def test_beyond_many_categories_the_rarest_are_one(
         assert set(found) == set(both.index[:10])
 
 
-def text_file(folder: Path, name: str, content: str | bytes) -> Path:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-LINES = "x,y\n" + "1,2\n3,4\n" * 50
-
-
 REFUSED = {
-    "no such file": ("none.parquet", None, FileNotFoundError, "reference table: there is no file"),
-    "no match": ("none-*.csv", None, FileNotFoundError, "there is no file"),
-    "an address": ("https://example.org/a.csv", None, FileNotFoundError, "there is no file"),
-    "a folder": ("", None, ValueError, r"is the folder .*; say which of its files"),
-    "another kind": ("t.xlsx", b"PK", ValueError, r"t.xlsx is none of the files .*\.parquet"),
-    "an empty Parquet file": ("t.parquet", b"", ValueError, "reference .*too small"),
-    "no Parquet file": ("t.parquet", b"x" * 99, ValueError, "reference table could not be read"),
-    "an empty CSV file": ("t.csv", "", ValueError, "reference table has 0 rows"),
-    "only a header": ("t.csv", "x,y\n", ValueError, "reference table has 0 rows"),
-    "one row": ("t.csv", "x,y\n1,2\n", ValueError, "reference table has 1 row"),
-    "ragged lines": ("t.csv", "x,y\n1,2\n1,2,3,4\n5,6\n", ValueError, "one column named 'x,y'"),
-    "Latin-1": ("t.csv", LINES.encode() + b"\xe4,1\n", ValueError, "reference .*unicode"),
-    "a name twice": ("t.csv", LINES.replace("y", "x"), ValueError, "columns named 'x', 'x'"),
-    "capitals": ("t.csv", LINES.replace("y", "X"), ValueError, "'x', 'X', which cannot be told"),
-    "nothing in common": ("t.csv", "a;b\n" + "1;2\n" * 30, ValueError, "no column in common"),
+    "no such file": ("none.parquet", FileNotFoundError, "reference table: there is no file"),
+    "no match": ("none-*.parquet", FileNotFoundError, "reference table: there is no file"),
+    "a folder": ("", ValueError, "reference table: .* is no Parquet file. Of a folder, name"),
+    "a CSV file": ("t.csv", ValueError, "reference table: .*t.csv is no Parquet file.*COPY"),
+    "no Parquet inside": ("t.parquet", ValueError, "tables could not be read: .*t.parquet"),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize(("name", "error", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_read_is_refused_in_plain_words(
-    tmp_path: Path, tidy: Path, case: str
+    tmp_path: Path, tidy: Path, name: str, error: type[Exception], message: str
 ) -> None:
-    name, content, error, message = REFUSED[case]
-    path: str | Path = tmp_path / name if "://" not in name else name
-    if content is not None:
-        text_file(tmp_path, name, content)
-    good = text_file(tmp_path, "good.csv", LINES)
+    for file in ("t.csv", "t.parquet"):
+        (tmp_path / file).write_bytes(b"x" * 99)
+    good = write(several(30, 1), tmp_path / "good.parquet")
     with pytest.raises(error, match=message):
-        compare_files(path, good)
-    if "reference" in message:
-        with pytest.raises(error, match=message.replace("reference", "current")):
-            compare_files(good, path)
-
-
-def test_capitals_alone_do_not_tell_parquet_columns_apart(tmp_path: Path, tidy: Path) -> None:
-    nested = "{'A': 1, 'B': {'a': 2}} AS s"
-    path = query(
-        tmp_path / "t.parquet", f"SELECT sin(i) AS a, i % 3 AS b, {nested} FROM range(90) t(i)"
-    )
-    assert compare_files(path, path).decision == "keep"  # inside a struct they do no harm
-    content = path.read_bytes()
-    assert content.count(b"b") > 1
-    frame = pd.DataFrame({"aa": np.sin(np.arange(90.0)), "bb": np.arange(90) % 5})
-    content = write(frame, path).read_bytes().replace(b"bb", b"AA")
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="'aa', 'AA', which cannot be told apart"):
-        compare_files(path, path)
+        compare_files(tmp_path / name, good)
+    with pytest.raises(error, match=message.replace("reference", "current")):
+        compare_files(good, tmp_path / name)
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path, tidy: Path) -> None:
@@ -293,10 +197,3 @@ def test_a_damaged_file_is_refused(tmp_path: Path, tidy: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(ValueError, match="The tables could not be read: "):
         compare_files(path, path)
-
-
-def test_parquet_and_csv_files_make_no_table_together(tmp_path: Path, tidy: Path) -> None:
-    write(several(30, 1), tmp_path / "a.csv")
-    write(several(30, 1), tmp_path / "b.parquet")
-    with pytest.raises(ValueError, match="stands for CSV and Parquet files"):
-        compare_files(tmp_path / "[ab].*", tmp_path / "a.csv")

@@ -6,22 +6,20 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from course_utils.drift import DriftReport, engine
+from course_utils.drift import DriftReport
 
 
 def write(frame: pd.DataFrame, path: Path) -> Path:
-    if path.suffix == ".parquet":
-        with duckdb.connect() as sql:
-            sql.register("frame", frame)
-            sql.execute(f"COPY (SELECT * FROM frame) TO {engine.quoted(path)} (FORMAT parquet)")
-    else:
-        frame.to_csv(path, index=False)
-    return path
+    return query(path, "SELECT * FROM frame", frame)
 
 
-def query(path: Path, select: str) -> Path:
+def query(path: Path, select: str, frame: pd.DataFrame | None = None) -> Path:
+    """Write what a query finds, of ``frame`` where one is given, as Parquet."""
+    name = str(path).replace("'", "''")
     with duckdb.connect() as sql:
-        sql.execute(f"COPY ({select}) TO {engine.quoted(path)} (FORMAT parquet)")
+        if frame is not None:
+            sql.register("frame", frame)
+        sql.execute(f"COPY ({select}) TO '{name}' (FORMAT parquet)")
     return path
 
 

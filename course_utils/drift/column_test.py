@@ -1,0 +1,25 @@
+"""The result of one test, with the size of the change beside the p-value."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ColumnTest:
+    """One test of one column, or of all columns together.
+
+    ``effect`` is on one scale for all tests, from 0 to 1: the share of the rows that would have to
+    move (KS D, total variation, difference of shares), or ``2 P - 1`` of a rank comparison.
+    """
+
+    column: str
+    test: str
+    statistic: float
+    p_value: float
+    effect: float
+    margin: Callable[[float], float]
+    """How far the true effect may fall short of the observed one, at confidence ``1 - alpha``."""
+    note: str
+    """What changed, in plain words."""
+    novel: bool = False
+    """A change in kind: the current rows have what the reference never had."""

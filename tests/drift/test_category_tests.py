@@ -1,0 +1,143 @@
+"""The tests of categories against definitions worked out by hand or by brute force."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from course_utils.drift.category_tests import (
+    MIN_EXPECTED_ROWS,
+    Share,
+    Shares,
+    category_tests,
+    name_changed_categories,
+    share_test,
+)
+
+
+def shares(reference: list[int], current: list[int]) -> Shares:
+    return Shares.count(
+        *(
+            {f"c{i}": count for i, count in enumerate(side) if count}
+            for side in (reference, current)
+        )
+    )
+
+
+def by_test(found: Shares) -> dict:
+    return {test.test: test for test in category_tests("c", found, 0)}
+
+
+def test_categories_that_come_and_go_are_named_the_most_frequent_first():
+    """That one rare row is missing among 408 is no news."""
+    old, new = {"a": 500, "c": 300, "b": 20, "rare": 1}, {"a": 400, "y": 7, "x": 1}
+    assert name_changed_categories("kind", old, new) == [
+        "kind has categories that the reference has not: 'y', 'x'.",
+        "kind has no longer the categories: 'c', 'b'.",
+    ]
+    assert name_changed_categories("kind", {"a": 9}, {"a": 3}) == []
+    (said,) = name_changed_categories("kind", {"a": 50}, {"a": 50} | dict.fromkeys("bcdefgh", 1))
+    assert "'b', 'c', 'd', 'e', 'f' and 2 more" in said
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_pooling_keeps_the_rows_and_leaves_none_too_rare(seed):
+    random = np.random.default_rng(seed)
+    kinds = random.integers(1, 40)
+    weights = random.dirichlet(np.full(kinds, 0.3))
+    rows = random.integers(20, 500, 2)
+    found = shares(*(random.multinomial(n, weights).tolist() for n in rows))
+    pooled = found.pool(MIN_EXPECTED_ROWS)
+    assert [pooled.reference.sum(), pooled.current.sum()] == rows.tolist()
+    if len(pooled.names) > 1:
+        both = pooled.reference + pooled.current
+        assert (both * rows.min() / rows.sum() >= MIN_EXPECTED_ROWS).all()
+    # Only the two sides together decide, or the p-value would not hold.
+    swapped = Shares(found.names, found.current, found.reference).pool(MIN_EXPECTED_ROWS)
+    assert swapped.names == pooled.names
+
+
+def test_total_variation_by_hand():
+    found = shares([50, 30, 20], [40, 20, 40])
+    assert found.total_variation() == pytest.approx((0.1 + 0.1 + 0.2) / 2)
+    assert shares([50, 0], [0, 20]).total_variation() == pytest.approx(1)
+    assert shares([50, 20], [5, 2]).total_variation() == pytest.approx(0)
+
+
+@pytest.mark.parametrize("kinds", [3, 30])
+@pytest.mark.parametrize("moved", [0.0, 0.1, 0.6])
+@pytest.mark.parametrize(("n", "m"), [(500, 400), (5000, 150)])
+def test_margin_of_the_total_variation_holds(kinds, moved, n, m):
+    """Rows move from the first half of the categories to the rest; their share is the distance."""
+    random, runs, alpha = np.random.default_rng(1), 500, 0.05
+    old = np.full(kinds, 1 / kinds)
+    half = kinds // 2
+    new = old.copy()
+    moved = min(moved, half / kinds)
+    new[:half] -= moved / half
+    new[half:] += moved / (kinds - half)
+    new = np.maximum(new, 0)
+    beyond = 0
+    for _ in range(runs):
+        found = Shares(["c"] * kinds, random.multinomial(n, old), random.multinomial(m, new))
+        beyond += found.total_variation() - found.total_variation_margin(alpha) > moved
+    assert beyond <= stats.binom.isf(0.001, runs, alpha)
+
+
+def test_two_categories_make_one_test():
+    (test,) = category_tests("c", shares([90, 10], [70, 30]), 0)
+    assert test.test == "Fisher’s exact"
+    assert test.p_value == pytest.approx(stats.fisher_exact([[90, 10], [70, 30]]).pvalue)
+    assert test.effect == pytest.approx(0.2)
+
+
+def test_the_choice_of_the_category_is_paid_for():
+    tests = by_test(shares([480, 500, 20], [510, 450, 40]))
+    fisher = stats.fisher_exact([[980, 20], [960, 40]]).pvalue
+    single = tests["one category"]
+    assert single.p_value == pytest.approx(3 * fisher)
+    assert single.margin(0.05) == pytest.approx(Share(20, 1000, 40, 1000).margin(0.05 / 3))
+    assert single.note == "'c2': 2.0% of the rows, now 4.0%"
+    assert not single.novel
+    assert tests["chi-squared"].effect == pytest.approx(0.05)
+
+
+def test_rows_that_have_it_nowhere_are_not_tested():
+    assert share_test("x", "missing", Share(0, 50, 0, 60)) == []
+    (test,) = share_test("x", "missing", Share(0, 50, 6, 60))
+    assert test.novel
+    assert test.note == "missing in 0.0% of the rows, now in 10.0%"
+    (back,) = share_test("x", "missing", Share(6, 60, 0, 50))
+    assert back.statistic == pytest.approx(-0.1)
+    assert back.effect == pytest.approx(0.1)
+    assert not back.novel
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("n", "m", "weights"),
+    [
+        (400, 300, [0.4, 0.3, 0.2, 0.06, 0.04]),
+        (300, 300, [0.9] + [0.005] * 20),
+        (20_000, 100, [0.5, 0.45, 0.05]),
+    ],
+)
+def test_p_values_hold_where_nothing_has_changed(n, m, weights):
+    random, runs = np.random.default_rng(2), 1000
+    draws = [random.multinomial(size, weights, runs) for size in (n, m)]
+    names = [f"c{i}" for i in range(len(weights))]
+    tests = [by_test(Shares(names, *pair)) for pair in zip(*draws, strict=True)]
+    for test in {name for found in tests for name in found}:
+        p_values = np.array([found[test].p_value for found in tests if test in found])
+        for level in (0.05, 0.01, 0.001):
+            most = stats.binom.isf(0.001, len(p_values), level)
+            assert (p_values <= level).sum() <= most, (test, level)
+
+
+@pytest.mark.parametrize(("p", "q"), [(0.0, 0.02), (0.1, 0.15), (0.3, 1)])
+def test_margin_of_a_share_holds(p, q):
+    n, m, runs, alpha = 5000, 60, 2000, 0.05
+    random = np.random.default_rng(0)
+    pairs = zip(random.binomial(n, p, runs), random.binomial(m, q, runs), strict=True)
+    found = [Share(int(a), n, int(b), m) for a, b in pairs]
+    beyond = [abs(s.change) - s.margin(alpha) > abs(q - p) for s in found]
+    assert sum(beyond) <= stats.binom.isf(0.001, runs, alpha)
