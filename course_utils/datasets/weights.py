@@ -62,7 +62,8 @@ def _bring(original: Original, scratch: Path, report: Report) -> None:
         except (OSError, ValueError) as error:
             failures.append(f"  - {source}: {error}")
             continue
-        atomic_files.settle(file, place)
+        with atomic_files.open_draft(place, draft=file):
+            pass  # it is written already
         keras_cache.record_file(original.name, source)
         return
     raise OSError(
