@@ -59,16 +59,17 @@ def write_export(
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         draft = Path(folder) / path.name
-        try:
-            with quiet_native_stderr(), quiet_converters():
+        # The frames of a converter that failed hold temporary folders, which are to go now, with
+        # no word said about it.
+        with quiet_native_stderr(), quiet_converters():
+            try:
                 yield draft
-        except OSError:  # of the disk, not of the network
-            raise
-        except Exception as error:  # a converter raises what the operation makes it raise
-            # Its frames hold temporary folders, which are to go now and not at some time.
-            traceback.clear_frames(error.__traceback__)
-            said = str(error) or type(error).__name__
-            raise Unsupported(_explain(source.model, format_name, said)) from error
+            except OSError:  # of the disk, not of the network
+                raise
+            except Exception as error:  # a converter raises what the operation makes it raise
+                traceback.clear_frames(error.__traceback__)
+                said = str(error) or type(error).__name__
+                raise Unsupported(_explain(source.model, format_name, said)) from error
         if replace_folder:
             shutil.rmtree(path, ignore_errors=True)
         draft.replace(path)

@@ -55,7 +55,6 @@ class Numbered(keras.utils.PyDataset):  # type: ignore[misc]
         lambda: pipeline(seed=4, reshuffle_each_iteration=False),
         lambda: lambda epoch: pipeline(seed=4 + epoch),
     ],
-    ids=["PyDataset", "PyDataset with threads", "tf.data", "tf.data shuffled", "of an epoch"],
 )
 def test_kinds_of_data(tmp_path: Path, networks: Networks, data: Callable[[], Any]) -> None:
     validation = tf.data.Dataset.from_tensor_slices(images(48, 6)).batch(20)

@@ -89,7 +89,6 @@ def test_a_moved_folder(whole: dict[str, Any], networks: Networks, tmp_path: Pat
     model, history, used = training.train(folder, listed(), model=networks.second)
     found = {k: v for k, v in outcome(model, history, used).items() if "ModelCheck" not in k}
     assert differing(whole, found) == []
-    assert not (tmp_path / "here").exists()
     assert (folder / "model-03.keras").exists()
 
 
@@ -101,7 +100,6 @@ def test_a_moved_folder(whole: dict[str, Any], networks: Networks, tmp_path: Pat
         lambda: keras.optimizers.Adam(0.01, use_ema=True, ema_overwrite_frequency=5),
         lambda: keras.optimizers.AdamW(0.01, gradient_accumulation_steps=3, clipnorm=0.1),
     ],
-    ids=["schedule", "moving average", "accumulated"],
 )
 def test_optimizers(tmp_path: Path, optimizer: Callable[[], Any]) -> None:
     def make(seed: int) -> Any:
