@@ -24,7 +24,7 @@ from filelock import Timeout
 from numpy.typing import NDArray
 
 from course_utils.common import machine_lock
-from course_utils.common.atomic_files import open_draft, put
+from course_utils.common.atomic_files import PART, open_draft, put
 from course_utils.inference.models import schema_path
 from course_utils.inference.predictor import Predictor
 from course_utils.inference.schema import Feature, FeatureSchema, describe
@@ -36,7 +36,7 @@ SHOWN_CHARACTERS = 40  # of a number, in a message
 DIGESTED_BYTES = 2**20  # at the beginning and at the end of the input
 FORMAT = 1  # of the folder
 JOB = "job.json"
-# In the order in which they are removed: without `job.json` nobody goes on with the parts.
+# In the order in which they are removed: the folder is ours as long as `job.json` is in it.
 OUR_FILES = ("part-*.parquet*", "input.parquet*", "whole.*", "spilled", f"{JOB}*")
 Progress = Callable[[str, int, int | None], None]
 
@@ -84,7 +84,7 @@ def predict_file(
 
     Raises:
         FileNotFoundError: no input, no folder for the output, no model or no schema.
-        FileExistsError: the output is there already.
+        FileExistsError: the output is there already, or its folder of parts is somebody else's.
         ValueError: the input cannot be read or lacks a column, the model cannot be read, another
             process writes this output, or a run with other arguments has not been finished.
         OSError: the disk is full or refuses. What was finished is kept.
@@ -95,7 +95,7 @@ def predict_file(
         raise ValueError(f"chunk is {chunk}; it has to be 1 row or more.")
     _check_paths(source, target)
     schema = FeatureSchema.load(schema_path(path))
-    network = Predictor.load(path, threads=os.cpu_count() or 1)  # nobody else is waiting
+    network = _load_network(path, schema)
     job = _Job(source, target, path, chunk)
     tell = on_progress or (lambda step, done, total: None)
     with job.open(restart=restart), open_table(source, job.folder, schema) as table:
@@ -170,6 +170,17 @@ def predict_rows(network: Predictor, rows: NDArray[np.float32]) -> NDArray[np.fl
     return np.concatenate([network.predict(block)[:, 0] for block in blocks] or [rows[:, 0]])
 
 
+def _load_network(path: Path, schema: FeatureSchema) -> Predictor:
+    network = Predictor.load(path, threads=os.cpu_count() or 1)  # nobody else is waiting
+    if network.input_shape != (len(schema.features),) or network.output_shape != (1,):
+        raise ValueError(
+            f"{path.name} takes examples of shape {network.input_shape} and answers with "
+            f"{network.output_shape}; its schema has {len(schema.features)} features, and one "
+            "number is to come out."
+        )
+    return network
+
+
 def _check_paths(source: Path, target: Path) -> None:
     for path in (source, target):
         if path.suffix.lower() not in (CSV, PARQUET):
@@ -199,7 +210,8 @@ class _Job:
         """Have the folder for this process alone; after an error only finished parts stay.
 
         Raises:
-            FileExistsError: an output is there, and nothing that this run would go on with.
+            FileExistsError: an output is there, and nothing that this run would go on with; or
+                the folder is somebody else's.
             ValueError: another process writes it, or what is there is of another run.
         """
         try:
@@ -210,6 +222,11 @@ class _Job:
             ) from None
         with lock:
             known = (self.folder / JOB).exists()
+            if not known and self.folder.exists() and not self._is_empty():
+                raise FileExistsError(
+                    f"{self.folder} is in the way: the parts of the output would be kept there "
+                    "until it is complete. Move it, or name another output."
+                )
             if known and not restart:
                 self._compare(json.loads((self.folder / JOB).read_bytes()))
             elif restart or not self.target.exists():
@@ -227,6 +244,12 @@ class _Job:
                 if not self.list_finished_parts():
                     self.clear()
                 raise
+
+    def _is_empty(self) -> bool:
+        """Whether nothing is in the folder but what a run leaves that was killed as it began."""
+        return self.folder.is_dir() and all(
+            path.name == f"{JOB}{PART}" for path in self.folder.iterdir()
+        )
 
     def _compare(self, known: dict[str, Any]) -> None:
         ours = self._arguments

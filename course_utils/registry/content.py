@@ -94,8 +94,13 @@ def count_parameters(content: bytes) -> int:
 @functools.cache
 def describe_environment() -> dict[str, Any]:
     """Python, system, and each installed package with its version."""
-    # A removal that broke off leaves an empty folder, which has no name.
-    packages = {p.name: p.version for p in importlib.metadata.distributions() if p.name}
+    packages = {}
+    for package in importlib.metadata.distributions():
+        # A removal that broke off leaves an empty folder. It has no name, or, once some package
+        # has loaded importlib's backport, is an error.
+        with contextlib.suppress(FileNotFoundError):
+            if package.name:
+                packages[package.name] = package.version
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

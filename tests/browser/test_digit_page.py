@@ -1,10 +1,14 @@
 """The page to draw a digit on, in a real browser: drawn with the real mouse, finger and keys."""
 
+import functools
+import http.server
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, expect
 from scipy import ndimage
 from skimage.measure import approximate_polygon
@@ -197,3 +201,60 @@ def test_nothing_bars_anybody(
             answer(page)
         check_looks(page, artifacts / f"digit_{state}_{scheme}_{width}.png")
     context.close()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[str]:
+    """Another origin: a page of somebody else, on another port."""
+    (tmp_path / "index.html").write_text("<!doctype html><title>Mine</title><h1>Mine</h1>")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+POST = """
+async ([url, length]) => {
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = 280;
+    const ink = canvas.getContext("2d");
+    ink.lineWidth = 24;
+    ink.beginPath(); ink.moveTo(140, 40); ink.lineTo(140, 40 + length); ink.stroke();
+    const form = new FormData();
+    form.append("file", await new Promise(done => canvas.toBlob(done)), "1.png");
+    const reply = await fetch(url, { method: "POST", body: form });
+    return [reply.status, await reply.json()];
+}
+"""
+
+
+@pytest.mark.thorough
+def test_a_page_on_another_origin_reads_answers_and_refusals(
+    browser: Browser, served: Served, elsewhere: str
+) -> None:
+    page = browser.new_page()
+    page.goto(elsewhere)
+    assert page.evaluate(POST, [f"{served.url}/upload", 200]) == [200, "1"]
+    status, problem = page.evaluate(POST, [f"{served.url}/upload", 0])
+    assert status == 400
+    assert problem["errors"][0]["detail"].startswith("nothing is drawn")
+    page.close()
+
+
+@pytest.mark.thorough
+def test_a_page_that_is_not_on_the_list_reads_nothing(
+    browser: Browser, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_ORIGINS", "https://another.example")
+    with serving("digit", model=shipped_model("digit")) as served:
+        assert requests.get(f"{served.url}/healthz", timeout=60).ok
+        page = browser.new_page()
+        page.goto(elsewhere)
+        refused = "url => fetch(url).then(() => 'read', error => error.name)"
+        assert page.evaluate(refused, f"{served.url}/healthz") == "TypeError"
+        page.close()

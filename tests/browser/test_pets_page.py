@@ -93,6 +93,17 @@ def test_the_way_of_the_photo(window: Window, front_end: Server, back_end: Serve
 
 
 @pytest.mark.thorough
+def test_it_works_by_keyboard(window: Window, front_end: Server) -> None:
+    window.page.goto(front_end.url)
+    window.page.keyboard.press("Tab")
+    expect(window.page.get_by_label("Choose a photo")).to_be_focused()
+    with window.page.expect_file_chooser() as chooser:
+        window.page.keyboard.press("Enter")
+    chooser.value.set_files(DOG)
+    window.expect_says("dog")
+
+
+@pytest.mark.thorough
 def test_a_photo_is_dropped(window: Window, front_end: Server) -> None:
     window.page.goto(front_end.url)
     content = base64.b64encode(CAT.read_bytes()).decode()
@@ -101,6 +112,22 @@ def test_a_photo_is_dropped(window: Window, front_end: Server) -> None:
     for event in ("dragenter", "dragover", "drop"):
         window.page.dispatch_event("main", event, {"dataTransfer": transfer})
     window.expect_says("cat")
+
+
+@pytest.mark.thorough
+def test_what_is_no_photo_is_explained_and_the_next_photo_works(
+    window: Window, front_end: Server, tmp_path: Path
+) -> None:
+    letter = tmp_path / "letter.jpg"
+    letter.write_bytes(b"%PDF-1.7 a letter")
+    window.page.goto(front_end.url)
+    choose(window, letter)
+    expect(window.page.get_by_role("alert")).to_contain_text("Received: a PDF document")
+    expect(window.page.locator("#photo")).to_be_hidden()
+    expect(window.page.get_by_role("status")).to_be_empty()
+    choose(window, CAT)
+    window.expect_says("cat")
+    expect(window.page.get_by_role("alert")).to_be_empty()
 
 
 @pytest.mark.thorough

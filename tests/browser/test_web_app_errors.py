@@ -88,6 +88,17 @@ def test_the_server_is_gone(visit: Visit):
         app.expect_best("Egyptian cat")
 
 
+def test_the_server_comes_back(visit: Visit):
+    service = image.create_app(shipped_model("image"))
+    with launch(service, port=5082) as server:
+        app = visit(server.url)
+    app.choose(CAT)
+    app.expect_problem("The server does not answer")
+    with launch(service, port=server.port):
+        app.button("Try again").click()
+        app.expect_best("Egyptian cat")
+
+
 class Held(Predictor):
     """Computes nothing until it is let."""
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_resume_faults import child, needs_mounts
 from tests.support.batch_files import some, write_csv
+from tests.support.small_disk import needs_mounts, run_on_small_disk
 
 pytestmark = pytest.mark.thorough
 
@@ -34,7 +34,7 @@ def predict_on_a_small_disk(folder: Path, script: str) -> str:
     """Run a script where 1,200 cars lie on a disk of a megabyte; what it printed."""
     (folder / "disk").mkdir()
     source = str(write_csv(folder / "cars.csv", some(1200)))
-    return child(folder / "disk", PREDICT.format(source=source) + script)
+    return run_on_small_disk(folder / "disk", PREDICT.format(source=source) + script)
 
 
 @needs_mounts

@@ -1,6 +1,7 @@
 """What cannot be predicted is refused before anything is written, in words that help."""
 
 import gzip
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -116,12 +117,15 @@ def test_an_output_that_is_there_is_replaced_only_when_told(tmp_path):
 
 
 def test_what_somebody_else_keeps_in_the_folder_of_parts_is_left_alone(tmp_path):
-    other = tmp_path / "out.csv.parts"
+    source, other = write_csv(tmp_path / "in.csv", CARS), tmp_path / "out.csv.parts"
     other.mkdir()
-    (other / "thesis.txt").write_text("all of it")
+    (other / "part-000000.parquet").write_text("my thesis")
     for restart in (False, True):
-        predict(write_csv(tmp_path / "in.csv", CARS), tmp_path / "out.csv", restart=restart)
-        assert [path.read_text() for path in other.iterdir()] == ["all of it"]
+        with pytest.raises(FileExistsError, match="is in the way"):
+            predict(source, tmp_path / "out.csv", restart=restart)
+    assert [path.read_text() for path in other.iterdir()] == ["my thesis"]
+    (other / "part-000000.parquet").rename(other / "job.json.part")
+    predict(source, tmp_path / "out.csv")  # so does a folder look in which a run was killed
 
 
 def test_a_model_that_does_not_fit(tmp_path):
@@ -129,6 +133,11 @@ def test_a_model_that_does_not_fit(tmp_path):
     schema = MODEL.with_name("mpg.schema.json").read_text("utf-8")
     other = copy_model(tmp_path, schema=schema.replace('"year"', '"age"'))
     with pytest.raises(ValueError, match="has no column age"):
+        predict_file(source, tmp_path / "out.csv", model=other)
+    document = json.loads(schema)
+    del document["properties"]["year"]
+    other.with_name("mpg.schema.json").write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"takes examples of shape \(7,\).* has 6 features"):
         predict_file(source, tmp_path / "out.csv", model=other)
     other.with_name("mpg.schema.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"mpg\.schema\.json"):

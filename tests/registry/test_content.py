@@ -1,6 +1,7 @@
 """A record fills itself, and what it says is true."""
 
 import getpass
+import importlib
 import shutil
 import stat
 import sys
@@ -132,9 +133,11 @@ def test_learned_numbers_are_counted_and_what_was_there_is_named(record: registr
 def test_a_package_half_removed_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "gone-1.0.dist-info").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
-    found = content.describe_environment.__wrapped__()
-    assert found["packages"]["numpy"] == np.__version__
-    assert None not in found["packages"]
+    for _ in range(2):
+        found = content.describe_environment.__wrapped__()
+        assert found["packages"]["numpy"] == np.__version__
+        assert None not in found["packages"]
+        importlib.import_module("importlib_metadata")  # takes the place of Python's own
 
 
 def test_a_model_that_may_only_be_read_is_kept(tmp_path: Path):

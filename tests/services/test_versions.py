@@ -1,5 +1,6 @@
 """A service that follows the store: no request fails, and every answer says who gave it."""
 
+import contextlib
 import io
 import json
 import shutil
@@ -97,6 +98,51 @@ def test_the_header_tells_the_truth(served: tuple[Served, Path]) -> None:
     assert more - less == pytest.approx(2, abs=1e-3)
     registry.end_canary("mpg", store=store)
     assert wait_until(lambda: all_serve(service.url, 1))
+
+
+@pytest.mark.thorough
+def test_a_canary_gets_its_tenth(served: tuple[Served, Path]) -> None:
+    """Of 2,000 requests 200, give or take what two workers may round: a fair coin of a tenth
+    would be off by more than 27 one time in twenty."""
+    service, store = served
+    registry.promote("mpg", 1, store=store)
+    registry.try_canary("mpg", 2, 0.1, store=store)
+    wait_until(lambda: all(state(service.url)["canary"] == 2 for _ in range(20)))
+    before = by_version(service.url, route="/api/mpg")
+    with load(service.url, seconds=60, requests=2000, clients=1, fresh=1) as process:
+        done = outcomes(process, 90)
+    counted = Counter(outcome.version for outcome in done)
+    assert abs(counted["2"] - len(done) / 10) <= 8
+    # The metrics saw the same.
+    difference = by_version(service.url, route="/api/mpg") - before
+    assert difference == {1: counted["1"], 2: counted["2"]}
+    registry.end_canary("mpg", store=store)
+    assert wait_until(lambda: all_serve(service.url, 1))
+
+
+@pytest.mark.thorough
+def test_a_lost_worker_is_replaced_by_one_that_follows(served: tuple[Served, Path]) -> None:
+    service, store = served
+    registry.promote("mpg", 1, store=store)
+    assert wait_until(lambda: all_serve(service.url, 1))
+    workers = psutil.Process(service.process.pid).children()
+    victim = max(workers, key=lambda process: process.pid)
+    victim.kill()
+    registry.promote("mpg", 2, store=store)
+
+    def answers() -> bool:
+        with contextlib.suppress(requests.ConnectionError):  # in flight on the lost one
+            return all_serve(service.url, 2)
+        return False
+
+    assert wait_until(answers)
+
+    def again() -> set[int]:
+        pids = {process.pid for process in psutil.Process(service.process.pid).children()}
+        return pids - {victim.pid} if len(pids - {victim.pid}) == len(workers) else set()
+
+    assert wait_until(again)
+    assert wait_until(answers)  # the new one, too
 
 
 def test_no_tensorflow_in_the_service(served: tuple[Served, Path]) -> None:

@@ -1,6 +1,7 @@
 """What `course serve` costs while nobody asks it."""
 
 import os
+import subprocess
 import sys
 
 import psutil
@@ -8,7 +9,15 @@ import pytest
 
 from tests.support.serving import MODEL, serving
 
-LARGEST_WORKER = 75e6  # bytes
+# What a worker cannot do without. How much memory these take depends on the machine: 70 to 80 MB.
+NEEDED = "ai_edge_litert.interpreter, filelock, flask, granian, jiter, numpy, prometheus_client"
+
+
+def measure_bare_process() -> int:
+    """Bytes that a process takes which has imported what a worker needs, and does nothing."""
+    program = f"import psutil, {NEEDED}; print(psutil.Process().memory_info().rss)"
+    command = [sys.executable, "-c", program]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory differently")
@@ -17,4 +26,5 @@ def test_an_idle_worker_of_mpg_is_small(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delenv(name)  # coverage would measure in the worker, and take memory there
     with serving("mpg", model=MODEL) as served:
         workers = psutil.Process(served.process.pid).children()
-        assert max(worker.memory_info().rss for worker in workers) <= LARGEST_WORKER
+        largest = max(worker.memory_info().rss for worker in workers)
+    assert largest <= 1.15 * measure_bare_process()
