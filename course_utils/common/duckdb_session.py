@@ -6,15 +6,13 @@ For tables that may be larger than memory: `drift.compare_files` and batch predi
 import glob
 import os
 import re
-import string
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
 
-FEWEST_MEBIBYTES = 128
-FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # DuckDB ignores capitals
+MIN_MEMORY_MIB = 128
 NO_DISK = re.compile(
     r"max_temp_directory_size|no space left|file too large|could not write|disk quota", re.I
 )
@@ -40,7 +38,7 @@ def connected(mebibytes: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnectio
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{mebibytes}MiB",
-        "threads": max(1, min(os.cpu_count() or 1, mebibytes // FEWEST_MEBIBYTES)),
+        "threads": max(1, min(os.cpu_count() or 1, mebibytes // MIN_MEMORY_MIB)),
         "temp_directory": str(folder / "spilled"),
         "extension_directory": str(folder),
         "secret_directory": str(folder),
@@ -71,18 +69,3 @@ def connected(mebibytes: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnectio
 def first_lines(error: duckdb.Error) -> str:
     """What DuckDB complains of, without its advice."""
     return " ".join(str(error).split("\n\n")[0].split("\n")[:3])
-
-
-def parquet_names(sql: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
-    """The names of a Parquet file's columns as they stand in it, also where one comes twice.
-
-    Raises:
-        duckdb.Error: it cannot be read.
-    """
-    query = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({literal(file)})"
-    names, inside = [], 0
-    for column, children in sql.execute(query).fetchall()[1:]:  # depth first, below the root
-        if not inside:
-            names.append(column)
-        inside = max(inside - 1, 0) + children
-    return names

@@ -51,7 +51,7 @@ def parse_memory(memory: int | str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT]I?B)", str(memory).strip().upper())
     amount = float(match[1]) * UNIT_BYTES[match[2]] / 2**20 if match else memory
-    least = duckdb_session.FEWEST_MEBIBYTES
+    least = duckdb_session.MIN_MEMORY_MIB
     if not isinstance(amount, int | float) or not least <= amount < 2**40:
         raise ValueError(
             f"memory is {memory!r}; give a number of MiB, at least {least}, or a text such as "
