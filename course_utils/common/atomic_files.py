@@ -1,14 +1,21 @@
 """Files that are whole or not there at all, whatever happens to the process or the machine.
 
 The only place of the course that writes so: to a draft beside the file, then to the disk, then
-one rename, which the system does in one step.
+one rename, which the system does in one step. And a lock, where several processes may write.
 """
 
 import contextlib
+import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+LOCK_TIMEOUT_S = 120  # how long to wait for other processes that hold a lock for a moment
 PART = ".part"  # ends the name of a file that is being written
 
 
@@ -54,3 +61,16 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def machine_lock(folder: Path) -> "FileLock":
+    """The lock that stands for a folder, between processes of this user on this machine.
+
+    It lies among the system's temporary files: a network disk such as Google Drive may know no
+    locks, or keep one of a machine that is gone. The system frees it when its holder is killed.
+    """
+    from filelock import FileLock
+
+    text = f"{Path.home()}\n{folder.resolve()}"
+    name = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return FileLock(Path(tempfile.gettempdir()) / f"networks-at-work-{name}.lock")

@@ -5,7 +5,6 @@ from .batch import predict_file as predict_file
 from .models import find_model as find_model
 from .models import labels_path as labels_path
 from .models import load_labels as load_labels
-from .models import schema_path as schema_path
 from .models import shipped_model as shipped_model
 from .models import write_labels as write_labels
 from .predictor import KERAS_SUFFIXES as KERAS_SUFFIXES
@@ -23,3 +22,4 @@ from .schema import InvalidExample as InvalidExample
 from .schema import NotJSONNumber as NotJSONNumber
 from .schema import describe as describe
 from .schema import pointer as pointer
+from .schema import schema_path as schema_path

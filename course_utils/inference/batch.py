@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 
 from course_utils.common import machine_lock
 from course_utils.common.atomic_files import PART, open_draft, put
-from course_utils.inference.models import schema_path
 from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import Feature, FeatureSchema, describe
+from course_utils.inference.schema import Feature, FeatureSchema, describe, schema_path
 from course_utils.inference.tables import CSV, PARQUET, Errors, Table, open_table
 
 CHUNK_ROWS = 100_000  # in memory at a time, and lost at most when a run is killed

@@ -65,11 +65,6 @@ def shipped_model(name: str) -> Path:
     return folder / MADE[name][0]
 
 
-def schema_path(model: Path) -> Path:
-    """The file that lies beside a model of a table: its features and their ranges."""
-    return model.with_name(f"{model.stem}.schema.json")
-
-
 def labels_path(model: Path) -> Path:
     """The file that lies beside a classifier: the names of its classes, as a JSON list."""
     return model.with_name(f"{model.stem}.labels.json")

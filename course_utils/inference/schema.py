@@ -92,6 +92,11 @@ class Feature:
         }
 
 
+def schema_path(model: Path) -> Path:
+    """The file that lies beside a model of a table: its features and their ranges."""
+    return model.with_name(f"{model.stem}.schema.json")
+
+
 class FeatureSchema:
     """The features of a model, in order, with the ranges it was trained on.
 
