@@ -6,6 +6,7 @@ it would get of the same tables in memory, and both reports agree.
 """
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -31,6 +32,7 @@ from course_utils.drift.tables import (
 )
 
 MAX_CATEGORIES = 100_000
+OTHERS = "(all others)"  # the category of those beyond
 BATCH_VECTORS = 32  # of 2,048 rows
 UNIT_BYTES = {"MB": 1e6, "GB": 1e9, "TB": 1e12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 KINDS = {
@@ -80,6 +82,8 @@ def find_files(side: str, path: str | Path) -> list[Path]:
                 'example "2011/*.parquet". Save a CSV file as Parquet first, for example with '
                 "duckdb.sql(\"COPY (FROM 'old.csv') TO 'old.parquet'\")."
             )
+        with file.open("rb"):  # or the error says who may not read it
+            pass
     return files
 
 
@@ -133,8 +137,21 @@ class FileTables:
         rows = [self._fetch(f"SELECT count(*) FROM {source}")[0][0] for source in self._sources]
         self.rows = (rows[0], rows[1])
         self.names = (list(self._types[0]), list(self._types[1]))
+        for side, names in zip(SIDES, files, strict=True):
+            self._check_capitals(side, names[0])
         self._present = cache(self._count_present)  # asked for more than once
         self._sample = cache(self._draw_sample)
+
+    def _check_capitals(self, side: str, file: Path) -> None:
+        """Refuse names that DuckDB takes for one; it would give the second another name."""
+        query = f"SELECT name FROM parquet_schema({literal(file)}) WHERE num_children IS NULL"
+        folded = Counter(row[0].lower() for row in self._fetch(query))
+        if twice := sorted(name for name, count in folded.items() if count > 1):
+            raise ValueError(
+                f"The {side} table has several columns named {', '.join(map(repr, twice))}; "
+                "capitals alone do not tell columns of a file apart. Rename or drop them, so that "
+                "it is clear which is compared with which."
+            )
 
     def kind(self, name: str, side: int) -> str:
         return _kind(self._types[side][name]) if self._present(name, side) else EMPTY
@@ -157,7 +174,8 @@ class FileTables:
         sides = []
         for side in (0, 1):
             counts = {row[0]: row[1 + side] for row in found}
-            counts["(all others)"] = self._present(name, side) - sum(counts.values())
+            others = self._present(name, side) - sum(counts.values())
+            counts[OTHERS] = counts.get(OTHERS, 0) + others
             sides.append(by_frequency(counts))
         return sides[0], sides[1]
 

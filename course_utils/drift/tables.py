@@ -1,6 +1,9 @@
 """Two tables in memory, as the tests read them."""
 
 from collections.abc import Hashable, Iterator
+from datetime import date
+from decimal import Decimal
+from numbers import Real
 from typing import Protocol
 
 import numpy as np
@@ -57,11 +60,7 @@ class MemoryTables:
             return EMPTY
         kind = pd.api.types.infer_dtype(column, skipna=True).removesuffix("64")
         if kind in ("mixed", "mixed-integer"):
-            try:
-                column.nunique()
-            except TypeError:
-                return "holds lists or other values that cannot be compared"
-            return CATEGORY
+            return _recognise_mixture(column.dropna())
         return INFERRED_KINDS.get(kind, f"holds {kind} values")
 
     def missing(self, name: str) -> tuple[int, int]:
@@ -89,6 +88,19 @@ class MemoryTables:
 
     def _column(self, name: str, side: int) -> pd.Series:
         return self._tables[side].iloc[:, self._places[side][name]]
+
+
+def _recognise_mixture(values: pd.Series) -> str:
+    """The kind of a column whose values are of several of Python's types."""
+    try:
+        values.nunique()
+    except TypeError:
+        return "holds lists or other values that cannot be compared"
+    if values.map(lambda value: isinstance(value, Real | Decimal)).all():
+        return NUMBER
+    if values.map(lambda value: isinstance(value, date)).any():
+        return "mixes dates with other values"
+    return CATEGORY
 
 
 def draw_rows(rows: int, most: int, seed: int, side: int) -> Counts:

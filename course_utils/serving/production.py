@@ -126,7 +126,10 @@ def run(
     load = functools.partial(load_app, factory, draining)
     with tempfile.TemporaryDirectory(prefix="course-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where workers leave their metrics
-        server.serve(target_loader=load, wrap_loader=False)
+        try:
+            server.serve(target_loader=load, wrap_loader=False)
+        finally:
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]  # the folder is gone with the server
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen at run time

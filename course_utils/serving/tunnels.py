@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from course_utils.environment import in_colab
+from course_utils.serving.ports import LOOPBACK
 
 TOKEN_NAME = "NGROK_AUTHTOKEN"  # of the environment variable and of the Colab secret
 TIMEOUT_S = 30.0  # on a network that drops packets the SDK alone would wait for ever
@@ -54,7 +55,7 @@ def open_tunnel(port: int) -> Tunnel | None:
         print(f"No public address: {missing}\n{STEPS}")
     except TunnelError as error:
         # The warning names the line of the cell, which called launch, which called Server._publish.
-        warnings.warn(f"{error} The service itself runs: http://127.0.0.1:{port}", stacklevel=4)
+        warnings.warn(f"{error} The service itself runs: http://{LOOPBACK}:{port}", stacklevel=4)
     else:
         print(f"Public at {tunnel.url} - server.stop() closes the tunnel.")
         return tunnel
@@ -94,7 +95,7 @@ def connect(port: int, token: str) -> Tunnel:
     """
     import ngrok
 
-    opening = _call_in_thread(lambda: ngrok.forward(f"127.0.0.1:{port}", authtoken=token).url())
+    opening = _call_in_thread(lambda: ngrok.forward(f"{LOOPBACK}:{port}", authtoken=token).url())
     try:
         error = opening.exception(TIMEOUT_S)
     except TimeoutError:

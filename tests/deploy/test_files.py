@@ -120,6 +120,26 @@ def test_all_wait_longer_than_the_service_takes_to_end(compose, pod):
     assert "KillMode=mixed" in unit, "else the workers are told to stop with requests waiting"
 
 
+def test_nothing_more_is_allowed_than_is_used(compose, pod):
+    """A linter looks at the form of these files; what they forbid is asked here."""
+    for name, service in compose["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
+    assert compose["services"]["mpg"]["read_only"] is True
+    rights = pod["containers"][0]["securityContext"]
+    assert rights["readOnlyRootFilesystem"] is True
+    assert rights["allowPrivilegeEscalation"] is False
+    assert rights["capabilities"] == {"drop": ["ALL"]}
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_a_new_one_is_ready_before_an_old_one_goes(manifests):
+    rolling = manifests["Deployment"]["spec"]["strategy"]["rollingUpdate"]
+    assert rolling["maxUnavailable"] == 0
+    assert manifests["HorizontalPodAutoscaler"]["spec"]["minReplicas"] >= 2
+
+
 def test_models_are_read_where_the_volume_is(compose):
     store = dockerfile.variables(FINAL)["COURSE_HOME"]
     assert compose["services"]["mpg"]["volumes"] == [f"store:{store}"]

@@ -82,6 +82,7 @@ LEFT_OUT = {
     "intervals": (pd.interval_range(0, ROWS), pd.interval_range(0, ROWS), "y holds interval"),
     "times": (days("2020"), days("2021"), "y holds points in time, would tell"),
     "dates": (cells(datetime.date(2020, 1, 1)), cells(datetime.date(2021, 1, 1)), "points in time"),
+    "dates and text": (repeated(datetime.date(2020, 1, 1), "?"), "?", "y mixes dates with other"),
     "dates as text": (days("2020").astype(str), days("2021").astype(str), "looks like points in"),
     "times as text": (
         days("2020", freq="min").strftime("%Y-%m-%dT%H:%M"),
@@ -122,6 +123,10 @@ COMPARED = {
     "truths": (True, HALF),
     "durations as objects": (hours.astype(object), hours.astype(object)),
     "decimals": (repeated(*map(decimal.Decimal, "1234567")), repeated(decimal.Decimal(2), None)),
+    "decimals among others": (
+        repeated(*map(decimal.Decimal, "1234567")),
+        repeated(decimal.Decimal(2), 0.5, 7),
+    ),
     "large integers": (repeated(*(10**30 + i for i in range(9))), repeated(10**30, 5, 7)),
     "nullable integers": (maybe([1, None, 2, 3], "Int64"), maybe([1, None, 2, 7], "Int64")),
     "nullable truths": (maybe([True, None, False, True], "boolean"), HALF),
@@ -226,3 +231,23 @@ def test_ten_thousand_columns():
 def test_numbers_of_two_values_are_categories():
     found = layout(good(y=HALF * 3.0), good(y=HALF * 3.0))
     assert found.categories == ["c", "y"]
+
+
+def test_numbers_of_several_types_of_python_are_numbers():
+    old = repeated(*map(decimal.Decimal, "1234567"))
+    new = repeated(decimal.Decimal(2), 0.5, 7)
+    report = compare(good(y=old), good(y=new))
+    tests = report.columns.query("column == 'y'")["test"]
+    assert "Kolmogorov–Smirnov" in set(tests)
+
+
+def test_points_in_time_cannot_be_kept():
+    report = compare(good(y=days("2020")), good(y=days("2021")), keep=("y",))
+    assert any("y holds points in time, cannot be compared" in said for said in report.warnings)
+
+
+def test_infinite_values_are_a_change_of_their_own():
+    report = compare(good(y=normal()), good(y=np.where(HALF, np.inf, normal())))
+    found = report.columns.query("column == 'y' and test == 'infinite values'")
+    assert found["effect"].item() == pytest.approx(np.mean(HALF))
+    assert found["verdict"].item() != "no change"

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import sys
 import warnings
 from typing import Any
 
@@ -33,8 +34,16 @@ def import_ray(address: str | None = None) -> Any:
 
     Raises:
         ModuleNotFoundError: it is not installed.
+        ValueError: it was imported for this machine alone, and a cluster elsewhere is named.
     """
-    for name, value in (ENVIRONMENT | ({} if address else LOOPBACK_ONLY)).items():
+    here = not address or address.startswith(("127.", "localhost:"))
+    alone = all(os.environ.get(name) == value for name, value in LOOPBACK_ONLY.items())
+    if not here and alone and "ray" in sys.modules:
+        raise ValueError(
+            "Ray runs in this program for this machine alone. Restart Python, or the notebook's "
+            f"kernel, and join the cluster at {address} first."
+        )
+    for name, value in (ENVIRONMENT | (LOOPBACK_ONLY if here else {})).items():
         os.environ.setdefault(name, value)
     logging.disable(logging.WARNING)  # a remark on widgets that a notebook lacks
     try:
@@ -80,8 +89,10 @@ def connect(address: str | None) -> None:
 
 def shut_down() -> None:
     """Stop Ray if `connect` has started it."""
+    global _started_here
     if _started_here:
         import_ray().shutdown()
+        _started_here = False
 
 
 def _start(ray: Any, tries: int = 2) -> None:

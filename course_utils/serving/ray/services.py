@@ -17,9 +17,9 @@ from course_utils.serving.ray import cluster
 ON_RAY = ("mpg", "image")
 DEFAULT_PORT = 8000  # Serve's own
 QUEUE_SIZE = 64  # requests that may wait in a proxy; the excess gets 503
-QUIET = {"log_level": "WARNING", "enable_access_log": False}
+LOGGING_CONFIG = {"log_level": "WARNING", "enable_access_log": False}
 # Serve kills a proxy that is not ready after five seconds; on a busy machine none ever would be.
-PATIENT = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "50"}
+PROXY_ENVIRONMENT = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "50"}
 AUTOSCALING = {
     "upscale_delay_s": 2.0,  # of too much to do
     "downscale_delay_s": 30.0,  # of too little to do
@@ -58,10 +58,10 @@ class Deployment(contextlib.AbstractContextManager["Deployment"]):
         from ray import is_initialized, serve
         from ray.exceptions import RayError
 
-        del _running[self.app]
         with contextlib.suppress(RayError, RuntimeError):  # the cluster may have gone before us
             if is_initialized():
                 serve.delete(self.app)
+        del _running[self.app]  # not before: interrupted here, it can be stopped again
         shutil.rmtree(self.metrics, ignore_errors=True)
         if not _running:
             cluster.shut_down()
@@ -114,21 +114,25 @@ def serve(
     """
     if name not in ON_RAY:
         raise ValueError(f"{name!r} is not served on Ray; choose one of {', '.join(ON_RAY)}.")
+    _check_bounds(replicas, max_replicas, target, prefix)
     ray = cluster.import_ray(address)  # says what is missing before anything is loaded
     path = Path(model).absolute() if model else find_model(name)
     network = Predictor.load(path)
     SERVICES[name].create_app(path, predictor=network)  # raises here what would end each replica
     if not ray.is_initialized():
-        _running.clear()  # what ran has ended with the Ray that it ran on
+        for ended in _running.values():  # with the Ray that it ran on
+            shutil.rmtree(ended.metrics, ignore_errors=True)
+        _running.clear()
     cluster.connect(address)
     try:
         _check_cores(ray, replicas)
         url = _start_proxies("HeadOnly" if address is None else "EveryNode")
-        app = "course" + prefix.rstrip("/").replace("/", "-")
+        # /a-b is another prefix than /a/b.
+        app = "course" + prefix.rstrip("/").replace("-", "--").replace("/", "-")
         metrics = Path(gettempdir(), f"course-scale-{uuid.uuid4().hex}")
         scaling = _describe_scaling(replicas, max_replicas, target)
         application = _build_application(name, path, network, app, metrics, scaling)
-        ray.serve.run(application, name=app, route_prefix=prefix, logging_config=QUIET)
+        _run(application, name, app, prefix)
     except BaseException:
         if not _running:
             cluster.shut_down()
@@ -138,6 +142,18 @@ def serve(
     if replaced:
         shutil.rmtree(replaced.metrics, ignore_errors=True)
     return _running[app]
+
+
+def _check_bounds(replicas: int, max_replicas: int | None, target: float, prefix: str) -> None:
+    for what, value in (("replicas", replicas), ("max_replicas", max_replicas)):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ValueError(f"{what} is {value!r}; give a whole number from 1.")
+    if max_replicas is not None and max_replicas < replicas:
+        raise ValueError(f"max_replicas is {max_replicas}, fewer than replicas, {replicas}.")
+    if not target > 0:
+        raise ValueError(f"target is {target!r}; give a number of requests above 0.")
+    if not prefix.startswith("/") or (prefix.endswith("/") and prefix != "/"):
+        raise ValueError(f"prefix is {prefix!r}; it begins with a / and does not end with one.")
 
 
 def _check_cores(ray: Any, replicas: int) -> None:
@@ -162,11 +178,26 @@ def _start_proxies(location: str) -> str:
         serve.start(
             proxy_location=location,
             http_options={"host": ports.LOOPBACK, "port": port},
-            logging_config=QUIET,
-            controller_options={"runtime_env": {"env_vars": PATIENT}},
+            logging_config=LOGGING_CONFIG,
+            controller_options={"runtime_env": {"env_vars": PROXY_ENVIRONMENT}},
         )
         client = _get_global_client()
-    return f"http://{ports.LOOPBACK}:{client.http_config.port}"
+    host, port = client.http_config.host, client.http_config.port
+    return f"http://{ports.LOOPBACK if host in ('0.0.0.0', '::') else host}:{port}"
+
+
+def _run(application: Any, name: str, app: str, prefix: str) -> None:
+    """Start the replicas; where they do not start, nothing is left of them in the cluster."""
+    from ray import serve
+
+    try:
+        serve.run(application, name=app, route_prefix=prefix, logging_config=LOGGING_CONFIG)
+    except RuntimeError as error:
+        found = serve.status().applications.get(app)
+        reasons = [each.message for each in found.deployments.values()] if found else []
+        serve.delete(app)
+        why = " ".join(filter(None, reasons)) or error
+        raise RuntimeError(f"The replicas of the service {name} did not start. {why}") from error
 
 
 def _describe_scaling(replicas: int, max_replicas: int | None, target: float) -> dict[str, Any]:

@@ -62,9 +62,25 @@ def test_a_few_lines_serve_and_leave_nothing_behind() -> None:
     assert said["stopped"] == "<Deployment mpg: stopped>"
 
 
-def test_what_cannot_be_served_is_said_before_ray_starts(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="choose one of mpg, image"):
-        on_ray.serve("digit")
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("digit", {}, "choose one of mpg, image"),
+        ("mpg", {"replicas": 0}, "replicas is 0; give a whole number from 1"),
+        ("mpg", {"replicas": "2"}, "replicas is '2'"),
+        ("mpg", {"replicas": 3, "max_replicas": 2}, "fewer than replicas, 3"),
+        ("mpg", {"target": 0}, "above 0"),
+        ("mpg", {"prefix": "cars/"}, "begins with a /"),
+    ],
+)
+def test_what_cannot_be_served_is_said_before_ray_starts(
+    name: str, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        on_ray.serve(name, **options)
+
+
+def test_a_model_that_is_not_there_is_said_before_ray_starts(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.tflite"):
         on_ray.serve("mpg", model=tmp_path / "none.tflite")
 
