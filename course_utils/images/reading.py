@@ -1,9 +1,10 @@
 """Untrusted bytes → an RGB array, or a refusal that says why.
 
 Pillow decodes, and its own limits hold. Three things it leaves to its caller: how many pixels are
-too many; what surrounds the pixels of JPEG and PNG files, which can keep it busy for minutes and
-is therefore taken out before it looks (comments, profiles, texts, previews); and how often a
-progressive JPEG may pass over the whole picture. (JPEG: ITU-T T.81; PNG: W3C, third edition.)
+too many; what surrounds the pixels of JPEG, PNG and GIF files, which can keep it busy for minutes
+and is therefore taken out before it looks (comments, profiles, texts, previews); and how often a
+progressive JPEG may pass over the whole picture. (JPEG: ITU-T T.81; PNG: W3C, third edition;
+GIF89a: CompuServe, 1990.)
 """
 
 import io
@@ -23,8 +24,7 @@ MAX_BYTES = 10_000_000
 MAX_PIXELS = 25_000_000
 MAX_SIDE_PIXELS = 65_535  # resizing a picture of one long line costs memory out of proportion
 MAX_SCANS = 20  # of a JPEG; encoders write about 10, a bomb thousands
-MAX_PARTS = 20_000  # segments of a JPEG, chunks of a PNG
-MAX_READS = 100_000  # by Pillow from a file; it reads a GIF byte by byte until a picture comes
+MAX_PARTS = 20_000  # segments of a JPEG, chunks of a PNG, blocks of a GIF before its picture
 
 Background = Literal["white", "contrast"]
 
@@ -60,18 +60,6 @@ _OTHER_KINDS = (
 
 class BadImage(Refusal):
     """The bytes are not an image that is read here; says why to a person, never what they are."""
-
-
-class _BoundedFile(io.BytesIO):
-    """A file that can be read only so often, so that no header keeps Pillow busy for long."""
-
-    reads = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.reads += 1
-        if self.reads > MAX_READS:
-            raise _damaged("an image in too many parts")
-        return super().read(size)
 
 
 def read_image(
@@ -112,7 +100,7 @@ def read_image(
         raise BadImage(detail, _name_kind(data), "a JPEG, PNG, WebP, GIF or BMP image")
     try:
         content, exif = _strip_metadata(data)
-        with Image.open(_BoundedFile(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_cost(image, max_pixels)
             orientation = _read_orientation(exif or image.info.get("exif", b""))
             return np.array(_to_upright_rgb(image, orientation, size, longest, background))
@@ -121,7 +109,7 @@ def read_image(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels("far more", max_pixels) from error
     except Exception as error:  # of a damaged file decoders raise whatever it makes them
-        if "truncated" in str(error) or isinstance(error, struct.error):
+        if "truncated" in str(error) or isinstance(error, (IndexError, struct.error)):
             raise _truncated() from error
         raise _damaged() from error
 
@@ -161,6 +149,8 @@ def _strip_metadata(data: bytes) -> tuple[bytes, bytes]:
         return _strip_jpeg(data)
     if data.startswith(b"\x89PNG"):
         return _strip_png(data)
+    if data.startswith(b"GIF"):
+        return _strip_gif(data), b""
     if data.startswith(b"RIFF") and 8 + struct.unpack_from("<I", data, 4)[0] > len(data):
         raise _truncated()  # Pillow would only say that it cannot be decoded
     return data, b""
@@ -214,6 +204,40 @@ def _strip_png(data: bytes) -> tuple[bytes, bytes]:
             return b"".join(kept), exif
         at = end
     raise _damaged(f"an image in more than {MAX_PARTS:,} chunks")
+
+
+def _strip_gif(data: bytes) -> bytes:
+    """Without the extensions before its first picture, but for what says which colour is clear."""
+    at = start = 13 + _measure_color_table(data[10])
+    control = b""
+    for _ in range(MAX_PARTS):
+        kind = data[at]
+        if kind == ord(","):
+            return data[:start] + control + data[at:]
+        if kind == ord(";"):
+            raise _damaged("a GIF without a picture")
+        if kind == ord("!"):
+            end = _find_end_of_blocks(data, at + 2)
+            if data[at + 1] == 0xF9 and end == at + 8:
+                # Without the bits of the disposal, for which Pillow would fill a whole picture
+                # before its size can be looked at.
+                flags = data[at + 3] & 0b11100011
+                control = data[at : at + 3] + bytes([flags]) + data[at + 4 : end]
+            at = end
+        else:  # a stray byte between blocks is skipped, as viewers do
+            at += 1
+    raise _damaged(f"an image in more than {MAX_PARTS:,} blocks")
+
+
+def _measure_color_table(flags: int) -> int:
+    """The bytes of the colour table that these flags announce."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _find_end_of_blocks(data: bytes, at: int) -> int:
+    while size := data[at]:
+        at += size + 1
+    return at + 1
 
 
 def _read_orientation(exif: bytes) -> int:
