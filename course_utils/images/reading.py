@@ -107,9 +107,12 @@ def read_image(
     except BadImage:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many_pixels("far more", max_pixels) from error
+        # Pillow's message begins with the number of pixels.
+        number = re.search(r"\d+", str(error))
+        received = f"{int(number[0]):,}" if number else "more than 179 million"
+        raise _too_many_pixels(f"{received} pixels", max_pixels) from error
     except Exception as error:  # of a damaged file decoders raise whatever it makes them
-        if "truncated" in str(error) or isinstance(error, (IndexError, struct.error)):
+        if "truncated" in str(error).lower() or isinstance(error, (IndexError, struct.error)):
             raise _truncated() from error
         raise _damaged() from error
 
@@ -151,8 +154,13 @@ def _strip_metadata(data: bytes) -> tuple[bytes, bytes]:
         return _strip_png(data)
     if data.startswith(b"GIF"):
         return _strip_gif(data), b""
-    if data.startswith(b"RIFF") and 8 + struct.unpack_from("<I", data, 4)[0] > len(data):
-        raise _truncated()  # Pillow would only say that it cannot be decoded
+    # Of what ends before these places Pillow would only say that it cannot be decoded.
+    if data.startswith(b"RIFF"):
+        end_of_headers = 8 + struct.unpack_from("<I", data, 4)[0]
+    else:
+        end_of_headers = struct.unpack_from("<I", data, 10)[0]  # of a BMP
+    if end_of_headers > len(data):
+        raise _truncated()
     return data, b""
 
 
@@ -196,7 +204,8 @@ def _strip_png(data: bytes) -> tuple[bytes, bytes]:
         end = at + 12 + length
         if end > len(data):
             raise _truncated()
-        if kind in _PNG_KEPT:
+        # The clear colour of a 16-bit picture means another one once 8 bits are left.
+        if kind in _PNG_KEPT and not (kind == b"tRNS" and data[24] == 16):
             kept.append(view[at:end])
         elif kind == b"eXIf":
             exif = data[at + 8 : end - 4]
@@ -213,6 +222,8 @@ def _strip_gif(data: bytes) -> bytes:
     for _ in range(MAX_PARTS):
         kind = data[at]
         if kind == ord(","):
+            if at + 11 + _measure_color_table(data[at + 9]) > len(data):
+                raise _truncated()
             return data[:start] + control + data[at:]
         if kind == ord(";"):
             raise _damaged("a GIF without a picture")
