@@ -16,8 +16,6 @@ import numpy as np
 import PIL.WebPImagePlugin  # noqa: F401  # else Pillow loads all of its plugins to find WebP
 from PIL import Image, ImageStat
 
-from course_utils.images.refusals import Refusal
-
 #: formats that are read
 FORMATS = ("JPEG", "PNG", "WebP", "GIF", "BMP")
 MAX_BYTES = 10_000_000
@@ -56,6 +54,16 @@ _OTHER_KINDS = (
     (rb"(\xef\xbb\xbf)?\s*<", "a page of HTML or XML"),
     (rb"", "a file of another kind"),
 )
+
+
+class Refusal(ValueError):
+    """Says to a person what is wrong, what was received, what is allowed; repeats no input."""
+
+    def __init__(self, detail: str, received: str, allowed: str):
+        super().__init__(f"{detail} Received: {received}. Allowed: {allowed}.")
+        self.detail = detail
+        self.received = received
+        self.allowed = allowed
 
 
 class BadImage(Refusal):
