@@ -76,7 +76,7 @@ def check(name: str, store: str | Path | None = None) -> None:
 
 @dataclass(frozen=True)
 class _Route:
-    """Who answers. Replaced as a whole, so that no request meets half a change."""
+    """The apps that answer requests; replaced as a whole, so no request sees half a change."""
 
     serving: registry.Serving
     main: App
