@@ -21,7 +21,8 @@ import certifi
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
-from course_utils.images.reading import MAX_BYTES, Refusal
+from course_utils.images.reading import MAX_BYTES
+from course_utils.images.refusals import Refusal
 
 PORTS = {"http": 80, "https": 443}
 MAX_URL_CHARACTERS = 2_000

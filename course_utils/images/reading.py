@@ -16,6 +16,13 @@ import numpy as np
 import PIL.WebPImagePlugin  # noqa: F401  # else Pillow loads all of its plugins to find WebP
 from PIL import Image, ImageStat
 
+from course_utils.images.refusals import (
+    BadImage,
+    name_kind,
+    report_damage,
+    report_truncation,
+)
+
 #: formats that are read
 FORMATS = ("JPEG", "PNG", "WebP", "GIF", "BMP")
 MAX_BYTES = 10_000_000
@@ -41,33 +48,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What people send by mistake, by the bytes it starts with.
-_OTHER_KINDS = (
-    (rb"$", "an empty file"),
-    (rb"....ftyp(hei|hev|mif|msf)", "a HEIC photo, as iPhones take them"),
-    (rb"....ftypavi[fs]", "an AVIF image"),
-    (rb"....ftyp", "a video"),
-    (rb"II\*\0|MM\0\*", "a TIFF image"),
-    (rb"%PDF", "a PDF document"),
-    (rb"PK\x03\x04", "a ZIP archive"),
-    (rb"(\xef\xbb\xbf)?\s*(<[^\0]*)?<svg", "an SVG drawing"),
-    (rb"(\xef\xbb\xbf)?\s*<", "a page of HTML or XML"),
-    (rb"", "a file of another kind"),
-)
-
-
-class Refusal(ValueError):
-    """Says to a person what is wrong, what was received, what is allowed; repeats no input."""
-
-    def __init__(self, detail: str, received: str, allowed: str):
-        super().__init__(f"{detail} Received: {received}. Allowed: {allowed}.")
-        self.detail = detail
-        self.received = received
-        self.allowed = allowed
-
-
-class BadImage(Refusal):
-    """The bytes are not an image that is read here; says why to a person, never what they are."""
 
 
 def read_image(
@@ -105,7 +85,7 @@ def read_image(
         raise BadImage("The file is too large.", received, allowed)
     if not _START.match(data):
         detail = "This is not an image of a kind that is read here."
-        raise BadImage(detail, _name_kind(data), "a JPEG, PNG, WebP, GIF or BMP image")
+        raise BadImage(detail, name_kind(data), "a JPEG, PNG, WebP, GIF or BMP image")
     try:
         content, exif = _strip_metadata(data)
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -120,23 +100,10 @@ def read_image(
         received = f"{int(number[0]):,}" if number else "more than 179 million"
         raise _too_many_pixels(f"{received} pixels", max_pixels) from error
     except Exception as error:  # of a damaged file decoders raise whatever it makes them
-        if "truncated" in str(error).lower() or isinstance(error, (IndexError, struct.error)):
-            raise _truncated() from error
-        raise _damaged() from error
-
-
-def _name_kind(data: bytes) -> str:
-    return next(name for start, name in _OTHER_KINDS if re.match(start, data[:1000], re.DOTALL))
-
-
-def _damaged(received: str = "an image whose inside is damaged") -> BadImage:
-    allowed = "an undamaged file; open it and save it anew"
-    return BadImage("The image cannot be decoded.", received, allowed)
-
-
-def _truncated() -> BadImage:
-    detail = "The image is truncated: the file ends before the picture does."
-    return BadImage(detail, "a part of an image", "the whole file; send it again")
+        ended = isinstance(error, (EOFError, IndexError, struct.error))
+        if ended or "truncated" in str(error).lower():
+            raise report_truncation() from error
+        raise report_damage() from error
 
 
 def _too_many_pixels(received: str, max_pixels: int) -> BadImage:
@@ -151,7 +118,7 @@ def _check_cost(image: Image.Image, max_pixels: int) -> None:
         raise _too_many_pixels(f"{width:,} × {height:,} pixels", max_pixels)
     if image.format == "BMP" and image.info["compression"] in (1, 2):
         # Run lengths, which Pillow expands in Python, one by one.
-        raise _damaged("a compressed BMP, which is not read here")
+        raise report_damage("a compressed BMP, which is not read here")
 
 
 def _strip_metadata(data: bytes) -> tuple[bytes, bytes]:
@@ -168,7 +135,7 @@ def _strip_metadata(data: bytes) -> tuple[bytes, bytes]:
     else:
         end_of_headers = struct.unpack_from("<I", data, 10)[0]  # of a BMP
     if end_of_headers > len(data):
-        raise _truncated()
+        raise report_truncation()
     return data, b""
 
 
@@ -178,7 +145,7 @@ def _strip_jpeg(data: bytes) -> tuple[bytes, bytes]:
     for _ in range(MAX_PARTS):
         marker = _MARKER.search(data, at)
         if marker is None:
-            raise _truncated()
+            raise report_truncation()
         at, kind = marker.start(), data[marker.start() + 1]
         if kind == _SOS:
             kept.append(view[at : _find_end_of_scans(data, at)])
@@ -189,14 +156,14 @@ def _strip_jpeg(data: bytes) -> tuple[bytes, bytes]:
         elif (not _APP1 <= kind <= _APP15 and kind != _COM) or kind == _APP14:
             kept.append(view[at:end])
         at = end
-    raise _damaged(f"an image in more than {MAX_PARTS:,} segments")
+    raise report_damage(f"an image in more than {MAX_PARTS:,} segments")
 
 
 def _find_end_of_scans(data: bytes, start: int) -> int:
     """Where the picture ends; what phones append (a second photo, a video) is left out."""
     end = data.find(b"\xff\xd9", start)
     if end < 0:
-        raise _truncated()
+        raise report_truncation()
     scans = data.count(b"\xff\xda", start, end)  # cannot stand inside a scan: 0xFF is escaped
     if scans > MAX_SCANS:
         allowed = f"at most {MAX_SCANS}; save it anew, not as progressive"
@@ -211,7 +178,7 @@ def _strip_png(data: bytes) -> tuple[bytes, bytes]:
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if end > len(data):
-            raise _truncated()
+            raise report_truncation()
         # The clear colour of a 16-bit picture means another one once 8 bits are left.
         if kind in _PNG_KEPT and not (kind == b"tRNS" and data[24] == 16):
             kept.append(view[at:end])
@@ -220,7 +187,7 @@ def _strip_png(data: bytes) -> tuple[bytes, bytes]:
         if kind == b"IEND":
             return b"".join(kept), exif
         at = end
-    raise _damaged(f"an image in more than {MAX_PARTS:,} chunks")
+    raise report_damage(f"an image in more than {MAX_PARTS:,} chunks")
 
 
 def _strip_gif(data: bytes) -> bytes:
@@ -231,10 +198,10 @@ def _strip_gif(data: bytes) -> bytes:
         kind = data[at]
         if kind == ord(","):
             if at + 11 + _measure_color_table(data[at + 9]) > len(data):
-                raise _truncated()
+                raise report_truncation()
             return data[:start] + control + data[at:]
         if kind == ord(";"):
-            raise _damaged("a GIF without a picture")
+            raise report_damage("a GIF without a picture")
         if kind == ord("!"):
             end = _find_end_of_blocks(data, at + 2)
             if data[at + 1] == 0xF9 and end == at + 8:
@@ -245,7 +212,7 @@ def _strip_gif(data: bytes) -> bytes:
             at = end
         else:  # a stray byte between blocks is skipped, as viewers do
             at += 1
-    raise _damaged(f"an image in more than {MAX_PARTS:,} blocks")
+    raise report_damage(f"an image in more than {MAX_PARTS:,} blocks")
 
 
 def _measure_color_table(flags: int) -> int:
