@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from course_utils.inference import find_model
 from course_utils.services import SERVICES
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -71,7 +72,7 @@ def serve(
 def _check_options(
     name: str, model: Path | None, store: Path | None, open_page: bool, record: Path | None
 ) -> None:
-    if SERVICES[name].default_model is None and (model or store):
+    if not SERVICES[name].has_model and (model or store):
         raise click.UsageError(f"The {name} service has no model.")
     if model and store:
         raise click.UsageError("Give --model or --store, not both.")
@@ -103,8 +104,8 @@ def _announce_model(name: str, model: Path | None, store: Path | None) -> Path |
         if serving.canary:
             version += f", {serving.share:.0%} of it to version {serving.canary}"
         click.echo(f"Model: {version}", err=True)
-    elif default_model := SERVICES[name].default_model:
-        model = model or default_model()
+    elif SERVICES[name].has_model:
+        model = model or find_model(name)
         click.echo(f"Model: {model}", err=True)
     return model
 

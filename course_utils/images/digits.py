@@ -185,7 +185,7 @@ def _crop(ink: np.ndarray) -> np.ndarray:
 
 
 def _thicken(digit: np.ndarray) -> np.ndarray:
-    """Lines of a fine pen would be a grey breath once the digit is 20 pixels high."""
+    """Widen thin lines, which would be a faint grey once the digit is 20 pixels high."""
     side, mask = max(digit.shape), digit > 0.5
     edge = mask & ~ndimage.binary_erosion(mask)
     width = 2 * mask.sum() / max(1, edge.sum())  # a line has two edges

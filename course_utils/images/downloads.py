@@ -25,8 +25,9 @@ from course_utils.images.reading import MAX_BYTES
 from course_utils.images.refusals import Refusal
 
 PORTS = {"http": 80, "https": 443}
-MAX_URL_LENGTH = 2_000  # characters
-_lookups = threading.BoundedSemaphore(16)  # one cannot be called off, only no longer waited for
+MAX_URL_CHARACTERS = 2_000
+# A look-up cannot be cancelled, so those that hang must not use up all threads.
+_lookups = threading.BoundedSemaphore(16)
 
 # IANA keeps the registries of special addresses; each Python release knows an older or a newer
 # state of them, so IPv6 is an allow-list, and both have the exceptions named here.
@@ -54,7 +55,7 @@ def download(url: str, *, seconds: float = 5) -> bytes:
     """Fetch one file over http or https from a public host, on the scheme's usual ports.
 
     Args:
-        url: without user name and password, at most ``MAX_URL_LENGTH`` characters.
+        url: without user name and password, at most ``MAX_URL_CHARACTERS``.
         seconds: for all of it together: look-up, connection and the last byte.
 
     Returns:
@@ -76,12 +77,13 @@ def download(url: str, *, seconds: float = 5) -> bytes:
             with connection:
                 return _exchange(connection, parts)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _explain(error, time.monotonic() >= deadline, seconds) from None
+        raise _explain(error, deadline, seconds) from None
 
 
-def _explain(error: Exception, is_late: bool, seconds: float) -> BadURL:
+def _explain(error: Exception, deadline: float, seconds: float) -> BadURL:
     """What went wrong, in words for a person."""
-    if is_late:
+    # A wait may end a moment before a clock that ticks coarsely shows it.
+    if isinstance(error, TimeoutError) or time.monotonic() >= deadline:
         detail, allowed = "Fetching the URL takes too long.", f"at most {seconds:g} seconds"
         return BadURL(detail, "no complete answer in time", allowed)
     if isinstance(error, BadURL):
@@ -112,8 +114,8 @@ def is_public(address: str) -> bool:
 
 def _parse(url: str) -> Url:
     """The parts of a URL that may be used: the parts judged here are the parts used later."""
-    if len(url) > MAX_URL_LENGTH:
-        allowed = f"at most {MAX_URL_LENGTH:,}"
+    if len(url) > MAX_URL_CHARACTERS:
+        allowed = f"at most {MAX_URL_CHARACTERS:,}"
         raise BadURL("The URL is too long.", f"{len(url):,} characters", allowed)
     malformed = BadURL(
         "This is not a URL that can be fetched.", "no valid URL", "a URL with http or https"
@@ -164,12 +166,12 @@ def _resolve(host: str, port: int, deadline: float) -> list[tuple[Any, ...]]:
 
 
 def _connect(addresses: list[tuple[Any, ...]], deadline: float) -> "_PlainSocket":
-    """A connection to the first address that answers; each gets a fair share of the time."""
-    share = max(0.001, (deadline - time.monotonic()) / len(addresses))
-    for family, kind, protocol, _, address in addresses:
+    """A connection to the first address that answers; each gets a share of the time left."""
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+        share = (deadline - time.monotonic()) / (len(addresses) - tried)
         connection = _PlainSocket(family, kind, protocol)
         connection.deadline = deadline
-        connection.settimeout(share)
+        connection.settimeout(max(0.001, share))
         try:
             connection.connect(address)
         except OSError:
@@ -249,3 +251,5 @@ def _check_headers(response: http.client.HTTPResponse) -> None:
     kind = response.headers.get_content_type()
     if not kind.startswith("image/") and kind != "application/octet-stream":
         raise BadURL("The URL does not lead to an image.", "another type of content", "an image")
+    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise BadURL("The answer is compressed.", "a content encoding", "none, as asked for")

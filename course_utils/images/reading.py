@@ -1,9 +1,10 @@
 """Untrusted bytes → an RGB array, or a refusal that says why.
 
 Pillow decodes, and its own limits hold. Three things it leaves to its caller: how many pixels are
-too many; what surrounds the pixels of JPEG and PNG files, which can keep it busy for minutes and
-is therefore taken out before it looks (comments, profiles, texts, previews); and how often a
-progressive JPEG may pass over the whole picture. (JPEG: ITU-T T.81; PNG: W3C, third edition.)
+too many; what surrounds the pixels of JPEG, PNG and GIF files, which can keep it busy for minutes
+and is therefore taken out before it looks (comments, profiles, texts, previews); and how often a
+progressive JPEG may pass over the whole picture. (JPEG: ITU-T T.81; PNG: W3C, third edition;
+GIF89a: CompuServe, 1990.)
 """
 
 import io
@@ -15,7 +16,12 @@ import numpy as np
 import PIL.WebPImagePlugin  # noqa: F401  # else Pillow loads all of its plugins to find WebP
 from PIL import Image, ImageStat
 
-from course_utils.images.refusals import Refusal
+from course_utils.images.refusals import (
+    BadImage,
+    name_kind,
+    report_damage,
+    report_truncation,
+)
 
 #: formats that are read
 FORMATS = ("JPEG", "PNG", "WebP", "GIF", "BMP")
@@ -23,8 +29,7 @@ MAX_BYTES = 10_000_000
 MAX_PIXELS = 25_000_000
 MAX_SIDE_PIXELS = 65_535  # resizing a picture of one long line costs memory out of proportion
 MAX_SCANS = 20  # of a JPEG; encoders write about 10, a bomb thousands
-MAX_PARTS = 20_000  # segments of a JPEG, chunks of a PNG
-MAX_READS = 100_000  # by Pillow from a file; it reads a GIF byte by byte until a picture comes
+MAX_PARTS = 20_000  # segments of a JPEG, chunks of a PNG, blocks of a GIF before its picture
 
 Background = Literal["white", "contrast"]
 
@@ -43,35 +48,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What people send by mistake, by the bytes it starts with.
-_OTHER_KINDS = (
-    (rb"$", "an empty file"),
-    (rb"....ftyp(hei|hev|mif|msf)", "a HEIC photo, as iPhones take them"),
-    (rb"....ftypavi[fs]", "an AVIF image"),
-    (rb"....ftyp", "a video"),
-    (rb"II\*\0|MM\0\*", "a TIFF image"),
-    (rb"%PDF", "a PDF document"),
-    (rb"PK\x03\x04", "a ZIP archive"),
-    (rb"(\xef\xbb\xbf)?\s*(<[^\0]*)?<svg", "an SVG drawing"),
-    (rb"(\xef\xbb\xbf)?\s*<", "a page of HTML or XML"),
-    (rb"", "a file of another kind"),
-)
-
-
-class BadImage(Refusal):
-    """The bytes are not an image that is read here; says why to a person, never what they are."""
-
-
-class _BoundedFile(io.BytesIO):
-    """A file that can be read only so often, so that no header keeps Pillow busy for long."""
-
-    reads = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.reads += 1
-        if self.reads > MAX_READS:
-            raise _damaged("an image in too many parts")
-        return super().read(size)
 
 
 def read_image(
@@ -109,35 +85,25 @@ def read_image(
         raise BadImage("The file is too large.", received, allowed)
     if not _START.match(data):
         detail = "This is not an image of a kind that is read here."
-        raise BadImage(detail, _name_kind(data), "a JPEG, PNG, WebP, GIF or BMP image")
+        raise BadImage(detail, name_kind(data), "a JPEG, PNG, WebP, GIF or BMP image")
     try:
         content, exif = _strip_metadata(data)
-        with Image.open(_BoundedFile(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_cost(image, max_pixels)
             orientation = _read_orientation(exif or image.info.get("exif", b""))
             return np.array(_to_upright_rgb(image, orientation, size, longest, background))
     except BadImage:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many_pixels("far more", max_pixels) from error
+        # Pillow's message begins with the number of pixels.
+        number = re.search(r"\d+", str(error))
+        received = f"{int(number[0]):,}" if number else "more than 179 million"
+        raise _too_many_pixels(f"{received} pixels", max_pixels) from error
     except Exception as error:  # of a damaged file decoders raise whatever it makes them
-        if "truncated" in str(error) or isinstance(error, struct.error):
-            raise _truncated() from error
-        raise _damaged() from error
-
-
-def _name_kind(data: bytes) -> str:
-    return next(name for start, name in _OTHER_KINDS if re.match(start, data[:1000], re.DOTALL))
-
-
-def _damaged(received: str = "an image whose inside is damaged") -> BadImage:
-    allowed = "an undamaged file; open it and save it anew"
-    return BadImage("The image cannot be decoded.", received, allowed)
-
-
-def _truncated() -> BadImage:
-    detail = "The image is truncated: the file ends before the picture does."
-    return BadImage(detail, "a part of an image", "the whole file; send it again")
+        ended = isinstance(error, (EOFError, IndexError, struct.error))
+        if ended or "truncated" in str(error).lower():
+            raise report_truncation() from error
+        raise report_damage() from error
 
 
 def _too_many_pixels(received: str, max_pixels: int) -> BadImage:
@@ -152,7 +118,7 @@ def _check_cost(image: Image.Image, max_pixels: int) -> None:
         raise _too_many_pixels(f"{width:,} × {height:,} pixels", max_pixels)
     if image.format == "BMP" and image.info["compression"] in (1, 2):
         # Run lengths, which Pillow expands in Python, one by one.
-        raise _damaged("a compressed BMP, which is not read here")
+        raise report_damage("a compressed BMP, which is not read here")
 
 
 def _strip_metadata(data: bytes) -> tuple[bytes, bytes]:
@@ -161,8 +127,15 @@ def _strip_metadata(data: bytes) -> tuple[bytes, bytes]:
         return _strip_jpeg(data)
     if data.startswith(b"\x89PNG"):
         return _strip_png(data)
-    if data.startswith(b"RIFF") and 8 + struct.unpack_from("<I", data, 4)[0] > len(data):
-        raise _truncated()  # Pillow would only say that it cannot be decoded
+    if data.startswith(b"GIF"):
+        return _strip_gif(data), b""
+    # Of what ends before these places Pillow would only say that it cannot be decoded.
+    if data.startswith(b"RIFF"):
+        end_of_headers = 8 + struct.unpack_from("<I", data, 4)[0]
+    else:
+        end_of_headers = struct.unpack_from("<I", data, 10)[0]  # of a BMP
+    if end_of_headers > len(data):
+        raise report_truncation()
     return data, b""
 
 
@@ -172,7 +145,7 @@ def _strip_jpeg(data: bytes) -> tuple[bytes, bytes]:
     for _ in range(MAX_PARTS):
         marker = _MARKER.search(data, at)
         if marker is None:
-            raise _truncated()
+            raise report_truncation()
         at, kind = marker.start(), data[marker.start() + 1]
         if kind == _SOS:
             kept.append(view[at : _find_end_of_scans(data, at)])
@@ -183,14 +156,14 @@ def _strip_jpeg(data: bytes) -> tuple[bytes, bytes]:
         elif (not _APP1 <= kind <= _APP15 and kind != _COM) or kind == _APP14:
             kept.append(view[at:end])
         at = end
-    raise _damaged(f"an image in more than {MAX_PARTS:,} segments")
+    raise report_damage(f"an image in more than {MAX_PARTS:,} segments")
 
 
 def _find_end_of_scans(data: bytes, start: int) -> int:
     """Where the picture ends; what phones append (a second photo, a video) is left out."""
     end = data.find(b"\xff\xd9", start)
     if end < 0:
-        raise _truncated()
+        raise report_truncation()
     scans = data.count(b"\xff\xda", start, end)  # cannot stand inside a scan: 0xFF is escaped
     if scans > MAX_SCANS:
         allowed = f"at most {MAX_SCANS}; save it anew, not as progressive"
@@ -205,15 +178,52 @@ def _strip_png(data: bytes) -> tuple[bytes, bytes]:
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if end > len(data):
-            raise _truncated()
-        if kind in _PNG_KEPT:
+            raise report_truncation()
+        # The clear colour of a 16-bit picture means another one once 8 bits are left.
+        if kind in _PNG_KEPT and not (kind == b"tRNS" and data[24] == 16):
             kept.append(view[at:end])
         elif kind == b"eXIf":
             exif = data[at + 8 : end - 4]
         if kind == b"IEND":
             return b"".join(kept), exif
         at = end
-    raise _damaged(f"an image in more than {MAX_PARTS:,} chunks")
+    raise report_damage(f"an image in more than {MAX_PARTS:,} chunks")
+
+
+def _strip_gif(data: bytes) -> bytes:
+    """Without the extensions before its first picture, but for what says which colour is clear."""
+    at = start = 13 + _measure_color_table(data[10])
+    control = b""
+    for _ in range(MAX_PARTS):
+        kind = data[at]
+        if kind == ord(","):
+            if at + 11 + _measure_color_table(data[at + 9]) > len(data):
+                raise report_truncation()
+            return data[:start] + control + data[at:]
+        if kind == ord(";"):
+            raise report_damage("a GIF without a picture")
+        if kind == ord("!"):
+            end = _find_end_of_blocks(data, at + 2)
+            if data[at + 1] == 0xF9 and end == at + 8:
+                # Without the bits of the disposal, for which Pillow would fill a whole picture
+                # before its size can be looked at.
+                flags = data[at + 3] & 0b11100011
+                control = data[at : at + 3] + bytes([flags]) + data[at + 4 : end]
+            at = end
+        else:  # a stray byte between blocks is skipped, as viewers do
+            at += 1
+    raise report_damage(f"an image in more than {MAX_PARTS:,} blocks")
+
+
+def _measure_color_table(flags: int) -> int:
+    """The bytes of the colour table that these flags announce."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _find_end_of_blocks(data: bytes, at: int) -> int:
+    while size := data[at]:
+        at += size + 1
+    return at + 1
 
 
 def _read_orientation(exif: bytes) -> int:

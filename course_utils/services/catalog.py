@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course_utils.inference import find_model, labels_path, schema_path
+from course_utils.inference import labels_path, schema_path
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -19,8 +18,8 @@ class Service:
 
     name: str
     """Of the service, and of its module in this room."""
-    default_model: Callable[[], Path] | None = None
-    """Finds the model that is served unless another is named; None where there is no model."""
+    has_model: bool = True
+    """Whether it predicts; unless another model is named, with that of `inference.find_model`."""
     companion: Callable[[Path], Path] | None = None
     """From the path of a model to that of the file that has to lie beside it; None if none has."""
     has_page: bool = False
@@ -42,11 +41,11 @@ class Service:
 
 
 _SERVICES = (
-    Service("hello"),
-    Service("mpg", partial(find_model, "mpg"), schema_path),
-    Service("image", partial(find_model, "image"), labels_path, has_page=True),
-    Service("digit", partial(find_model, "digit"), has_page=True),
-    Service("pets", partial(find_model, "pets"), labels_path),
+    Service("hello", has_model=False),
+    Service("mpg", companion=schema_path),
+    Service("image", companion=labels_path, has_page=True),
+    Service("digit", has_page=True),
+    Service("pets", companion=labels_path),
 )
 #: by name, in the order of the course
 SERVICES = {service.name: service for service in _SERVICES}

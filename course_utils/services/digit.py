@@ -26,7 +26,7 @@ from course_utils.services.http.operations import operate
 from course_utils.services.http.telemetry import ALONE, Host
 
 FIELD = "file"
-MAX_SIDE = 400  # pixels of what is looked at
+MAX_SIDE_PIXELS = 400  # of the picture in which the digit is looked for
 PAGE_FOLDER = Path(__file__).with_name("digit_page")
 
 
@@ -101,7 +101,7 @@ def read_digit(data: bytes) -> np.ndarray:
     Raises:
         Problem: 400; no picture, or an empty one.
     """
-    pixels = pictures.decode_picture(data, FIELD, longest=MAX_SIDE, background="contrast")
+    pixels = pictures.decode_picture(data, FIELD, longest=MAX_SIDE_PIXELS, background="contrast")
     try:
         return digits.to_mnist(pixels)
     except digits.NothingDrawn as error:

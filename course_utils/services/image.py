@@ -33,7 +33,7 @@ from course_utils.services.http.telemetry import ALONE, Host
 
 BODY_LIMITS = pictures.FORM_LIMITS | {"application/json": 64 * 1024}
 TOP_CLASSES = 5  # in an answer
-MAX_THUMBNAIL_SIDE = 320  # pixels
+MAX_THUMBNAIL_SIDE_PIXELS = 320
 MAX_DOWNLOADS = 8  # at a time; each waits for another host, up to five seconds
 
 
@@ -136,7 +136,7 @@ def _read_flag(name: str) -> bool:
 def _make_thumbnail(data: bytes) -> str:
     """A photo that has been read before, as a small JPEG in a ``data:`` URL (RFC 2397)."""
     jpeg = io.BytesIO()
-    pixels = images.read_image(data, longest=MAX_THUMBNAIL_SIDE)
+    pixels = images.read_image(data, longest=MAX_THUMBNAIL_SIDE_PIXELS)
     Image.fromarray(pixels).save(jpeg, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
 

@@ -76,7 +76,7 @@ def check(name: str, store: str | Path | None = None) -> None:
 
 @dataclass(frozen=True)
 class _Route:
-    """Who answers. Replaced as a whole, so that no request meets half a change."""
+    """The apps that answer requests; replaced as a whole, so no request sees half a change."""
 
     serving: registry.Serving
     main: App
@@ -111,10 +111,10 @@ class VersionedApp:
         return route.main(environ, start_response)
 
     def _is_canarys_turn(self, share: float) -> bool:
-        # The multiples of the golden ratio fill the unit interval evenly: of any number of
-        # requests in a row the canary gets its share, to one or two, where a throw of dice would
-        # stray by the root of the number. And they have no period that a client's own rhythm
-        # could fall in step with, as a count of every tenth request has.
+        # The multiples of the golden ratio, modulo 1, fill the unit interval evenly. So of any n
+        # consecutive requests the canary gets its share to within one or two, whereas random
+        # numbers would deviate by about the square root of n. The sequence has no period either,
+        # so a client that repeats its requests regularly does not always reach the same version.
         return next(self._turns) * GOLDEN_RATIO % 1 < share
 
     def state(self) -> dict[str, Any]:
@@ -162,8 +162,10 @@ class VersionedApp:
 
     def _get_ready(self, version: int | None) -> App | None:
         """A version's app, loaded if it is not yet; None where there is none or it is refused."""
-        if version is None or version in self._apps:
-            return self._apps.get(version or 0)
+        if version is None:
+            return None
+        if version in self._apps:
+            return self._apps[version]
         refused = {v: why for v, why in self._refused.items() if v != version}
         try:
             host = replace(self._host, release=Release(version, self._metrics, self.state))

@@ -129,6 +129,13 @@ def test_a_client_that_sends_10_megabytes_can_read_why_not(
     still_serves(address)
 
 
+def test_a_client_that_leaves_in_the_middle_disturbs_nobody(address: Address) -> None:
+    for _ in range(20):
+        with socket.create_connection(address, timeout=60) as connection:
+            connection.sendall(post(GOOD)[:-30])
+    still_serves(address)
+
+
 def test_a_connection_lives_on_after_a_refusal(address: Address) -> None:
     url = "http://{}:{}/api/mpg".format(*address)
     with requests.Session() as session:

@@ -5,8 +5,11 @@ Everything runs against real servers in a network of its own (internet.py), priv
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +17,7 @@ import pytest
 import requests
 
 from course_utils.images import BadURL, download
-from course_utils.images.downloads import is_public
+from course_utils.images.downloads import _connect, _explain, is_public
 from tests.support import ROOT, urls
 from tests.support.serving import serving
 
@@ -151,6 +154,7 @@ def test_the_canaries_would_sing(internet: Internet) -> None:
         "http://both.test/photo.png",
         "http://nat64.test/photo.png",
         "http://half-down.test/photo.png",
+        "http://photos.test/octets",
         "http://photos.test/chunked",
         "http://photos.test/photo.png?a=b&c=ä#part",
         "http://photos.test/host",
@@ -181,6 +185,7 @@ def test_the_address_that_was_judged_is_the_one_used(internet: Internet) -> None
         ("endless", "10,000,000"),
         ("announced", "10,000,000"),
         ("too-short", "no usable answer"),
+        ("gzip", "compressed"),
         ("nothing", "no usable answer"),
         ("garbage", "no usable answer"),
         ("bad-length", ""),
@@ -253,6 +258,21 @@ def test_public_addresses(address: str) -> None:
 )
 def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(address)
+
+
+def test_a_wait_that_ends_before_the_clock_shows_it_is_late_all_the_same() -> None:
+    assert "too long" in str(_explain(TimeoutError(), time.monotonic() + 60, 5))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses at once")
+def test_addresses_that_refuse_leave_their_time_to_the_others() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as busy, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        with socket.create_connection(busy.getsockname()):  # the queue is full
+            threading.Timer(0.3, lambda: busy.accept()[0].close()).start()
+            hosts = [closed] * 9 + [busy]
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", h.getsockname()) for h in hosts]
+            _connect(found, time.monotonic() + 5).close()
 
 
 def test_look_ups_that_hang_do_not_pile_up(internet: Internet) -> None:

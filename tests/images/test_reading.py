@@ -68,6 +68,13 @@ def test_16_bits_in_colour(color: int, values: tuple[int, ...], expected: list[i
     assert np.abs(np.array(only_color(data)) - expected).max() <= 1
 
 
+def test_the_clear_colour_of_16_bits_clears_no_other() -> None:
+    clear, dark = b"\x12\0" * 3, b"\0\x50" * 3
+    rows = (b"\0" + dark * 8) * 6
+    data = png(ihdr(8, 6, 16, 2), chunk(b"tRNS", clear), chunk(b"IDAT", zlib.compress(rows)))
+    assert only_color(data) == [0, 0, 0]
+
+
 @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
 def test_grey_of_any_depth(depth: int) -> None:
     """The lightest grey of each depth is white, the darkest black."""
@@ -245,6 +252,22 @@ def test_the_message_names_what_was_sent_and_what_may_be(start: bytes, name: str
     assert name in caught.value.received
     for format in ("JPEG", "PNG", "WebP", "GIF", "BMP"):
         assert format in caught.value.allowed
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WebP", "GIF", "BMP"])
+def test_a_file_that_was_cut_is_never_called_damaged(format: str) -> None:
+    """Wherever that was: behind the picture's last byte it is read all the same."""
+    whole = encoded(Image.linear_gradient("L").resize((8, 6)), format)
+    for length in range(12, len(whole) - 2):
+        with pytest.raises(BadImage, match="truncated") as caught:
+            read_image(whole[:length])
+        assert caught.value.allowed == "the whole file; send it again"
+
+
+def test_the_pixels_of_a_bomb_are_counted() -> None:
+    with pytest.raises(BadImage) as caught:
+        read_image(png(ihdr(100_000, 50_000), chunk(b"IDAT")))
+    assert caught.value.received == "5,000,000,000 pixels"
 
 
 def test_many_threads_read_at_once() -> None:

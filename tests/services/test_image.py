@@ -175,6 +175,33 @@ def test_it_says_what_it_serves(image: Served) -> None:
     }
 
 
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """An image classifier of three classes: which is the strongest, red, green or blue."""
+    with quiet_native_stderr():
+        import keras
+
+        pixels = keras.Input((8, 8, 3))
+        means = keras.layers.GlobalAveragePooling2D()(pixels)
+        shares = keras.layers.Softmax()(keras.layers.Rescaling(0.1)(means))
+        keras.Model(pixels, shares).save(tmp_path / "colours.keras")
+    (tmp_path / "colours.labels.json").write_text('["red", "grün", "blue"]', "utf-8")
+    return tmp_path / "colours.keras"
+
+
+@pytest.mark.thorough
+def test_it_serves_any_image_classifier(small: Path) -> None:
+    green = io.BytesIO()
+    Image.new("RGB", (50, 30), "lime").save(green, "PNG")
+    with serving("image", model=small) as served:
+        assert "colours.keras" in served.said()
+        guesses = ask(served, green.getvalue()).json()["pred"]
+        about = requests.get(f"{served.url}/api/model", timeout=60).json()
+    assert guesses[0] == {"name": "grün", "prob": 1.0}
+    assert len(guesses) == 3
+    assert (about["name"], about["classes"]) == ("colours", 3)
+
+
 @pytest.mark.parametrize(
     ("labels", "error", "reason"),
     [

@@ -226,6 +226,9 @@ def bombs() -> dict[str, bytes]:
         "jpeg of 60 scans over 25 megapixels": scan_bomb(5_000, 50),
         "gif of 65535 a side": gif(gif_picture(), width=65_535, height=65_535),
         "gif whose picture is larger than it": gif(gif_picture(65_535, 65_535)),
+        "gif of 43 bytes whose disposal fills 169 megapixels": gif(
+            b"!\xf9\x04\x08\0\0\0\0", gif_picture(13_000, 13_000), width=13_000, height=13_000
+        ),
         "webp of 16 million a side": riff(vp8x(1 << 24, 1 << 24), riff_chunk(b"ANIM", bytes(6))),
         "webp of 16383 a side": riff(vp8x(16_383, 16_383), riff_chunk(b"ANIM", bytes(6))),
         "lossless webp of 16383 a side": riff(

@@ -178,6 +178,12 @@ class Photos(socketserver.StreamRequestHandler):
     def photo_png(self, rest: str, headers: dict[str, str]) -> None:
         self.send(PHOTO, "Content-Type: image/png", f"Content-Length: {len(PHOTO)}")
 
+    def octets(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(PHOTO, "Content-Type: application/octet-stream")
+
+    def gzip(self, rest: str, headers: dict[str, str]) -> None:
+        self.send(b"\x1f\x8b", "Content-Type: image/png", "Content-Encoding: gzip")
+
     def host(self, rest: str, headers: dict[str, str]) -> None:
         """The photo only for a request as it should be."""
         good = headers["host"] in ("photos.test", "[2606:2800:21f::1]")

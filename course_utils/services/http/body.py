@@ -89,25 +89,25 @@ def get_file(body: bytes, field: str) -> bytes:
     Raises:
         Problem: 400, with every fault of the form.
     """
-    faults: dict[str, str] = {}
+    faults: list[tuple[str, str]] = []
     content = None
     for part, data in _parse_form(body, field):
         if isinstance(part, Field):
-            faults[part.name or ""] = "not a file but a text"
+            faults.append((part.name or "", "not a file but a text"))
         elif part.name != field:
-            faults[part.name or ""] = "unknown field"
+            faults.append((part.name or "", "unknown field"))
         elif content is not None:
-            faults[field] = "more than one file"
+            faults.append((field, "more than one file"))
         else:
             content = data
     if content is not None and not faults:
         return content
-    if content is None and field not in faults:
-        faults[field] = "missing"
+    if content is None and all(name != field for name, _ in faults):
+        faults.append((field, "missing"))
     raise Problem(
         400,
         f"The form has to have one file, in the field {field}.",
-        [_describe_fault(name[:40], field, detail) for name, detail in faults.items()],
+        [_describe_fault(name[:40], field, detail) for name, detail in dict.fromkeys(faults)],
     )
 
 

@@ -12,13 +12,11 @@ from flask import Flask
 from flask_cors import CORS
 
 VARIABLE = "COURSE_ORIGINS"
-#: pages that this machine serves itself, on any port
+#: Origins allowed by default: pages served by this machine, on any port.
 LOOPBACK = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?\Z", re.IGNORECASE)
-READABLE_HEADERS = [
-    "Retry-After",
-    "X-Request-ID",
-]  # by a page, besides the usual ones
-PREFLIGHT_SECONDS = 600  # for which a browser need not ask again
+# Headers of an answer that a page on another origin may read, besides those of the standard.
+READABLE_HEADERS = ["Retry-After", "X-Request-ID"]
+PREFLIGHT_MAX_AGE_S = 600  # A browser reuses the answer to a preflight for this long.
 
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", re.IGNORECASE)
 
@@ -39,7 +37,7 @@ def allow(app: Flask) -> None:
         origins=_read_origins(),
         methods=["GET", "HEAD", "POST"],
         expose_headers=READABLE_HEADERS,
-        max_age=PREFLIGHT_SECONDS,
+        max_age=PREFLIGHT_MAX_AGE_S,
         send_wildcard=True,
     )
 

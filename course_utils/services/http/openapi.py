@@ -7,6 +7,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, send_from_directory
 
 from course_utils import __version__
+from course_utils.services.http.body import FORM
 from course_utils.services.http.errors import CONTENT_TYPE
 
 #: Statuses that any operation may answer with, and when.
@@ -60,7 +61,7 @@ def json_body(schema: dict[str, Any]) -> dict[str, Any]:
 def form_body(field: str) -> dict[str, Any]:
     """The content of a request with a form that holds one picture."""
     return {
-        "multipart/form-data": {
+        FORM: {
             "schema": object_schema(**{field: {"type": "string", "contentMediaType": "image/*"}})
         }
     }

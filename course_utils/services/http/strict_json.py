@@ -17,7 +17,7 @@ from course_utils.services.http.errors import Problem
 MAX_BRACKETS = 500  # bounds nesting, too, well below where any Python gives up
 MAX_DIGITS = 4_300  # Python's own limit for reading an integer
 MAX_UNKNOWN_KEYS = 20  # that are named in an answer
-MAX_KEY_LENGTH = 40  # characters of a name in an answer
+MAX_KEY_CHARACTERS = 40  # of a name in an answer
 
 
 def parse_json(data: bytes) -> tuple[Any, list[Fault]]:
@@ -51,7 +51,7 @@ def parse_object(data: bytes, key: str) -> tuple[dict[str, Any], list[Fault]]:
     if not isinstance(value, dict):
         fault = Fault("", "not an object", describe(value), allowed)
         raise Problem(400, f"The body has to be {allowed}.", [fault])
-    unknown = [name[:MAX_KEY_LENGTH] for name in value if name != key]
+    unknown = [name[:MAX_KEY_CHARACTERS] for name in value if name != key]
     for name in unknown[:MAX_UNKNOWN_KEYS]:
         faults.append(Fault(pointer(name), "unknown key", "the key", allowed))
     return value, faults

@@ -1,4 +1,4 @@
-"""Watch every request of an app: its id, a line in the log, a place in the metrics.
+"""Give every request an id, a line in the log and a place in the metrics.
 
 It wraps the app as WSGI middleware, so it also sees what never reaches a view, and costs less
 than Flask's hooks.
@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 REQUEST_ID = "course_utils.request_id"  # where the WSGI environment holds a request's id
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # named in the metrics
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
@@ -35,7 +35,7 @@ class Metrics:
             "http_request_duration_seconds",
             "Time from a request's arrival to its answer; _count is the number of requests.",
             [*labels, "version"] if by_version else labels,
-            buckets=BUCKETS,
+            buckets=BUCKETS_S,
             registry=self._registry,
         )
 
@@ -110,7 +110,9 @@ class Telemetry:
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             headers += [("X-Request-ID", request_id), *self._headers]
-            if self._draining():  # or the next request on it would meet a closed door
+            if self._draining():
+                # Otherwise the client would send its next request on a connection that is about
+                # to close.
                 headers.append(("Connection", "close"))
             self._record(environ, status[:3], time.perf_counter() - began)
             return start_response(status, headers, exc_info)

@@ -72,6 +72,13 @@ def test_every_fault_of_the_form_is_named(client, parts, faults):
     assert {f["pointer"]: f["detail"] for f in answer.get_json(force=True)["errors"]} == faults
 
 
+def test_two_faults_of_one_field_are_both_named(client):
+    parts = [part("image", b"x", "a"), part("image", b"y", "b"), part("image", b"text")]
+    answer = client.post("/", data=form(*parts), content_type=FORM)
+    details = [fault["detail"] for fault in answer.get_json(force=True)["errors"]]
+    assert details == ["more than one file", "not a file but a text"]
+
+
 GOOD = form(part("image", b"x", "a.png"))
 
 
