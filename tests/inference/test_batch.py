@@ -153,6 +153,24 @@ def test_progress_is_told(inputs, tmp_path):
     assert told[-1][0] == "writing the output"
 
 
+def test_drafts_of_killed_runs_go_with_the_folder(inputs, tmp_path):
+    target, drafts = (
+        tmp_path / "out.csv",
+        ("tmp_part-000001.parquet.part", "part-000001.parquet.part"),
+    )
+
+    def stop(step, done, total):
+        if done:
+            for name in drafts:
+                (tmp_path / "out.csv.parts" / name).write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(inputs[".csv"], target, chunk=400, on_progress=stop)
+    predict(inputs[".csv"], target, chunk=400)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
 def test_many_rows_go_through_the_network_in_blocks():
     network = Predictor.load(MODEL)
     rows = np.array([[car[name] for name in FEATURES] for car in some(300)], np.float32)
