@@ -41,6 +41,7 @@ def export(record: Record, folder: str | Path) -> str:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # heeded where it is set before the import
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,10 +53,10 @@ def export(record: Record, folder: str | Path) -> str:
             run = _list_exported(client, record.name, SEAL_TAG).get(seal)
             run_id = run.run_id if run else _write_run(client, folder, record, seal)
             _set_aliases(client, record)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:  # the latter where it is no database
         raise ValueError(
             f"MLflow does not take version {record.version} of {record.name} into "
-            f"{folder / DATABASE}: {error.message}"
+            f"{folder / DATABASE}: {str(error).splitlines()[0]}"
         ) from error
     return run_id
 

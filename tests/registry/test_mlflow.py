@@ -81,12 +81,15 @@ def test_an_entry_that_is_there_already_is_no_obstacle(store: Path, tmp_path: Pa
 
 
 def test_what_mlflow_refuses_is_said(store: Path, tmp_path: Path):
+    record, told = registry.load("mpg", 1, store=store), "does not take version 1 of mpg into"
     client = open_client(tmp_path)
     client.delete_experiment(client.create_experiment("mpg"))
-    with pytest.raises(
-        ValueError, match=r"MLflow does not take version 1 of mpg into .*mlflow\.db"
-    ):
-        export(registry.load("mpg", 1, store=store), tmp_path)
+    with pytest.raises(ValueError, match=f"{told} .*active"):
+        export(record, tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / DATABASE).write_text("no database " * 100)
+    with pytest.raises(ValueError, match=f"{told} .*not a database"):
+        export(record, tmp_path / "other")
 
 
 def test_names_that_mlflow_would_refuse_are_spelt_otherwise(store: Path, tmp_path: Path):
