@@ -53,7 +53,8 @@ class Recorder:
     Each process writes files of its own (``examples-*.jsonl``) and never goes on with another's,
     so that several workers may share a folder and an unfinished line is always a file's last.
     Before each write the files longest untouched are removed, whosever they are, until the folder
-    is within its limit. A disk that is full or refuses is a warning in the log, once.
+    is within its limit; where they cannot be removed, nothing is written. That, and a disk that
+    is full or refuses, is a warning in the log, once.
     """
 
     def __init__(self, folder: str | Path, names: Sequence[str], *, version: int | None = None):
