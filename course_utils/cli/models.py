@@ -175,7 +175,10 @@ def card(name: str, version: int | None, store: Path | None) -> None:
 )
 def export(name: str, version: int | None, store: Path | None, folder: Path) -> None:
     """Write VERSION, by default all versions, into a store of MLflow's."""
-    for number in [version] if version else registry.versions(name, store=store):
+    numbers = [version] if version else registry.versions(name, store=store)
+    if not numbers:
+        raise click.ClickException(f"There is no version of {name} to export.")
+    for number in numbers:
         run = registry.mlflow.export(registry.load(name, number, store=store), folder)
         say(f"Version {number} is run {run}.")
     database = (folder / registry.mlflow.DATABASE).as_posix()

@@ -66,6 +66,21 @@ def connected(mebibytes: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnectio
         raise
 
 
+def read_parquet_names(sql: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
+    """The names of a Parquet file's columns as they stand in it, also where one comes twice.
+
+    Raises:
+        duckdb.Error: it cannot be read.
+    """
+    query = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({literal(file)})"
+    names, nested = [], 0  # nested: how many of the next entries lie inside a column
+    for name, children in sql.execute(query).fetchall()[1:]:  # without the root; depth first
+        if not nested:
+            names.append(name)
+        nested = max(nested - 1, 0) + children
+    return names
+
+
 def first_lines(error: duckdb.Error) -> str:
     """What DuckDB complains of, without its advice."""
     return " ".join(str(error).split("\n\n")[0].split("\n")[:3])

@@ -36,7 +36,7 @@ DIGESTED_BYTES = 2**20  # at the beginning and at the end of the input
 FORMAT = 1  # of the folder
 JOB = "job.json"
 # In the order in which they are removed: the folder is ours as long as `job.json` is in it.
-OUR_FILES = ("part-*.parquet*", "input.parquet*", "whole.*", "spilled", f"{JOB}*")
+OUR_FILES = ("tmp_*", "part-*.parquet*", "input.parquet*", "whole.*", "spilled", f"{JOB}*")
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -107,8 +107,9 @@ def _predict_table(
     """Predict the chunks that are not finished, then write the output."""
     began, predict_seconds, chunk = time.perf_counter(), 0.0, job.chunk
     tell(f"reading {job.source.name}", 0, None)
-    rows = table.prepare()
-    resumed = min(rows, len(job.list_finished_parts()) * chunk)
+    rows, finished = table.prepare(), job.list_finished_parts()
+    resumed = min(rows, len(finished) * chunk)
+    table.check_parts(finished, resumed)
     tell("predicting", resumed, rows)
     for first in range(resumed, max(rows, 1), chunk):  # a part also where there are no rows
         predictions, errors, seconds = _predict_chunk(table, network, schema, first, chunk)
@@ -117,12 +118,7 @@ def _predict_table(
         tell("predicting", min(rows, first + chunk), rows)
     tell("writing the output", 0, None)
     parts = job.list_finished_parts()
-    done, refused = table.count(parts)
-    if done != rows:
-        raise ValueError(
-            f"What an earlier run has left in {job.folder} is damaged: start afresh with --restart "
-            f"(restart=True). ({done} rows in the place of {rows})"
-        )
+    _, refused = table.count(parts)
     # In the folder, so that a run that is killed leaves nothing elsewhere.
     with open_draft(job.target, job.folder / f"whole{job.target.suffix}") as draft:
         table.assemble(parts, draft)
@@ -220,14 +216,14 @@ class _Job:
                 f"Another process is writing {self.target}: wait for it, or name another file."
             ) from None
         with lock:
-            known = (self.folder / JOB).exists()
-            if not known and self.folder.exists() and not self._is_empty():
+            known = self._read_known()
+            if known is None and self.folder.exists() and not self._is_empty():
                 raise FileExistsError(
                     f"{self.folder} is in the way: the parts of the output would be kept there "
                     "until it is complete. Move it, or name another output."
                 )
-            if known and not restart:
-                self._compare(json.loads((self.folder / JOB).read_bytes()))
+            if known is not None and not restart:
+                self._compare(known)
             elif restart or not self.target.exists():
                 self.clear()
             else:
@@ -243,6 +239,14 @@ class _Job:
                 if not self.list_finished_parts():
                     self.clear()
                 raise
+
+    def _read_known(self) -> dict[str, Any] | None:
+        """What the folder is for; None where no run of ours has said it."""
+        try:
+            known = json.loads((self.folder / JOB).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+        return known if isinstance(known, dict) and known.get("format") == FORMAT else None
 
     def _is_empty(self) -> bool:
         """Whether nothing is in the folder but what a run leaves that was killed as it began."""

@@ -47,9 +47,11 @@ def check(
         The features in the schema's order, then the label, then what the table has besides.
 
     Raises:
-        ValueError: every column that is missing or holds what it must not.
+        ValueError: every column that is missing, there twice or holds what it must not.
     """
     wanted = [*schema.names, schema.target]
+    if twice := sorted(set(table.columns[table.columns.duplicated()].astype(str))):
+        raise ValueError(f"The rows have the column {', '.join(twice)} more than once: keep one.")
     if missing := [name for name in wanted if name not in table]:
         what = "label" if missing == [schema.target] else "column"
         raise ValueError(f"The rows lack the {what} {', '.join(missing)}.")
@@ -73,6 +75,7 @@ def _read_numbers(column: pd.Series, integer: bool, gaps: bool) -> tuple[pd.Seri
         numbers = pd.to_numeric(column, errors="coerce").astype(float)
     with np.errstate(over="ignore"):  # a network counts in float32, where 1e200 is infinite
         allowed = np.isfinite(numbers.to_numpy().astype(np.float32))
+    too_large = np.isfinite(numbers.to_numpy()) & ~allowed
     if integer:
         allowed &= (np.floor(numbers) == numbers).to_numpy()
     absent = column.isna().to_numpy()
@@ -81,6 +84,7 @@ def _read_numbers(column: pd.Series, integer: bool, gaps: bool) -> tuple[pd.Seri
         "nothing in row " + str(row + 1)
         if absent[row]
         else f"{str(column.iloc[row])[:40]!r} in row {row + 1} is no {kind}"
+        + (" in float32" if too_large[row] else "")
         for row in np.flatnonzero(~allowed & ~(absent & gaps))
     ]
     more = f" and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""

@@ -136,7 +136,8 @@ def refuse_pickle(path: str | Path) -> None:
     path = Path(path)
     with path.open("rb") as file:
         start = file.read(2)
-    if path.suffix.lower() in PICKLE_SUFFIXES or start in PICKLE_STARTS:
+    suffixes = {suffix.lower() for suffix in path.suffixes}  # as of forest.joblib.z
+    if suffixes & set(PICKLE_SUFFIXES) or start in PICKLE_STARTS:
         raise ValueError(
             f"{path.name} is a pickle, and a pickle can run any code as it is loaded. Nothing was "
             "loaded. Ask for the model as .keras, .tflite or .onnx, which load without running "

@@ -35,6 +35,8 @@ WRITE_DELAY_S = 0.1  # from an example to its place on the disk
 MAX_WAITING_ROWS = 10_000  # for a slow disk; after that the oldest are dropped
 NEWEST_ROWS = 10_000  # that are read unless more are asked for
 ADDED_KEYS = ("time", "prediction")  # of a line beside the features
+MAX_NUMBER = 1e300  # what the size of a recorded number stays below
+MAX_TIME_S = 9e9  # what a recorded time stays below; in the year 2255
 VERSION = "version"  # one more, where the service has several
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,8 @@ class Recorder:
     Each process writes files of its own (``examples-*.jsonl``) and never goes on with another's,
     so that several workers may share a folder and an unfinished line is always a file's last.
     Before each write the files longest untouched are removed, whosever they are, until the folder
-    is within its limit. A disk that is full or refuses is a warning in the log, once.
+    is within its limit; where they cannot be removed, nothing is written. That, and a disk that
+    is full or refuses, is a warning in the log, once.
     """
 
     def __init__(self, folder: str | Path, names: Sequence[str], *, version: int | None = None):
@@ -94,7 +97,10 @@ class Recorder:
         self._waiting.append((time.time(), *features, prediction))
         if not self._due:
             self._due = True
-            threading.Thread(target=self._write_soon, name="recorder", daemon=True).start()
+            try:
+                threading.Thread(target=self._write_soon, name="recorder", daemon=True).start()
+            except RuntimeError:  # no more threads, or Python is ending: the next call tries again
+                self._due = False
 
     def _write_soon(self) -> None:
         time.sleep(WRITE_DELAY_S)
@@ -223,10 +229,12 @@ def _parse_line(line: bytes) -> dict[str, float] | None:
     """The example in a line; None where it is not one that a recorder finished."""
     try:
         found = json.loads(line)
-        numbers = all(type(value) in (int, float) for value in found.values())
-    except (ValueError, AttributeError):
+        values = found.values()
+        numbers = all(type(value) in (int, float) and abs(value) < MAX_NUMBER for value in values)
+    except (ValueError, AttributeError, RecursionError):
         return None
-    return found if numbers and found.keys() >= set(ADDED_KEYS) else None
+    whole = numbers and found.keys() >= set(ADDED_KEYS) and 0 <= found["time"] < MAX_TIME_S
+    return found if whole else None
 
 
 def _list_files(folder: Path) -> list[tuple[int, int, Path]]:
@@ -234,13 +242,18 @@ def _list_files(folder: Path) -> list[tuple[int, int, Path]]:
     found = []
     for path in folder.glob("examples-*.jsonl"):
         with contextlib.suppress(FileNotFoundError):  # another process has removed it
-            state = path.stat()
-            found.append((state.st_mtime_ns, state.st_size, path))
+            if path.is_file():
+                state = path.stat()
+                found.append((state.st_mtime_ns, state.st_size, path))
     return sorted(found)
 
 
 def _make_room(folder: Path, needed: int) -> None:
-    """Remove the files longest untouched until ``needed`` bytes more are within the limit."""
+    """Remove the files longest untouched until ``needed`` bytes more are within the limit.
+
+    Raises:
+        OSError: they cannot be removed.
+    """
     files = _list_files(folder)
     excess = sum(size for _, size, _ in files) + needed - MAX_FOLDER_BYTES * (PARTS - 1) // PARTS
     for _, size, path in files:
@@ -249,3 +262,5 @@ def _make_room(folder: Path, needed: int) -> None:
         with contextlib.suppress(OSError):  # Windows: somebody is reading it
             path.unlink(missing_ok=True)
             excess -= size
+    if excess > 0:
+        raise OSError("the oldest files cannot be removed")

@@ -5,7 +5,9 @@ what is wrong with its lines before anything is predicted, and DuckDB can then b
 """
 
 import csv
+import io
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +19,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from course_utils.common.atomic_files import open_draft
-from course_utils.common.duckdb_session import NO_DISK, connected, first_lines, literal, quoted
+from course_utils.common.duckdb_session import (
+    NO_DISK,
+    connected,
+    first_lines,
+    literal,
+    quoted,
+    read_parquet_names,
+)
 from course_utils.inference.schema import FeatureSchema
 
 CSV, PARQUET = ".csv", ".parquet"
 MEMORY_MIB = 512  # for DuckDB
+MAX_HEADER_CHARACTERS = 2**20  # of a CSV file, in which the line of names has to end
 SHOWN_CHARACTERS = 300  # of the names of columns, in a message
 Errors = list[str | None]  # for each row what is wrong with it; None where nothing is
 
@@ -67,8 +77,10 @@ class Table:
         self._sql, self._file, self._features = sql, file, schema.names
         self._is_csv = file.suffix.lower() == CSV
         self._source = folder / "input.parquet" if self._is_csv else file
+        names = _read_csv_names(file) if self._is_csv else read_parquet_names(sql, file)
+        _check_unique(file, names)
         if self._is_csv:
-            self._types = dict.fromkeys(_read_csv_names(file), "VARCHAR")
+            self._types = dict.fromkeys(names, "VARCHAR")
         else:
             columns = sql.execute(f"DESCRIBE FROM {_scan_parquet([file])}").fetchall()
             self._types = {name: kind for name, kind, *_ in columns}
@@ -119,6 +131,25 @@ class Table:
         rows, errors = self._fetch_row(query)
         return rows, errors
 
+    def check_parts(self, parts: Sequence[Path], rows: int) -> None:
+        """See that the predictions of an earlier run can be read, and are of so many rows.
+
+        Raises:
+            ValueError: they are damaged.
+        """
+        if not parts:
+            return
+        try:
+            found, _ = self.count(parts)
+            said = f"{found} rows in the place of {rows}"
+        except duckdb.Error as error:
+            found, said = -1, first_lines(error)
+        if found != rows:
+            raise ValueError(
+                f"What an earlier run has left in {parts[0].parent} is damaged: start afresh with "
+                f"--restart (restart=True). ({said})"
+            )
+
     def assemble(self, parts: Sequence[Path], path: Path) -> None:
         """Write all rows with their predictions as a file of the kind that its name says."""
         columns = "input.*"
@@ -162,7 +193,9 @@ class Table:
 
     def _copy(self, query: str, path: Path) -> None:
         form = "csv, HEADER" if path.suffix.lower() == CSV else "parquet"
-        self._sql.execute(f"COPY ({query}) TO {quoted(path)} (FORMAT {form})")
+        # DuckDB would write to a draft of its own beside ours, and leave it behind when killed.
+        options = f"FORMAT {form}, USE_TMP_FILE false"
+        self._sql.execute(f"COPY ({query}) TO {quoted(path)} ({options})")
 
 
 def _scan_parquet(files: Sequence[Path]) -> str:
@@ -177,6 +210,17 @@ def _cast_to_text(column: str) -> str:
     return f"{_quote_name(column)}::VARCHAR"
 
 
+def _check_unique(file: Path, names: Sequence[str]) -> None:
+    """Raise ValueError where two columns have the same name for DuckDB, which ignores capitals."""
+    folded = Counter(name.lower() for name in names)
+    if twice := [name for name in names if folded[name.lower()] > 1]:
+        shown = textwrap.shorten(", ".join(twice), SHOWN_CHARACTERS, placeholder=" …")
+        raise ValueError(
+            f"{file.name} has the same column more than once (capitals do not count): {shown}. "
+            "Rename or drop one."
+        )
+
+
 def _read_csv_names(file: Path) -> list[str]:
     """The first line of a CSV file.
 
@@ -185,15 +229,14 @@ def _read_csv_names(file: Path) -> list[str]:
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            names = next(csv.reader(lines, strict=True), [])
+            start = io.StringIO(lines.read(MAX_HEADER_CHARACTERS), newline="")
+            names = next(csv.reader(start, strict=True), [])
     except (UnicodeDecodeError, csv.Error):
         names = ["\0"]
-    folded = {name.lower() for name in names}
     for wrong, what in (
         ("\0" in "".join(names), 'it is no text in UTF-8 (in Excel, save it as "CSV UTF-8")'),
         (not any(names), "that line is empty"),
         ("" in names, "a column has no name (pandas: use `to_csv(..., index=False)`)"),
-        (len(folded) < len(names), "two have the same name (capitals do not count)"),
     ):
         if wrong:
             raise ValueError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from course_utils.registry.store import Record
 
@@ -26,5 +27,7 @@ def card(record: Record) -> str:
 
 
 def escape_markdown(value: Any) -> str:
-    """A text on one line in which Markdown finds no mark-up."""
+    """A text on one line in which Markdown finds no mark-up; one marked as safe stays as it is."""
+    if isinstance(value, Markup):
+        return value
     return re.sub(r"([\\`*_{}\[\]<>#|!$~&])", r"\\\1", " ".join(str(value).split()))

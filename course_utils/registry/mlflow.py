@@ -33,37 +33,46 @@ def export(record: Record, folder: str | Path) -> str:
         The run; the one that is there where this version has been exported before.
 
     Raises:
-        ValueError: a file of the record is not as it was registered.
+        ValueError: a file of the record is not as it was registered, or MLflow refuses it.
         OSError: the folder cannot be written.
         ImportError: mlflow-skinny, sqlalchemy or alembic is not installed.
     """
     verify(record)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # heeded where it is set before the import
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    # Two that open a new database at once would both create its tables.
-    with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
-        client = MlflowClient(f"sqlite:///{(folder / DATABASE).as_posix()}")
-        seal = (record.folder / SEAL).read_text("utf-8").split()[0]
-        run = _list_exported(client, record.name, SEAL_TAG).get(seal)
-        run_id = run.run_id if run else _write_run(client, folder, record, seal)
-        _set_aliases(client, record)
+    seal = (record.folder / SEAL).read_text("utf-8").split()[0]
+    try:
+        # Two that open a new database at once would both create its tables.
+        with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
+            client = MlflowClient(f"sqlite:///{(folder / DATABASE).as_posix()}")
+            run = _list_exported(client, record.name, SEAL_TAG).get(seal)
+            run_id = run.run_id if run else _write_run(client, folder, record, seal)
+            _set_aliases(client, record)
+    except (MlflowException, SQLAlchemyError) as error:  # the latter where it is no database
+        raise ValueError(
+            f"MLflow does not take version {record.version} of {record.name} into "
+            f"{folder / DATABASE}: {str(error).splitlines()[0]}"
+        ) from error
     return run_id
 
 
 def _list_exported(client: "MlflowClient", name: str, tag: str) -> dict[str, Any]:
     """The model's versions in MLflow's registry, by what one of their tags says."""
     found = client.search_model_versions(f"name = '{name}'")
-    return {version.tags[tag]: version for version in found}
+    return {version.tags[tag]: version for version in found if tag in version.tags}
 
 
 def _find_experiment(client: "MlflowClient", name: str, folder: Path) -> str:
-    """The experiment of a model, made with its entry in the registry where it is new."""
+    """The experiment of a model; it and the model's entry in the registry are made where new."""
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
     if experiment := client.get_experiment_by_name(name):
         return experiment.experiment_id
-    client.create_registered_model(name)
     return client.create_experiment(name, (folder / "artifacts" / name).as_uri())
 
 

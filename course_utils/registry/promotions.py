@@ -15,7 +15,7 @@ from pathlib import Path
 
 from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 from course_utils.common.atomic_files import sync_folder
-from course_utils.registry.store import Record, locate, read, verify, versions
+from course_utils.registry.store import Record, find_newest, locate, read, verify
 
 LOG = "promotions.jsonl"
 
@@ -73,7 +73,7 @@ def load(name: str, version: int | None = None, *, store: str | Path | None = No
     if version is None:
         version = serving(name, store=store).version
     if version is None:
-        version = max(versions(name, store=store), default=1)
+        version = find_newest(name, store=store)
     return read(name, version, store=store)
 
 

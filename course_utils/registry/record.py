@@ -6,7 +6,7 @@ more fields, which are passed over.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictFloat, StrictInt
 
 FORMAT: Literal[1] = 1  # of record.json; another number is refused
 
@@ -107,7 +107,7 @@ class Metrics(BaseModel):
     rows: Role
     count: int = Field(ge=1)
     computed: Scores
-    given: dict[str, float | None]
+    given: dict[str, StrictFloat | StrictInt | None]
 
 
 class FeatureImportance(BaseModel):

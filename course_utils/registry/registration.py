@@ -21,6 +21,7 @@ from course_utils.registry import content, scores
 from course_utils.registry import store as stores
 from course_utils.registry.charts import draw_charts
 from course_utils.registry.promotions import find_person, format_time
+from course_utils.registry.record import Scores
 from course_utils.registry.store import CHARTS, FILES, TOLERANCE, Record
 
 
@@ -62,9 +63,12 @@ def register(
 
     Raises:
         FileNotFoundError: one of the files is not there.
-        ValueError: a file is a pickle, or the data do not fit the model; the message says more.
+        ValueError: a file is a pickle, the data do not fit the model, or a metric is computed
+            already or no number; the message says more.
         OSError: the store cannot be written.
     """
+    if taken := sorted(Scores.model_fields.keys() & (metrics or {}).keys()):
+        raise ValueError(f"{taken[0]} is computed here: give your own metric another name.")
     folder = stores.locate(name, store)
     paths = stores.check_files(files)
     saved = datetime.fromtimestamp(paths[0].stat().st_mtime, UTC)
@@ -89,7 +93,7 @@ def register(
         if testing is not None:
             tables["testing"] = content.read_numbers(testing, names, "testing")
         found = _describe(copies[0], tables, draft / CHARTS)
-        found["metrics"]["given"] = dict(metrics or {})
+        found["metrics"]["given"] = to_jsonable_python(metrics or {}, fallback=_plain)
         version = stores.publish(draft, told | found)
     return stores.read(name, version, store=store)
 

@@ -20,7 +20,7 @@ import pandas as pd
 from course_utils.datasets import load_auto_mpg
 from course_utils.drift import KEEP, RETRAIN, WATCH, DriftReport, compare
 from course_utils.inference import labelled_rows, read_examples, schema_path, shipped_model
-from course_utils.registry import canary, promotions
+from course_utils.registry import canary, promotions, training_notebook
 from course_utils.registry.canary import SEED, Comparison
 from course_utils.registry.registration import register
 from course_utils.registry.store import Record, versions
@@ -43,7 +43,7 @@ class Outcome:
     """``keep``, ``watch``, ``promoted``, ``on trial``, ``not better`` or ``not fit to serve``."""
     reasons: list[str]
     served: int
-    """The version that was served before."""
+    """The version that was served before; where it was overtaken meanwhile, that other one."""
     candidate: int | None = None
     """The new version, if one was registered."""
     notes: list[str] = field(default_factory=list)
@@ -85,18 +85,16 @@ def retrain(
 
     Raises:
         OSError: a file cannot be read or written.
-        Overtaken: another version was promoted meanwhile; the candidate is registered.
-        ValueError: the rows cannot be used, or the notebook failed; no candidate was registered.
+        ValueError: no notebook makes such a model, the rows cannot be used, or the notebook
+            failed; no candidate was registered.
     """
     if share is not None:
         promotions.check_share(share)
-    table = _read_table(rows)
-    if promotions.serving(name, store=store).version is None:
-        if versions(name, store=store):
-            raise ValueError(promotions.nothing_promoted(name, store))
-        register_first(name, store=store)
+    notebook = notebook or training_notebook.find(name)
     served = _Served.load(name, store)
-    new, notes = served.find_new_rows(table)
+    new, notes = served.find_new_rows(_read_table(rows))
+    if not versions(name, store=store):
+        register_first(name, store=store)
     found = _look_for_drift(served, new, notes, requests)
     if found.verdict in (KEEP, WATCH) and not force:
         return found
@@ -126,9 +124,10 @@ def register_first(
 
     Raises:
         OSError: a file cannot be read or written.
-        ValueError: there is a served version already, the rows cannot be used, or the notebook
-            failed; nothing was registered.
+        ValueError: no notebook makes such a model, there is a served version already, the rows
+            cannot be used, or the notebook failed; nothing was registered.
     """
+    notebook = notebook or training_notebook.find(name)
     if promotions.serving(name, store=store).version is not None:
         raise ValueError(f"{name} has a served version already: `retrain` makes the next.")
     cars, model = load_auto_mpg(), shipped_model("mpg")
@@ -150,7 +149,7 @@ def register_first(
 
 @dataclass(frozen=True)
 class _Served:
-    """The served version, and the rows it knows."""
+    """The served version, or in an empty store the shipped one, and the rows it knows."""
 
     name: str
     store: str | Path | None
@@ -162,6 +161,11 @@ class _Served:
 
     @classmethod
     def load(cls, name: str, store: str | Path | None) -> "_Served":
+        if not versions(name, store=store):
+            cars = load_auto_mpg()
+            return cls(name, store, canary.Model(shipped_model("mpg"), version=1), cars, cars)
+        if promotions.serving(name, store=store).version is None:
+            raise ValueError(promotions.nothing_promoted(name, store))
         record = promotions.load(name, store=store)
         model = canary.load_verified(name, record.version, store)
         training, testing = (record.model.with_name(file) for file in (TRAINING, TESTING))
@@ -275,8 +279,12 @@ def _serve_if_better(served: _Served, share: float | None, found: Outcome) -> Ou
     if comparison.verdict != canary.PROMOTE:
         return found
     chosen: dict[str, Any] = {"store": served.store, "reason": reason}
-    if share:
-        promotions.try_canary(name, candidate, share, beside=found.served, **chosen)
-        return replace(found, verdict=ON_TRIAL)
-    promotions.promote(name, candidate, instead_of=found.served, **chosen)
-    return replace(found, verdict=PROMOTED)
+    try:
+        if share:
+            promotions.try_canary(name, candidate, share, beside=found.served, **chosen)
+            return replace(found, verdict=ON_TRIAL)
+        promotions.promote(name, candidate, instead_of=found.served, **chosen)
+        return replace(found, verdict=PROMOTED)
+    except promotions.Overtaken as error:
+        now = promotions.serving(name, store=served.store).version or found.served
+        return replace(found, served=now, reasons=[str(error), *reasons])

@@ -50,7 +50,7 @@ def predict_examples(model: Predictor, table: pd.DataFrame, role: str) -> Exampl
 
     Args:
         model: to predict with.
-        table: what `tables.read_numbers` gave: the features in the model's order, then the target.
+        table: what `content.read_numbers` gave: the features in the model's order, then the target.
         role: of the table.
 
     Raises:

@@ -81,12 +81,19 @@ def versions(name: str, *, store: str | Path | None = None) -> list[int]:
     return sorted(int(path.name) for path in found if _VERSION.fullmatch(path.name))
 
 
+def find_newest(name: str, *, store: str | Path | None = None) -> int:
+    """The newest version that has a record; 1 where there is none."""
+    folder, numbers = locate(name, store), versions(name, store=store)
+    kept = (number for number in numbers if (folder / f"{number:05d}" / RECORD).is_file())
+    return max(kept, default=1)
+
+
 def read(name: str, version: int, *, store: str | Path | None = None) -> Record:
     """One version, its ``record.json`` checked against its digest.
 
     Raises:
         FileNotFoundError: no such version.
-        ValueError: the record is damaged or was changed, or is of another format.
+        ValueError: the record is missing, damaged or was changed, or is of another format.
     """
     known = versions(name, store=store)
     folder = locate(name, store) / f"{version:05d}"
@@ -94,6 +101,8 @@ def read(name: str, version: int, *, store: str | Path | None = None) -> Record:
         have = f"there are {', '.join(map(str, known))}" if known else "there is none"
         raise FileNotFoundError(f"No version {version} of {name} in {folder.parent}: {have}.")
     remedy = "Bring it back from a copy, or register the model again."
+    if not (folder / RECORD).is_file():
+        raise ValueError(f"{folder / RECORD} is missing. {remedy}")
     content, seal = (folder / RECORD).read_bytes(), folder / SEAL
     digest = hashlib.sha256(content).hexdigest()
     if not seal.is_file() or seal.read_text("utf-8").split()[:1] != [digest]:

@@ -112,6 +112,16 @@ def test_a_change_that_is_not_large_is_to_be_watched(course: Command, folder: Pa
     assert result.output.startswith("WATCH\n")
 
 
+def test_for_people(course: Command, folder: Path) -> None:
+    record(folder, strong(100))
+    output = course("--requests", folder).output
+    assert output.startswith("RETRAIN\n")
+    assert "100 requests were compared with 392 training rows." in output
+    assert "horsepower: " in output  # a reason
+    assert "│ horsepower" in output  # the table
+    assert "prediction" not in output
+
+
 def test_too_few_requests_have_a_message_and_a_code_of_their_own(
     course: Command, folder: Path
 ) -> None:

@@ -48,8 +48,10 @@ def test_list_names_what_is_damaged_and_shows_the_rest(course: Command, store: P
     shutil.copytree(store / "mpg", store / "spare")
     (store / "spare" / LOG).write_text("{\n", "utf-8")
     (store / "mpg" / "00001" / "record.sha256").unlink()
-    damaged, fine, *spare = json.loads(course("list", "--json").stdout)
+    (store / "mpg" / "00003").mkdir()
+    damaged, fine, missing, *spare = json.loads(course("list", "--json").stdout)
     assert "damaged: " in damaged["notes"]
+    assert "record.json is missing" in missing["notes"]
     assert "record.sha256 does not hold its digest" in damaged["notes"]
     assert (damaged["rmse"], fine["rmse"] > 0) == (None, True)
     assert all("line 1, is damaged" in row["notes"] for row in spare)
@@ -105,6 +107,7 @@ def test_the_way_of_a_version_into_service_and_back(course: Command, store: Path
         (["end-canary", "mpg"], "mpg has no canary"),
         (["roll-back", "mpg"], "nothing to go back to"),
         (["card", "mpg", "3"], "No version 3"),
+        (["export", "trucks", "--mlflow", "nowhere"], "There is no version of trucks to export"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(course: Command, arguments: list[str], message: str):

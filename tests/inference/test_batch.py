@@ -153,6 +153,22 @@ def test_progress_is_told(inputs, tmp_path):
     assert told[-1][0] == "writing the output"
 
 
+def test_drafts_of_killed_runs_go_with_the_folder(inputs, tmp_path):
+    """DuckDB's own, too; and it makes no new one, for which there would be no room here."""
+    target, folder = tmp_path / "out.csv", tmp_path / "out.csv.parts"
+
+    def stop(step, done, total):
+        if done:
+            (folder / "part-000001.parquet.part").write_text("half")
+            (folder / "tmp_part-000001.parquet.part").mkdir()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(inputs[".csv"], target, chunk=400, on_progress=stop)
+    predict(inputs[".csv"], target, chunk=400)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
 def test_many_rows_go_through_the_network_in_blocks():
     network = Predictor.load(MODEL)
     rows = np.array([[car[name] for name in FEATURES] for car in some(300)], np.float32)

@@ -67,7 +67,6 @@ def test_columns_that_are_missing_are_all_named(refused, tmp_path):
         (b"\x00" * 100, "no text in UTF-8"),
         (gzip.compress(LINE.encode(), mtime=0), "no text in UTF-8"),
         (f",{LINE}\n0,{ROW}\n".encode(), "index=False"),
-        (f"{LINE},Weight\n{ROW},1\n".encode(), "two have the same name"),
         (LINE.replace(",", ";").encode(), "It has cylinders;displacement;"),
         (f'{LINE}\n{ROW}\n"{ROW}'.encode(), "Line: 3"),
         (f"{LINE}\n{ROW}\n{ROW},7\n".encode(), "Expected Number of Columns: 7 Found: 8"),
@@ -77,6 +76,25 @@ def test_columns_that_are_missing_are_all_named(refused, tmp_path):
 )
 def test_what_is_no_csv_file(content, what, refused):
     assert what in refused(content)
+
+
+@pytest.mark.parametrize("name", ["weight", "Weight"])
+def test_a_column_that_is_there_twice_is_named(name, tmp_path, refused):
+    assert f"more than once (capitals do not count): weight, {name}." in refused(
+        f"{LINE},{name}\n{ROW},1\n"
+    )
+    cells = ", ".join(f"{CARS[0][feature]} AS {feature}" for feature in FEATURES)
+    source = tmp_path / "cars.parquet"
+    write_parquet(source, f"SELECT {cells}, {{'weight': 1}} AS nested, 1 AS weighs")
+    predict(source, tmp_path / "out.parquet")  # a name inside another column is another name
+    source.write_bytes(source.read_bytes().replace(b"weighs", name.encode()))
+    with pytest.raises(ValueError, match=rf"weight, {name}\. Rename or drop one"):
+        predict(source, tmp_path / "out.parquet", restart=True)
+
+
+def test_the_line_of_names_is_read_with_a_limit(refused, monkeypatch):
+    monkeypatch.setattr(tables, "MAX_HEADER_CHARACTERS", 20)
+    assert "has no column cylinders" in refused(f"{'x' * 30},{LINE}\n1,{ROW}\n")
 
 
 def test_what_is_no_parquet_file(tmp_path, refused):
@@ -126,6 +144,17 @@ def test_what_somebody_else_keeps_in_the_folder_of_parts_is_left_alone(tmp_path)
     assert [path.read_text() for path in other.iterdir()] == ["my thesis"]
     (other / "part-000000.parquet").rename(other / "job.json.part")
     predict(source, tmp_path / "out.csv")  # so does a folder look in which a run was killed
+
+
+@pytest.mark.parametrize("content", [b'{"forma', b"[1]", b'{"name": "my job"}', b"[" * 100_000])
+def test_a_job_that_is_not_of_ours_is_in_the_way(content, tmp_path):
+    source, other = write_csv(tmp_path / "in.csv", CARS), tmp_path / "out.csv.parts"
+    other.mkdir()
+    (other / "job.json").write_bytes(content)
+    for restart in (False, True):
+        with pytest.raises(FileExistsError, match="is in the way"):
+            predict(source, tmp_path / "out.csv", restart=restart)
+    assert [path.read_bytes() for path in other.iterdir()] == [content]
 
 
 def test_a_model_that_does_not_fit(tmp_path):

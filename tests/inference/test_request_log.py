@@ -110,6 +110,28 @@ def test_answers_are_the_same_with_and_without(mpg: Served, recorded: tuple[Serv
         assert bodies[0] == bodies[1]
 
 
+def test_it_is_off_unless_asked_for(mpg: Served) -> None:
+    assert ask(mpg, CAR).ok
+    assert "ecording" not in mpg.said()
+
+
+def test_threads_do_not_mix_their_lines(folder: Path) -> None:
+    recorder = Recorder(folder, ["thread", "number"])
+
+    def record_many(thread: int) -> None:
+        for number in range(1000):
+            recorder([thread, number], thread / 7)
+            if number % 100 == 0:
+                recorder.write()  # all at once, and beside the recorder's own thread
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(record_many, range(8)))
+    found = read_examples(folder, predictions=True)
+    assert len(found) == 8000
+    assert not found[["thread", "number"]].duplicated().any()
+    assert found["prediction"].tolist() == (found["thread"] / 7).tolist()
+
+
 def test_a_stopped_service_has_written_its_last_request(folder: Path) -> None:
     with running([*RECORDING, str(folder)]) as served:
         for weight in range(2000, 2020):

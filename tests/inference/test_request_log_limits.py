@@ -129,6 +129,11 @@ while True:
         b"[1, 2]",
         b'{"number": 1}',
         b'{"time": "now", "number": 1, "prediction": 1}',
+        b'{"time": 1e200, "number": 1, "prediction": 1}',
+        b'{"time": NaN, "number": 1, "prediction": 1}',
+        b'{"time": 1, "number": NaN, "prediction": 1}',
+        b'{"time": 1, "number": ' + b"9" * 400 + b', "prediction": 1}',
+        b"[" * 100_000,
         b'{"time": 1, "number": true, "prediction": 1}',
         b'{"time": 1, "number": ' + b"9" * 5000 + b', "prediction": 1}',
     ],
@@ -191,3 +196,41 @@ def test_a_slow_disk_keeps_nobody_waiting_and_memory_bounded(folder: Path) -> No
     found = read_examples(folder, newest=10**6)["number"]
     assert len(found) == MAX_WAITING_ROWS  # the oldest were dropped
     assert found.iloc[-1] == 30_000
+
+
+def test_a_process_without_threads_to_spare_answers_and_records_later(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    client = create_app(MODEL, record=folder).test_client()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert client.post("/api/mpg", json=CAR).status_code == 200
+    assert not folder.exists()
+    assert client.post("/api/mpg", json=CAR).status_code == 200
+    assert wait_until(lambda: folder.is_dir() and len(lines(folder)) == 2)
+
+
+def test_the_limit_holds_where_old_files_cannot_be_removed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(path: Path, **_: bool) -> None:  # as Windows does while somebody reads it
+        raise PermissionError(13, "used by another process", str(path))
+
+    monkeypatch.setattr(request_log, "MAX_FOLDER_BYTES", SMALL)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    recorder = Recorder(folder, ["number"])
+    with warned_once(caplog, "the oldest files cannot be removed"):
+        for number in range(9_000):
+            recorder([number], 1.5)
+        recorder.write()
+    assert SMALL / 2 < sum(sizes(folder).values()) <= SMALL
+    assert read_examples(folder)["number"].tolist()[:3] == [0, 1, 2]
+
+
+def test_a_folder_of_that_name_is_no_file_of_examples(folder: Path) -> None:
+    (folder / "examples-old.jsonl").mkdir(parents=True)
+    Recorder(folder, ["number"])([7], 1.5)
+    assert read_examples(folder)["number"].tolist() == [7]

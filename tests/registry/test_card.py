@@ -49,6 +49,10 @@ def test_what_was_not_told_is_said_to_be_unknown(kept: Path):
     assert "- **Training**: unknown to " in written
 
 
+def test_a_command_in_a_code_span_can_be_typed(tmp_path: Path):
+    assert "`course models verify mpg_2 1`" in card(register(tmp_path, name="mpg_2"))
+
+
 def test_names_do_not_become_markup(tmp_path: Path):
     evil = ["a|b", "*c*", "<script>", "`d`", "[e](f)", "# g\n## h", "\\"]
     cars = CARS[[*FEATURES, "mpg"]].rename(columns=dict(zip(FEATURES, evil, strict=True)))

@@ -10,7 +10,7 @@ import pytest
 from sklearn import metrics
 
 from course_utils import registry
-from course_utils.registry.content import hash_table
+from course_utils.registry.content import hash_table, read_numbers
 from tests.support.records import (
     FEATURES,
     FILES,
@@ -113,9 +113,22 @@ def test_data_that_do_not_fit_are_refused(tmp_path: Path):
     refused(r"takes \(7,\) .* takes the 3 features", files=FILES[:1], training=few, testing=few)
     huge = TESTING.assign(weight=1e39)  # more than float32 holds
     refused("testing data have no row without", testing=huge)
+    refused("rmse is computed here: give your own metric another", metrics={"rmse": 0.01})
+    for metric in (True, "0.9", [[1, 2], [3, 4]]):
+        refused("metrics.given.own", metrics={"own": metric})
 
 
 def test_numbers_of_any_size_can_be_drawn(tmp_path: Path):
     rows = TESTING.assign(weight=3e38, year=[1e300, *[-1e300] * 91])  # the year is left out
     document = register(tmp_path, training=rows, testing=TESTING.assign(weight=3e38)).document
     assert find_faults(document) == []
+
+
+def test_numbers_come_from_any_type_of_column():
+    mixed = pd.DataFrame(
+        {"a": pd.array([1, None], dtype="Int64"), "b": [True, False], "c": ["x", "y"]}
+    )
+    found = read_numbers(mixed, ["b", "a"], "training")
+    assert found.dtypes.tolist() == [np.float64, np.float64]
+    assert found["b"].tolist() == [1, 0]
+    assert found["a"].isna().tolist() == [False, True]

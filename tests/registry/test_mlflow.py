@@ -71,6 +71,27 @@ def test_a_damaged_record_is_not_exported(store: Path, tmp_path: Path):
     assert not (tmp_path / "mlflow").exists()
 
 
+def test_an_entry_that_is_there_already_is_no_obstacle(store: Path, tmp_path: Path):
+    """Killed before the experiment was made; or somebody registered a version without us."""
+    client = open_client(tmp_path)
+    client.create_registered_model("mpg")
+    client.create_model_version("mpg", "elsewhere")
+    run = export(registry.load("mpg", 1, store=store), tmp_path)
+    assert {v.run_id for v in client.search_model_versions("name = 'mpg'")} == {None, run}
+
+
+def test_what_mlflow_refuses_is_said(store: Path, tmp_path: Path):
+    record, told = registry.load("mpg", 1, store=store), "does not take version 1 of mpg into"
+    client = open_client(tmp_path)
+    client.delete_experiment(client.create_experiment("mpg"))
+    with pytest.raises(ValueError, match=f"{told} .*active"):
+        export(record, tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / DATABASE).write_text("no database " * 100)
+    with pytest.raises(ValueError, match=f"{told} .*not a database"):
+        export(record, tmp_path / "other")
+
+
 def test_names_that_mlflow_would_refuse_are_spelt_otherwise(store: Path, tmp_path: Path):
     told = {"../../up": 1, "a/b\\c:d": "x" * 9_000, "": None}
     run = export(register(store, configuration=told), tmp_path)

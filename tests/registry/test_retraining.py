@@ -145,14 +145,15 @@ def test_who_was_overtaken_changes_nothing(
 ) -> None:
     """Somebody promotes another version while the notebook runs."""
     register(store, 1)
-    with pytest.raises(registry.Overtaken, match="Meanwhile version 2 is served, not 1"):
-        retraining.retrain(
-            "mpg",
-            new_cars,
-            store=store,
-            notebook=notebook(tmp_path, SAVE),
-            on_cell=lambda done, total: done == total and registry.promote("mpg", 2, store=store),
-        )
+    found = retraining.retrain(
+        "mpg",
+        new_cars,
+        store=store,
+        notebook=notebook(tmp_path, SAVE),
+        on_cell=lambda done, total: done == total and registry.promote("mpg", 2, store=store),
+    )
+    assert (found.verdict, found.served, found.candidate) == ("not better", 2, 3)
+    assert found.reasons[0].startswith("Meanwhile version 2 is served, not 1")
     assert registry.serving("mpg", store=store).version == 2
     assert registry.versions("mpg", store=store) == [1, 2, 3]
 
@@ -234,7 +235,7 @@ def test_requests_may_have_drifted_before_the_labels_come(
         recorder(list(CAR.values()), 16.4)
     recorder.write()
     before = content(store)
-    tiny = notebook(tmp_path, "assert False, 'too bad'")
+    tiny = notebook(tmp_path, "assert False, 'too bad'", tags=("check-yourself",))
     found = retraining.retrain("mpg", half, store=store, requests=folder, notebook=tiny)
     assert {what: report.decision for what, report in found.drift.items()} == {
         "new rows": "keep",
@@ -256,6 +257,7 @@ def test_an_empty_store_begins_with_the_shipped_model(tmp_path: Path, cars: pd.D
     text = " ".join(result.output.split())
     assert "0 new rows without a gap are too few" in text
     assert "398 of 398 rows are known already" in text
+    assert not store.exists()
     alike = cars.assign(weight=cars["weight"] + 1)
     result = course("--rows", csv(alike, tmp_path / "alike.csv"), "--store", store)
     assert (result.exit_code, result.output.splitlines()[0]) == (0, "KEEP")

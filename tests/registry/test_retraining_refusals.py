@@ -64,6 +64,13 @@ def test_a_served_version_without_its_rows(new_cars: pd.DataFrame, tmp_path: Pat
         retraining.retrain("mpg", new_cars, store=store)
 
 
+def test_what_no_notebook_makes_is_not_registered(new_cars: pd.DataFrame, tmp_path: Path) -> None:
+    for attempt in (retraining.retrain, retraining.register_first):
+        with pytest.raises(ValueError, match="No notebook makes digit"):
+            attempt("digit", new_cars, store=tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_share_that_is_none(store: Path, new_cars: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="more than 0"):
         retraining.retrain("mpg", new_cars, store=store, share=1)

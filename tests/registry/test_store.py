@@ -204,10 +204,15 @@ def test_a_folder_in_the_way_is_never_replaced(
 def test_other_things_in_the_store_are_left_alone(store: Path):
     (store / "notes.txt").write_text("mine", "utf-8")
     (store / "Not A Model").mkdir()
+    (store / "mpg" / "00009").mkdir()  # no record in it, but the number is taken
     (store / "mpg" / "000001").mkdir()
     (store / "mpg" / "12345.txt").touch()
     assert registry.names(store=store) == ["mpg"]
-    assert registry.versions("mpg", store=store) == [1, 2]
+    assert registry.versions("mpg", store=store) == [1, 2, 9]
+    assert registry.load("mpg", store=store).version == 2
+    with pytest.raises(ValueError, match=r"record\.json is missing\. Bring it back from a copy"):
+        registry.load("mpg", 9, store=store)
+    assert register(store).version == 10
 
 
 def test_a_record_that_was_changed_is_not_read(store: Path):

@@ -24,32 +24,41 @@ def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
-    ("last", "error", "message"),
+    ("last", "tags", "error", "message"),
     [
         (
             "rmse = 4.2\nassert rmse < 3.0, rmse",
+            ("check-yourself",),
             training_notebook.NotFitToServe,
             "own check, `assert rmse < 3.0, rmse`: AssertionError: 4.2",
         ),
         (
+            "assert not 'a fault of the notebook'",
+            (),
+            NotebookFailed,
+            "tiny.ipynb failed in `assert not 'a fault of the notebook'`: AssertionError",
+        ),
+        (
             "values = [1]\nvalues[3]",
+            ("check-yourself",),
             NotebookFailed,
             "tiny.ipynb failed in `values[3]`: IndexError: list index out of range",
         ),
-        ("print('forgot')", FileNotFoundError, "has not saved mpg.tflite"),
+        ("print('forgot')", (), FileNotFoundError, "has not saved mpg.tflite"),
         (
             "import os, signal\nos.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))",
+            (),
             NotebookFailed,
             "did not come to its end",
         ),
     ],
 )
 def test_a_failing_notebook_says_where_and_why(
-    new_cars: pd.DataFrame, tmp_path: Path, last: str, error: Any, message: str
+    new_cars: pd.DataFrame, tmp_path: Path, last: str, tags: Any, error: Any, message: str
 ) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
-    tiny = notebook(tmp_path, "x = 1", last)
+    tiny = notebook(tmp_path, "x = 1", last, tags=tags)
     with pytest.raises(error) as raised:
         training_notebook.train("mpg", new_cars, folder, notebook=tiny)
     assert type(raised.value) is error

@@ -45,9 +45,11 @@ def outdated(tmp_path_factory: Any, cars: pd.DataFrame) -> Path:
     return store
 
 
-def notebook(folder: Path, *sources: str) -> Path:
+def notebook(folder: Path, *sources: str, tags: tuple[str, ...] = ()) -> Path:
+    """A tiny one; ``tags`` are those of its last cell."""
     cells = [new_code_cell(textwrap.dedent(source).strip()) for source in (PARAMETERS, *sources)]
     cells[0].metadata["tags"] = ["parameters"]
+    cells[-1].metadata.setdefault("tags", []).extend(tags)
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     file = folder / "tiny.ipynb"
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), file)
