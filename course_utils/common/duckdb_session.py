@@ -81,6 +81,11 @@ def read_parquet_names(sql: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
     return names
 
 
+def fold(name: str) -> str:
+    """A column's name as DuckDB compares it: the capitals of ASCII do not count."""
+    return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
 def first_lines(error: duckdb.Error) -> str:
     """What DuckDB complains of, without its advice."""
     return " ".join(str(error).split("\n\n")[0].split("\n")[:3])

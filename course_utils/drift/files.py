@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from course_utils.common import duckdb_session
-from course_utils.common.duckdb_session import literal, quoted
+from course_utils.common.duckdb_session import fold, literal, quoted, read_parquet_names
 from course_utils.drift.tables import (
     CATEGORY,
     EMPTY,
@@ -144,8 +144,7 @@ class FileTables:
 
     def _check_capitals(self, side: str, file: Path) -> None:
         """Refuse names that DuckDB takes for one; it would give the second another name."""
-        query = f"SELECT name FROM parquet_schema({literal(file)}) WHERE num_children IS NULL"
-        folded = Counter(row[0].lower() for row in self._fetch(query))
+        folded = Counter(map(fold, read_parquet_names(self._sql, file)))
         if twice := sorted(name for name, count in folded.items() if count > 1):
             raise ValueError(
                 f"The {side} table has several columns named {', '.join(map(repr, twice))}; "

@@ -23,6 +23,7 @@ from course_utils.common.duckdb_session import (
     NO_DISK,
     connected,
     first_lines,
+    fold,
     literal,
     quoted,
     read_parquet_names,
@@ -175,8 +176,8 @@ class Table:
 
     def _choose_name(self, name: str, other: str) -> str:
         """The first of the names, or the second with underscores, that no column has."""
-        taken = {column.lower() for column in self._types}
-        while name.lower() in taken:
+        taken = set(map(fold, self._types))
+        while fold(name) in taken:
             name, other = other, f"{other}_"
         return name
 
@@ -212,8 +213,8 @@ def _cast_to_text(column: str) -> str:
 
 def _check_unique(file: Path, names: Sequence[str]) -> None:
     """Raise ValueError where two columns have the same name for DuckDB, which ignores capitals."""
-    folded = Counter(name.lower() for name in names)
-    if twice := [name for name in names if folded[name.lower()] > 1]:
+    folded = Counter(map(fold, names))
+    if twice := [name for name in names if folded[fold(name)] > 1]:
         shown = textwrap.shorten(", ".join(twice), SHOWN_CHARACTERS, placeholder=" …")
         raise ValueError(
             f"{file.name} has the same column more than once (capitals do not count): {shown}. "

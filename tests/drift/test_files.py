@@ -168,6 +168,21 @@ def test_beyond_many_categories_the_rarest_are_one(
         assert set(found) == set(both.index[:10])
 
 
+def test_a_category_may_be_called_like_all_others(pair, tidy: Path) -> None:
+    old = pd.DataFrame({"c": ["a"] * 60 + [files.OTHERS] * 40})
+    new = pd.DataFrame({"c": ["a"] * 50 + [files.OTHERS] * 50})
+    with files.open_files(*pair(old, new), 200) as tables:
+        assert tables.categories("c") == ({"a": 60, files.OTHERS: 40}, {files.OTHERS: 50, "a": 50})
+
+
+def test_capitals_alone_do_not_tell_columns_apart(tmp_path: Path, tidy: Path) -> None:
+    frame = pd.DataFrame({"aa": np.arange(90.0), "bb": np.arange(90) % 5})
+    path = write(frame, tmp_path / "t.parquet")
+    path.write_bytes(path.read_bytes().replace(b"bb", b"AA"))
+    with pytest.raises(ValueError, match="several columns named 'aa'; capitals alone"):
+        compare_files(path, path)
+
+
 REFUSED = {
     "no such file": ("none.parquet", FileNotFoundError, "reference table: there is no file"),
     "no match": ("none-*.parquet", FileNotFoundError, "reference table: there is no file"),
