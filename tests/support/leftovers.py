@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 VARIABLE = "TEST_RUN_ID"  # in the environment of each process of one run of the tests
+FOLDER_PREFIX = "pytest-of-run-"
 LARGEST_FILE = 1_000_000  # bytes that a temporary file of ours may have after the run
 #: how the names of our temporary files begin
 OURS = ("course", "served-", "networks-at-work", "tmp", "pytest-of-")
@@ -27,11 +28,13 @@ SHARED: set[psutil.Process] = set()  # started by fixtures of a module or of the
 
 def begin(config: pytest.Config) -> None:
     """Mark this process, and with it all that it starts; give the run a temporary folder."""
-    os.environ.setdefault(VARIABLE, uuid.uuid4().hex)
+    if hasattr(config, "workerinput"):  # the process that has started the workers did so
+        return
+    # Anew where a test runs pytest: what ends there are its own processes, not those of this run.
+    os.environ[VARIABLE] = uuid.uuid4().hex
     if config.option.basetemp is None:
         # Of this run alone. Runs for which pytest itself keeps nothing remove each other's folders.
-        config.option.basetemp = tempfile.mkdtemp(prefix="pytest-of-")
-        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
+        config.option.basetemp = tempfile.mkdtemp(prefix=FOLDER_PREFIX)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -51,7 +54,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run that leaves a process or a large file behind."""
     if hasattr(session.config, "workerinput"):  # the process that has started the workers looks
         return
-    if said := end(of_this_run()) + large_files(BEGAN):
+    said = end(of_this_run())
+    if (folder := Path(session.config.option.basetemp)).name.startswith(FOLDER_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
+    if said := said + large_files(BEGAN):
         print("\nLeft behind by the tests:\n" + "\n".join(said))
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
