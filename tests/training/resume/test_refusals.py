@@ -19,6 +19,7 @@ from tests.support.training import Seen, callbacks, differing, images, network, 
 with quiet_native_stderr():
     import keras
     import tensorflow as tf
+    from tensorflow.python.framework.config import disable_op_determinism
 
 # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -55,7 +56,6 @@ def change_patience() -> list[Any]:
 CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
     "batch_size": (lambda: 15, r"arguments, batch_size: was 16, is now 15"),
     "seed": (lambda: 4, r"arguments, seed: was 3, is now 4"),
-    "class_weight": (lambda: {0: 2.0}, r"class_weight: was None, is now \{0"),
     "x, a pixel": (change_pixel, r"data, 0: was float32 \(90, 12, 12, 1\) \w+, is"),
     "y": (lambda: images()[1][::-1], r"data, 1: was int64 \(90,\)"),
     "validation_data": (lambda: images(48, seed=7), r"validation_data, 0: was float32 \(48"),
@@ -110,8 +110,11 @@ def test_what_does_not_matter_may_change(
     [
         ({"epochs": 0}, "epochs: expected a whole number from 1 on, got 0"),
         ({"batch_size": 2.5}, "batch_size: expected"),
+        ({"seed": -1}, "seed: expected a whole number from 0 on, got -1"),
+        ({"seed": None}, "seed: expected"),
         ({"y": images(80)[1]}, r"equally many examples.*\[80, 90\]"),
         ({"y": None}, "y is missing"),
+        ({"x": lambda epoch: pipeline()}, "leave out y"),
         ({"model": keras.Sequential([keras.Input((12, 12, 1))])}, "not compiled"),
     ],
 )
@@ -169,6 +172,16 @@ class Turning(Noisy):
         """Here one would shuffle."""
 
 
+class Beginning(Noisy):
+    def on_epoch_begin(self) -> None:
+        """Here one would shuffle, too."""
+
+
+class Endless(keras.utils.PyDataset):  # type: ignore[misc]
+    def __getitem__(self, number: int) -> Any:
+        return images()
+
+
 def draw_in_python() -> Any:
     def draw() -> np.float32:
         return np.float32(np.random.rand())
@@ -189,6 +202,8 @@ REREAD = "read twice.*lambda epoch.*random layers into the model"
         (lambda: zip(*images(), strict=True), "generator"),
         (Noisy, "two different batches"),
         (Turning, "on_epoch_end"),
+        (Beginning, "on_epoch_begin"),
+        (Endless, "give it a __len__"),
     ],
 )
 def test_data_that_may_not_repeat_themselves(
@@ -200,6 +215,16 @@ def test_data_that_may_not_repeat_themselves(
             training.train(tmp_path, model=networks.second, x=make(), y=None)
         with pytest.raises(resume.NotExact, match=message):
             training.train(tmp_path, model=networks.second, validation_data=make())
+
+
+def test_a_shuffle_without_a_seed(networks: Networks, tmp_path: Path) -> None:
+    """In one process it reads the same twice. With determinism on, TensorFlow refuses it."""
+    tf.random.set_seed(None)
+    disable_op_determinism()
+    data = tf.data.Dataset.from_tensor_slices(images())
+    shuffled = data.shuffle(200, reshuffle_each_iteration=False).batch(16).prefetch(2)
+    with pytest.raises(resume.NotExact, match="shuffled without a seed.*seed=…"):
+        training.train(tmp_path, model=networks.second, x=shuffled, y=None)
 
 
 def test_a_pipeline_keeps_its_order_whatever_its_options_say() -> None:
