@@ -1,5 +1,6 @@
 """What stops a training from going on, or from beginning: each says what, and what to do."""
 
+import os
 import shutil
 import warnings
 from collections.abc import Callable
@@ -53,6 +54,11 @@ def change_patience() -> list[Any]:
     return [*callbacks()[:2], early, Seen()]
 
 
+def change_min_delta() -> list[Any]:
+    plateau = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=1, min_delta=0.4)
+    return [callbacks()[0], plateau, *callbacks()[2:]]
+
+
 CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
     "batch_size": (lambda: 15, r"arguments, batch_size: was 16, is now 15"),
     "seed": (lambda: 4, r"arguments, seed: was 3, is now 4"),
@@ -72,6 +78,7 @@ CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
         r"compiled with, loss: was sparse",
     ),
     "model, dropout": (change_dropout, r"config, rate: was 0.3, is now 0.5"),
+    "callbacks, min_delta": (change_min_delta, r"callbacks, 1, min_delta: was 0.5, is now 0.4"),
     "callbacks, patience": (change_patience, r"callbacks, 2, patience: was 50, is now 49"),
     "callbacks, fewer": (lambda: callbacks()[:3], r"callbacks: had 4 entries, has 3 now"),
     "epochs": (lambda: 1, r"epochs=1, but .* further already: 1 epoch and 1 bat"),
@@ -100,7 +107,9 @@ def test_what_does_not_matter_may_change(
     """Other surroundings are a warning only."""
     folder = shutil.copytree(begun, tmp_path / "copy")
     monkeypatch.setattr(fingerprint.keras, "__version__", "2.99.0")
-    with pytest.warns(UserWarning, match=r"last digits.*Keras: was .*, is now 2.99.0"):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1000)
+    message = r"last digits.*Keras: was .*, is now 2.99.0.*cores: was \d+, is now 1000"
+    with pytest.warns(UserWarning, match=message):
         found = outcome(*training.train(folder, model=networks.second, save_every=4))
     assert differing(whole, found) == []
 
@@ -157,6 +166,28 @@ def test_randomness_that_cannot_be_saved(tmp_path: Path, layer: Any, name: str) 
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     with pytest.raises(resume.NotExact, match=f"{name}.*SeedGenerator"):
         training.train(tmp_path, model=model)
+
+
+def test_a_step_in_python_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(resume.NotExact, match="run_eagerly"):
+        training.train(tmp_path, model=compile_network(run_eagerly=True))
+
+
+def test_a_strategy_is_refused(networks: Networks, tmp_path: Path) -> None:
+    with (
+        tf.distribute.MirroredStrategy(["CPU:0"]).scope(),
+        pytest.raises(resume.NotExact, match="one device"),
+    ):
+        training.train(tmp_path, model=networks.second)
+
+
+def test_texts_are_told_apart_whatever_their_bytes() -> None:
+    one, other, text = (
+        fingerprint.describe_arrays(np.array([value], object))
+        for value in (b"\xff", b"\xfe", "text")
+    )
+    assert one != other
+    assert text == fingerprint.describe_arrays(np.array(["text"]))
 
 
 class Noisy(keras.utils.PyDataset):  # type: ignore[misc]
@@ -223,7 +254,7 @@ def test_a_shuffle_without_a_seed(networks: Networks, tmp_path: Path) -> None:
     disable_op_determinism()
     data = tf.data.Dataset.from_tensor_slices(images())
     shuffled = data.shuffle(200, reshuffle_each_iteration=False).batch(16).prefetch(2)
-    with pytest.raises(resume.NotExact, match="shuffled without a seed.*seed=…"):
+    with pytest.raises(resume.NotExact, match=r"shuffled without a seed.*seed=…"):
         training.train(tmp_path, model=networks.second, x=shuffled, y=None)
 
 
