@@ -62,7 +62,7 @@ def test_killed_before_the_record_is_written_the_file_still_counts(cache, host):
     host.fault = "404"
     sources = weights.fetch(originals.CLASS_INDEX)
     assert sources == {originals.CLASS_INDEX: "was in the cache"}
-    assert names(cache) == {originals.CLASS_INDEX, keras_cache.RECORD}
+    assert names(cache) >= {originals.CLASS_INDEX, keras_cache.RECORD}
 
 
 @pytest.mark.registry
