@@ -9,6 +9,10 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
+import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -16,7 +20,8 @@ from typing import TypeAlias
 from course_utils.common import atomic_files, machine_lock
 
 RECORD = "networks-at-work.json"  # lies beside the files: digest and source of each
-SCRATCH = "networks-at-work.part"  # folder in the cache, for files that are not complete yet
+SCRATCH = "networks-at-work.part-"  # begins the names of folders for files that are not complete
+MAX_SCRATCH_AGE_S = 86_400  # an older one is of a process that was killed
 LOCK_TIMEOUT_S = 1800  # how long to wait for another `course fetch`
 
 #: called with the current step, the bytes done and their total number (None: unknown)
@@ -72,7 +77,7 @@ def record_file(name: str, source: str) -> None:
 def lock_cache(report: Report) -> Iterator[Path]:
     """Keep other processes of `course fetch` waiting while this one changes the cache.
 
-    May be killed at any moment: the system frees the lock, and the next call deletes the rest.
+    May be killed at any moment: the system frees the lock, and a call a day later deletes the rest.
 
     Yields:
         An empty folder on the cache's disk, to make files in. It is deleted at the end.
@@ -85,19 +90,39 @@ def lock_cache(report: Report) -> Iterator[Path]:
 
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    lock, scratch = machine_lock(cache), cache / SCRATCH
+    lock = machine_lock(cache)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         report("waiting for another `course fetch`", 0, None)
         lock.acquire(timeout=LOCK_TIMEOUT_S)
     try:
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        yield scratch
+        _remove_leftovers(cache)
+        # A folder of its own: another machine or container may share the cache, but not the lock.
+        with tempfile.TemporaryDirectory(dir=cache, prefix=SCRATCH) as scratch:
+            yield Path(scratch)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
         lock.release()
+
+
+def _remove_leftovers(cache: Path) -> None:
+    for folder in cache.glob(f"{SCRATCH}*"):
+        with contextlib.suppress(OSError):  # its owner may be removing it
+            if time.time() - folder.stat().st_mtime > MAX_SCRATCH_AGE_S:
+                shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def explain_damage(file: Path) -> Iterator[None]:
+    """Turn what reading a damaged file of the cache raises into one sentence.
+
+    Raises:
+        ValueError: the file cannot be read; the message says what to do.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{file}: {error}. Delete it and run `course fetch`.") from None
 
 
 class PrintedReport:
@@ -114,6 +139,7 @@ class PrintedReport:
 def _read_record() -> dict[str, dict[str, str]]:
     """The record, empty where it cannot be read: then no file counts as intact."""
     try:
-        return json.loads((cache_folder() / RECORD).read_bytes())
-    except (OSError, ValueError):
+        record = json.loads((cache_folder() / RECORD).read_bytes())
+        return {n: {"sha256": e["sha256"], "source": e["source"] + ""} for n, e in record.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

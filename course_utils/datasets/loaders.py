@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from course_utils.datasets import originals
-from course_utils.datasets.keras_cache import cache_folder, hash_file
+from course_utils.datasets.keras_cache import cache_folder, explain_damage, hash_file
 from course_utils.datasets.weights import fetch
 from course_utils.environment import data_folder
 
@@ -101,6 +101,7 @@ def load_mnist() -> Split:
     Raises:
         OSError: it is not here unchanged and could be had from nowhere; the message says what to
             do.
+        ValueError: a file of that name that was here before is damaged.
     """
     return _load_split(originals.MNIST)
 
@@ -120,6 +121,7 @@ def load_cifar10() -> Split:
     Raises:
         OSError: it is not here unchanged and could be had from nowhere; the message says what to
             do.
+        ValueError: a file of that name that was here before is damaged.
     """
     return _load_split(originals.CIFAR10)
 
@@ -127,7 +129,8 @@ def load_cifar10() -> Split:
 def _load_split(name: str) -> Split:
     """The arrays of a file in Keras' cache, which is brought there where it is not."""
     fetch(name)
-    with np.load(cache_folder() / name) as arrays:
+    file = cache_folder() / name
+    with explain_damage(file), np.load(file) as arrays:
         x_train, y_train = arrays["x_train"], arrays["y_train"]
         return (x_train, y_train), (arrays["x_test"], arrays["y_test"])
 
@@ -145,8 +148,8 @@ def verified(name: str) -> Path:
         KeyError: no such file is part of the course.
         ValueError: its content is not what the course shipped.
     """
-    path = data_folder() / name
-    if hash_file(path) != digests()[name]:
+    digest, path = digests()[name], data_folder() / name
+    if hash_file(path) != digest:
         raise ValueError(
             f"{path} is not the file the course shipped (its SHA-256 differs). "
             "Install the course again to get it back; keep your own changes in another file."

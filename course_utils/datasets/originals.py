@@ -142,7 +142,9 @@ def load_cat_photo() -> Any:
 def check_knows_cat(probabilities: Any) -> None:
     """Raise ValueError unless a network's probabilities for the photo, (1, 1000), say cat."""
     if int(np.argmax(probabilities)) not in CATS:
-        raise ValueError("its weights are not those of ImageNet: it takes a cat for something else")
+        raise ValueError(
+            "its weights are not those of ImageNet: the network does not recognise the cat photo"
+        )
 
 
 ORIGINALS = (

@@ -46,6 +46,8 @@ def _run(command: list[str], folder: str) -> None:
     )
     if done.returncode:
         offline = "no connection; " if "connect" in done.stderr.lower() else ""
-        # pip's errors begin with ERROR, npm's with npm error
-        errors = [line for line in done.stderr.splitlines() if line.startswith(("ERR", "npm err"))]
-        raise OSError(offline + " ".join(errors[:4]))
+        lines = done.stderr.splitlines()
+        # pip's errors begin with ERROR, npm's with "npm error" or "npm ERR!"
+        errors = [line for line in lines if line.lower().startswith(("err", "npm err"))]
+        reasons = errors[:4] or lines[-4:] or ["it failed and did not say why"]
+        raise OSError(offline + " ".join(reasons))

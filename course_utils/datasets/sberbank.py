@@ -1,8 +1,9 @@
 """The Sberbank data of the chapter, from the files that only a user's own account can bring."""
 
-import shutil
+import io
 import zipfile
-from pathlib import Path
+import zlib
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from course_utils.environment import output_folder
@@ -27,8 +28,8 @@ def load_sberbank(folder: str | Path | None = None) -> "tuple[pd.DataFrame, pd.D
 
     Args:
         folder: where ``train.csv`` and ``test.csv`` lie, or ``train.csv.zip`` and
-            ``test.csv.zip``, or ``sberbank-russian-housing-market.zip``, which is unpacked there;
-            by default ``sberbank`` in the learner's own folder.
+            ``test.csv.zip``, or ``sberbank-russian-housing-market.zip``; by default ``sberbank``
+            in the learner's own folder.
 
     Returns:
         ``train, test``: a row a sale, as Kaggle gives them, with ``timestamp`` (the day) as a
@@ -38,38 +39,55 @@ def load_sberbank(folder: str | Path | None = None) -> "tuple[pd.DataFrame, pd.D
     Raises:
         FileNotFoundError: a file is missing; the message says which and how to get it.
         ValueError: a file cannot be read, or is not Sberbank's.
-        OSError: the archive cannot be unpacked.
     """
     place = output_folder() / "sberbank" if folder is None else Path(folder).expanduser()
-    train = _read(_find(place, "train.csv"), (*COLUMNS, "price_doc"))
-    return train, _read(_find(place, "test.csv"), COLUMNS)
+    train = _read(*_find(place, "train.csv"), (*COLUMNS, "price_doc"))
+    return train, _read(*_find(place, "test.csv"), COLUMNS)
 
 
-def _find(place: Path, name: str) -> Path:
-    """The file of a table, as it is or zipped alone; unpacks the archive where there is neither."""
-    candidates = [place / name, place / f"{name}.zip"]
-    archive = place / ARCHIVE
-    if archive.is_file() and not any(file.is_file() for file in candidates):
-        shutil.unpack_archive(archive, place)
-    for file in candidates:
-        if file.is_file():
-            return file
+def _find(place: Path, name: str) -> tuple[Path, bytes]:
+    """Find the file that holds a table, as it is or zipped, and read the table from it."""
+    for file in (place / name, place / f"{name}.zip", place / ARCHIVE):
+        if file.is_file() and (content := _extract(file, name)) is not None:
+            return file, content
     raise FileNotFoundError(
         f"The Sberbank data is not complete in {place}: {name} missing "
         f"(also looked for as {name}.zip, and in {ARCHIVE}).\n{REMEDY}"
     )
 
 
-def _read(file: Path, columns: tuple[str, ...]) -> "pd.DataFrame":
+def _extract(file: Path, name: str) -> bytes | None:
+    """Read a table from a file, which may be an archive; None where it is not in there."""
+    content = file.read_bytes()
+    if file.suffix != ".zip":
+        return content
+    try:
+        return _extract_member(content, name)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise ValueError(f"{file} cannot be unpacked ({error}). Download it again.") from None
+
+
+def _extract_member(archive: bytes, name: str) -> bytes | None:
+    """Read a table from a zip file, or from a zip file in it."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        for member in opened.namelist():
+            if PurePosixPath(member).name == name:
+                return opened.read(member)
+            if PurePosixPath(member).name == f"{name}.zip":
+                return _extract_member(opened.read(member), name)
+    return None
+
+
+def _read(file: Path, content: bytes, columns: tuple[str, ...]) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        frame = pd.read_csv(file, low_memory=False)
+        frame = pd.read_csv(io.BytesIO(content), low_memory=False)
         missing = [column for column in columns if column not in frame.columns]
         if missing:
             raise ValueError(f"it has no column {', '.join(missing)}")
         frame["timestamp"] = pd.to_datetime(frame["timestamp"], format="ISO8601")
-    except (ValueError, zipfile.BadZipFile) as error:
+    except ValueError as error:
         reason = str(error).split(". ")[0]  # without pandas' advice to programmers
         raise ValueError(
             f"{file} is not the table that Kaggle hands out: {reason}. Download it again, signed "

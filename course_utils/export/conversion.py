@@ -52,15 +52,15 @@ def check_path(path: str | Path, suffix: str, overwrite: bool) -> Path:
 def write_export(
     path: Path, source: Source, format_name: str, *, replace_folder: bool = False
 ) -> Iterator[Path]:
-    """A place to convert a network into; what is there at the end, and whole, becomes ``path``.
+    """Yield the place to convert a network into; it becomes ``path`` once it is complete.
 
     Raises:
         Unsupported: whatever the converter raises, in one sentence that names the layer.
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         draft = Path(folder) / path.name
-        # The frames of a converter that failed hold temporary folders, which are to go now, with
-        # no word said about it.
+        # A failed converter's frames keep its temporary folders alive. They are cleared here, so
+        # that Python deletes the folders while the warnings about it are still off.
         with quiet_native_stderr(), quiet_converters():
             try:
                 yield draft

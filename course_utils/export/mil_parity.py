@@ -1,10 +1,11 @@
 """A CoreML package compared with the Keras network it was made from, on any system.
 
-Several comparisons, because no one of them sees everything. The probabilities are what matters, but
-a softmax hides much. The logits show more; yet a ReLU that is closed for all samples hides what is
-wrong behind it. So both networks are run once more with all ReLUs open: what comes out then means
-nothing, but nearly every weight has a part in it. In float32, where rounding leaves room for it,
-what is computed inside is compared too: a number that is multiplied by almost 0 later shows there.
+Several comparisons, because no single one finds every fault. The probabilities are what matters,
+but a softmax hides many faults. The logits show more, but a ReLU that returns 0 for all samples
+hides the faults before it. So both networks are run once more with each ReLU passing its input on.
+The result is no prediction, but nearly every weight has a part in it. In float32, where rounding
+errors are small enough, the values inside are compared, too: this shows faults in a number that is
+later multiplied by almost 0.
 """
 
 import re

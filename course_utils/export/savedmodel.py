@@ -44,11 +44,17 @@ def convert(
 
     Raises:
         Unsupported: the network cannot be exported; with the name of the layer.
-        ValueError: ``preprocess`` does not fit the network.
+        ValueError: ``preprocess`` does not fit the network, or ``version`` is no whole number from
+            1 on, or ``name`` contains a slash.
         FileExistsError: the version is there.
     """
+    name = name or str(model.name)
+    if not isinstance(version, int) or version < 1:
+        raise ValueError(f"version: expected a whole number from 1 on, got {version!r}")
+    if "/" in name:
+        raise ValueError(f"name: expected a name without a slash, got {name!r}")
     source = Source(model, preprocess)
-    path = Path(folder) / (name or str(model.name)) / str(version)
+    path = Path(folder) / name / str(version)
     if path.exists():
         raise FileExistsError(
             f"{path} is there already, and a version is never replaced; the next free number is "

@@ -55,7 +55,8 @@ def read_labels(
     table = _read_columns(path, file_column, label_column)
     place = Path(folder) if folder else path.parent
     files = [place / file for file in table["file"]]
-    if missing := [file.name for file in files if not file.is_file()]:
+    present = [file.is_file() for file in files]
+    if missing := table["file"][np.logical_not(present)].tolist():
         raise FileNotFoundError(
             f"{path.name} names pictures that are not in {place}: {_name_some(missing)}. "
             "Put them there, or give the folder that they are in."
@@ -86,6 +87,8 @@ def _read_columns(path: Path, file_column: str, label_column: str) -> pd.DataFra
                 "Say which are meant by file_column= and label_column=."
             )
     found = table[[file_column, label_column]].set_axis(["file", "label"], axis="columns")
+    if found.empty:
+        raise ValueError(f"{path.name} names no pictures: it has a header only.")
     found = found.fillna("").apply(lambda cells: cells.str.strip())
     empty = found.index[(found == "").any(axis=1)]
     if len(empty):
@@ -172,7 +175,8 @@ def balanced(parts: Parts, *, seed: int = 0) -> Parts:
     largest = int(parts.training["label"].value_counts().max())
     random = np.random.default_rng(seed)
     chosen = []
-    for _, rows in parts.training.groupby("label"):
+    originals = parts.training[parts.training["copy"] == 0]  # also of parts balanced before
+    for _, rows in originals.groupby("label"):
         order = random.permutation(len(rows))
         turns = np.arange(largest)  # each round takes every picture once
         chosen.append(rows.iloc[order[turns % len(rows)]].assign(copy=turns // len(rows)))

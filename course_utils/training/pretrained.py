@@ -31,11 +31,13 @@ def fetch(report: keras_cache.Report | None = None) -> dict[str, str]:
     report = report or keras_cache.PrintedReport()
     weights.fetch(report=report)
     if not all(map(_is_made, MAKERS)):
-        with keras_cache.lock_cache(report):
+        with keras_cache.lock_cache(report) as scratch:
             for name, make in MAKERS.items():
                 if not _is_made(name):
                     report(f"making {name}", 0, None)
-                    atomic_files.put(keras_cache.cache_folder() / name, make())
+                    place, draft = keras_cache.cache_folder() / name, scratch / name
+                    with atomic_files.open_draft(place, draft):
+                        draft.write_bytes(make())
                     keras_cache.record_file(name, models.source_of(name))
     return keras_cache.sources()
 
@@ -45,15 +47,17 @@ def _is_made(name: str) -> bool:
 
 
 def _make_labels() -> bytes:
-    index = json.loads((keras_cache.cache_folder() / originals.CLASS_INDEX).read_bytes())
-    names = [index[str(number)][1] for number in range(len(index))]
+    file = keras_cache.cache_folder() / originals.CLASS_INDEX
+    with keras_cache.explain_damage(file):
+        index = json.loads(file.read_bytes())
+        names = [index[str(number)][1] for number in range(len(index))]
     return json.dumps(names, ensure_ascii=False).encode()
 
 
 def _make_classifier() -> bytes:
     """MobileNet with its preprocessing within: pixels from 0 to 255 in, probabilities out."""
     file = keras_cache.cache_folder() / originals.MOBILENET
-    try:
+    with keras_cache.explain_damage(file):
         model = originals.load_mobilenet(file)
         with quiet_native_stderr():
             import keras
@@ -62,8 +66,6 @@ def _make_classifier() -> bytes:
             scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
             content = to_litert(keras.Model(pixels, model(scaled)))
         originals.check_knows_cat(Predictor(content).predict(originals.load_cat_photo()))
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}. Delete it and run `course fetch`.") from None
     return content
 
 

@@ -84,7 +84,7 @@ def tee(path: str | Path) -> Iterator[Path]:
 class _CopiedStream:
     """A stream that does everything the original does, and copies what is written."""
 
-    def __init__(self, original: TextIO, file: TextIO):
+    def __init__(self, original: TextIO | None, file: TextIO):  # None: Windows without a console
         self._original, self._file = original, file
         self._lock = threading.RLock()
         self._line = ""  # the line so far
@@ -101,10 +101,14 @@ class _CopiedStream:
             before, carriage_return, last = rest.rpartition("\r")
             overwritten = bool(_find_visible(last))
             self._line = last if overwritten else _find_visible(before) + carriage_return + last
-        return self._original.write(text)
+        return self._original.write(text) if self._original else len(text)
 
     def writelines(self, lines: Any) -> None:
         self.write("".join(lines))
+
+    def flush(self) -> None:
+        if self._original:
+            self._original.flush()
 
     def end_line(self) -> None:
         if line := _find_visible(self._line):

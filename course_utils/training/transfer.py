@@ -6,6 +6,7 @@ pictures pass through the base a single time (`features`), and training takes se
 """
 
 import os
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +23,9 @@ IMAGE_SIZE = 224  # pixels per side
 BATCH_SIZE = 16  # pictures
 BAR_BLOCKS = 20  # of a progress bar
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+
+# Converting a base takes seconds, and it stays the same because it is frozen.
+_converted_bases: "weakref.WeakKeyDictionary[Any, Predictor]" = weakref.WeakKeyDictionary()
 
 
 def frozen_base(*, size: int = IMAGE_SIZE) -> Any:
@@ -94,9 +98,11 @@ def features(
         float32 array of shape ``(n, 1024)``.
 
     Raises:
-        ValueError: one of the files cannot be read; with its name.
+        ValueError: there are no pictures, or one of the files cannot be read; with its name.
         OSError: a file is not there.
     """
+    if len(pictures) == 0:
+        raise ValueError("there are no pictures to look at")
     predict, size = _make_predictor(base), base.input_shape[1]
 
     def compute_batch(start: int) -> np.ndarray:
@@ -121,7 +127,11 @@ def _make_predictor(base: Any) -> Callable[[np.ndarray], np.ndarray]:
 
     if tf.config.list_physical_devices("GPU"):
         return lambda batch: np.asarray(base(tf.cast(batch, tf.float32), training=False))
-    return Predictor(to_litert(base)).predict
+    if base.trainable_weights:  # it is not frozen, so it may have changed since
+        return Predictor(to_litert(base)).predict
+    if base not in _converted_bases:
+        _converted_bases[base] = Predictor(to_litert(base))
+    return _converted_bases[base].predict
 
 
 def read_picture(picture: Any, size: int | None = None) -> np.ndarray:

@@ -1,14 +1,16 @@
 """The data is the original, and a changed file is noticed."""
 
 import hashlib
+import os
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from course_utils import datasets
-from course_utils.datasets import keras_cache, loaders, weights
+from course_utils.datasets import keras_cache, loaders, packages, weights
 from course_utils.environment import data_folder
 from tests.support.keras_host import NOWHERE, OWN_CACHE, names
 
@@ -128,6 +130,68 @@ def test_mnist_changed_is_not_read(cache, no_packages, monkeypatch):
         file.write(b"!")
     with pytest.raises(OSError, match=r"mnist\.npz could be had from nowhere"):
         datasets.load_mnist()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK half a file", b"no archive"])
+def test_a_damaged_file_that_was_in_the_cache_is_named(cache, content):
+    cache.mkdir(parents=True)
+    (cache / "mnist.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"mnist\.npz.*Delete it and run `course fetch`"):
+        datasets.load_mnist()
+
+
+def test_arrays_of_other_names_are_refused(cache):
+    cache.mkdir(parents=True)
+    np.savez(cache / "mnist.npz", images=np.zeros(3))
+    with pytest.raises(ValueError, match=r"x_train.*Delete it and run `course fetch`"):
+        datasets.load_mnist()
+
+
+def test_another_list_of_classes_is_refused(cache):
+    cache.mkdir(parents=True)
+    (cache / "imagenet_class_index.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"class_index\.json.*Delete it and run `course fetch`"):
+        weights.fetch("imagenet_class_index.json")
+
+
+@pytest.mark.parametrize("record", ["{", "[]", '{"mnist.npz": 1}', '{"mnist.npz": {"source": 1}}'])
+def test_a_broken_record_vouches_for_nothing(cache, record):
+    cache.mkdir(parents=True)
+    (cache / "mnist.npz").write_bytes(b"digits")
+    (cache / keras_cache.RECORD).write_text(record)
+    assert not keras_cache.is_intact("mnist.npz")
+    assert keras_cache.sources() == {}
+
+
+def test_each_fetch_has_a_folder_of_its_own(cache):
+    """Another container may share the cache, but not the lock."""
+    theirs, old = cache / f"{keras_cache.SCRATCH}1", cache / f"{keras_cache.SCRATCH}2"
+    for folder in (theirs, old):
+        folder.mkdir(parents=True)
+        (folder / "mnist.npz").touch()
+    os.utime(old, (0, 0))  # of a process that was killed
+    with keras_cache.lock_cache(print) as scratch:
+        assert list(scratch.iterdir()) == []
+    assert names(cache) == {theirs.name}
+
+
+def test_an_unknown_file_is_a_key_error():
+    with pytest.raises(KeyError, match=r"no-such\.csv"):
+        datasets.verified("no-such.csv")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("npm ERR! code E404", r"npm ERR! code E404"),
+        ("python: No module named pip", "No module named pip"),
+        ("", "it failed and did not say why"),
+    ],
+)
+def test_what_a_package_tool_says_is_passed_on(tmp_path, said, reason):
+    code = f"import sys; sys.exit({said!r} or 1)"
+    with pytest.raises(OSError, match=reason):
+        packages._run([sys.executable, "-c", code], str(tmp_path))
 
 
 def test_cifar10_is_the_original():

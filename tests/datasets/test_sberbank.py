@@ -43,7 +43,10 @@ def test_the_tables_as_kaggle_gives_them(tmp_path):
 
 @pytest.mark.parametrize("form", ["single", "whole", "nested"])
 def test_zipped_as_kaggle_hands_them_out(tmp_path, files, form):
-    each = {f"{name}.zip": zipped({name: content}) for name, content in files.items()}
+    each = {
+        f"{name}.zip": zipped({f"__MACOSX/._{name}": b"of a Mac", name: content})
+        for name, content in files.items()
+    }
     more = {"macro.csv": b"timestamp\n2010-01-01\n"}
     written = {
         "single": each,
@@ -55,6 +58,7 @@ def test_zipped_as_kaggle_hands_them_out(tmp_path, files, form):
     train, test = load_sberbank(str(tmp_path))
     assert (train.shape, test.shape) == ((300, 292), (100, 291))
     assert test["id"].iloc[0] == 30474
+    assert {path.name for path in tmp_path.iterdir()} == set(written[form])
 
 
 def test_the_folder_where_the_course_looks(tmp_path, monkeypatch):
@@ -96,6 +100,10 @@ def test_dates_rewritten_by_a_spreadsheet(tmp_path, files):
 
 
 def test_a_broken_zip(tmp_path, files):
-    (tmp_path / "train.csv.zip").write_bytes(zipped({"train.csv": files["train.csv"]})[:-100])
-    with pytest.raises(ValueError, match=r"not a zip file\. Download it again"):
-        load_sberbank(tmp_path)
+    whole = zipped(files)
+    middle = len(whole) // 4
+    damaged = whole[:middle] + bytes(2000) + whole[middle + 2000 :]
+    for content in (whole[:-100], damaged):
+        (tmp_path / "sberbank-russian-housing-market.zip").write_bytes(content)
+        with pytest.raises(ValueError, match=r"cannot be unpacked .*\. Download it again"):
+            load_sberbank(tmp_path)

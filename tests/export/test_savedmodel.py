@@ -44,6 +44,12 @@ def test_a_version_is_never_replaced(mpg, tmp_path):
     assert (path / "saved_model.pb").read_bytes() == before
 
 
+def test_a_server_could_not_find_a_version_of_another_form(mpg, tmp_path):
+    for wrong in ({"version": 0}, {"version": "1"}, {"version": 1, "name": "../mpg"}):
+        with pytest.raises(ValueError, match="expected a"):
+            savedmodel.convert(mpg[0], tmp_path, **wrong, report=silent)
+
+
 def test_who_is_first_keeps_the_version(mpg, tmp_path):
     """Somebody else publishes it while this one is being written."""
     path = tmp_path / "mpg" / "1"

@@ -61,6 +61,7 @@ def test_columns_of_other_names_and_a_folder_elsewhere(csv, tmp_path):
         ("file,species\na.png,wren\n", "no column 'label'; it has 'file', 'species'"),
         ("file;label\na.png;wren\n", "no column 'file'; it has 'file;label'"),
         ("", "cannot be read as a CSV"),
+        ("file,label\n", "names no pictures"),
         ("file,label\nrobin/0.png,robin\nwren/0.png, \n", "without a file or a label: 2."),
         ("file,label\nrobin/0.png,robin\nwren/0.png,wren,3\n", "cannot be read as a CSV"),
         ("file,label\nrobin/0.png,robin\nrobin/1.png,robin\n", "one class only"),
@@ -77,7 +78,7 @@ def test_a_bad_csv_is_refused_by_name(csv, content, said):
 def test_pictures_that_are_not_there_are_named_and_counted(csv):
     for number in range(5):
         (csv.parent / f"wren/{number}.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"pictures that are not in .*and 2 more\. Put"):
+    with pytest.raises(FileNotFoundError, match=r"not in .*: wren/\d.png, .*and 2 more\. Put"):
         labelled_images.read_labels(csv)
 
 
@@ -122,6 +123,10 @@ def test_balanced_brings_each_class_to_the_same_number(csv):
         assert counts.max() - counts.min() <= 1
         for _, copies in rows.groupby("file")["copy"]:
             assert sorted(copies) == list(range(len(copies)))
+
+    again = labelled_images.balanced(even).training
+    assert (again["copy"] == 0).sum() == len(parts.training)
+    assert len(again) == len(even.training)
 
 
 def test_no_copy_of_a_test_picture_is_learnt_from(tmp_path):

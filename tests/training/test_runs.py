@@ -120,6 +120,15 @@ def test_who_kept_the_stream_can_go_on_writing(
     assert capsys.readouterr().err == "within\nafter\n"
 
 
+def test_without_a_console_the_log_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # as under pythonw
+    with runs.tee(tmp_path / "log"):
+        print("one", flush=True)
+    assert (tmp_path / "log").read_text() == "one\n"
+
+
 def test_of_a_progress_bar_the_last_state_is_logged(tmp_path: Path) -> None:
     with runs.tee(tmp_path / "log"):
         for step in range(1, 4):  # as tqdm writes

@@ -109,6 +109,17 @@ def test_a_bad_file_is_named(
         features(base, [PHOTOS / "cat.png", bad])
 
 
+def test_a_base_is_converted_once(base: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = features(base, pictures(1))
+    monkeypatch.delattr(transfer, "to_litert")
+    assert (features(base, pictures(1)) == found).all()
+
+
+def test_no_pictures_are_an_error_that_says_so(base: Any) -> None:
+    with pytest.raises(ValueError, match="there are no pictures to look at"):
+        features(base, [])
+
+
 def test_a_folder_of_ones_own(tmp_path: Path) -> None:
     for name in ("Cats/tom.png", "cat-photos/b.JPG", "dogs/1.png", "dogs/note.txt", "birds/x.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

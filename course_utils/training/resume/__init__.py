@@ -49,7 +49,6 @@ def fit(
     save_every: int = 50,
     validation_data: Any = None,
     callbacks: Sequence[Any] = (),
-    class_weight: dict[int, float] | None = None,
     verbose: Any = "auto",
 ) -> Any:
     """Train a compiled Keras model; called again with the same arguments, go on where it stopped.
@@ -85,7 +84,6 @@ def fit(
         validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, PyDataset or tf.data.Dataset.
         callbacks: Keras' or your own. Of your own, attributes are saved that are numbers, texts,
             arrays, lists or dicts; with ``get_state()`` and ``set_state(state)``, what they say.
-        class_weight: as in ``model.fit``.
         verbose: as in ``model.fit``.
 
     Returns:
@@ -99,14 +97,15 @@ def fit(
         ResumeError: another process of this machine trains in ``run_dir``.
         ValueError: an argument out of range.
     """
-    _check_numbers(epochs=epochs, batch_size=batch_size, save_every=save_every)
+    _check_numbers(1, epochs=epochs, batch_size=batch_size, save_every=save_every)
+    _check_numbers(0, seed=seed)
     state.check_callbacks(callbacks)
     data = open_data(x, y, batch_size=batch_size, seed=seed)
     validation = open_validation(validation_data, batch_size)
     state.check_model(model, data.sample)
-    arguments = {"batch_size": batch_size, "seed": seed, "class_weight": repr(class_weight)}
+    unchanged = {"class_weight": "None", "shuffle": True}  # that version 0.1.0 let one choose
     identity = {
-        "arguments": arguments | {"shuffle": True},  # version 0.1.0 could leave it out
+        "arguments": {"batch_size": batch_size, "seed": seed, **unchanged},
         "data": data.fingerprint,
         "validation_data": validation and validation.fingerprint,
         "model": fingerprint.describe_model(model),
@@ -123,10 +122,9 @@ def fit(
             _compare(found, about, epochs, folder)
         saver = Saver(store, callbacks, found, save_every)
         validated = validation and validation.batches(0, 0)
-        options = {"class_weight": class_weight, "validation_data": validated}
         try:
             with catch_signals(saver):
-                return train(model, data, saver, epochs, verbose, **options)
+                return train(model, data, validated, saver, epochs, verbose)
         except Stopped:
             _say_goodbye(saver, folder)
 
@@ -156,6 +154,7 @@ def _compare(found: Checkpoint, about: dict[str, Any], epochs: int, folder: Path
 
 
 def _say_goodbye(saver: Saver, folder: Path) -> NoReturn:
+    """End as the signal asks for, and say how to go on."""
     text = (
         f"Training was interrupted after {saver.position}, and all is saved in {folder}. "
         "Start it again with the same arguments, and it goes on exactly there."
@@ -166,10 +165,10 @@ def _say_goodbye(saver: Saver, folder: Path) -> NoReturn:
     raise KeyboardInterrupt(text) from None
 
 
-def _check_numbers(**numbers: int) -> None:
+def _check_numbers(minimum: int, **numbers: int) -> None:
     for name, number in numbers.items():
-        if not isinstance(number, int) or number < 1:
-            raise ValueError(f"{name}: expected a whole number from 1 on, got {number!r}")
+        if not isinstance(number, int) or number < minimum:
+            raise ValueError(f"{name}: expected a whole number from {minimum} on, got {number!r}")
 
 
 def _lock_folder(folder: Path) -> AbstractContextManager[Any]:

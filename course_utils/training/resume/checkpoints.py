@@ -134,7 +134,8 @@ class Store:
         self._put(name, data)
         for path in self.folder.glob("best-epoch-*"):
             if path.name != name:
-                path.unlink()
+                with contextlib.suppress(OSError):  # on Windows it may be open elsewhere
+                    path.unlink()
 
     def _put(self, name: str, data: bytes | memoryview) -> None:
         with self._explain_errors(f"{name}, {len(data) / 1e6:.1f} MB"):
@@ -184,7 +185,7 @@ def _read(path: Path) -> Checkpoint:
         data = path.with_suffix(".npz").read_bytes()
         written = sealed["sha256"], manifest["sha256"]
     except OSError as error:
-        raise Damaged(f"{Path(error.filename).name} cannot be read: {error.strerror}") from None
+        raise Damaged(f"its files cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError):
         raise Damaged("its manifest is cut off or garbled") from None
     if written != (_digest(manifest), hashlib.sha256(data).hexdigest()):

@@ -3,7 +3,7 @@
 So another process can enter an epoch in its middle and goes on with the same batches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ def open_data(x: Any, y: Any, *parts: Any, batch_size: int, seed: int | None) ->
 
     Raises:
         NotExact: the data cannot be repeated exactly. The message says what to do.
-        ValueError: arrays do not fit each other, or targets are missing.
+        ValueError: arrays do not fit each other, or targets are missing or given twice.
     """
 
     def order(epoch: int, size: int) -> np.ndarray:
@@ -67,10 +67,11 @@ def open_data(x: Any, y: Any, *parts: Any, batch_size: int, seed: int | None) ->
             return np.arange(size)
         return np.random.default_rng([seed, epoch]).permutation(size)
 
-    if isinstance(x, keras.utils.PyDataset):
-        return _open_numbered(x, order)
-    if isinstance(x, tf.data.Dataset) or callable(x):
-        return _open_pipeline(x)
+    is_numbered = isinstance(x, keras.utils.PyDataset)
+    if is_numbered or isinstance(x, tf.data.Dataset) or callable(x):
+        if y is not None:
+            raise ValueError("The data set brings its targets itself: leave out y.")
+        return _open_numbered(x, order) if is_numbered else _open_pipeline(x)
     if hasattr(x, "__next__"):
         raise NotExact(
             "A generator cannot be entered in its middle, nor started again. Hand over arrays, "
@@ -100,7 +101,7 @@ def _open_arrays(parts: Any, batch_size: int, order: Order) -> Data:
     starts = range(0, size, batch_size)
 
     def load(rows: Any) -> Any:
-        return keras.tree.map_structure(lambda array: array[rows], parts)
+        return keras.tree.map_structure(lambda array: _cast(array[rows]), parts)
 
     def batches(epoch: int, first: int) -> Any:
         rows = order(epoch, size)
@@ -109,14 +110,22 @@ def _open_arrays(parts: Any, batch_size: int, order: Order) -> Data:
     return Data(len(starts), load(slice(batch_size)), describe_arrays(parts), batches)
 
 
+def _cast(array: np.ndarray) -> np.ndarray:
+    """Turn float64 into Keras' own precision, as Keras does with arrays."""
+    return array.astype(keras.config.floatx()) if array.dtype == np.float64 else array
+
+
 def _open_numbered(dataset: Any, order: Order) -> Data:
     """Open a PyDataset; its batches are shuffled, as Keras does it."""
-    if type(dataset).on_epoch_end is not keras.utils.PyDataset.on_epoch_end:
+    plain, hooks = keras.utils.PyDataset, ("on_epoch_begin", "on_epoch_end")
+    if own := [hook for hook in hooks if getattr(type(dataset), hook) is not getattr(plain, hook)]:
         raise NotExact(
-            "The PyDataset changes between epochs (it has an on_epoch_end), which another "
+            f"The PyDataset changes between epochs (it has an {own[0]}), which another "
             "process cannot repeat. Leave it out: batches are shuffled for you, the same way in "
             "each process. Random changes of images belong into the model as layers."
         )
+    if not hasattr(dataset, "__len__"):
+        raise NotExact("The PyDataset does not say how many batches it has: give it a __len__.")
     steps = len(dataset)
     first, again, last = (describe_arrays(dataset[number]) for number in (0, 0, steps - 1))
     if first != again:
@@ -148,6 +157,11 @@ def _open_pipeline(x: Any) -> Data:
             "The pipeline is endless or of unknown length, so its epochs have no fixed end. Use "
             "take(n), or apply(tf.data.experimental.assert_cardinality(n)) for a known length."
         )
+    if any(int(each._seed) == int(each._seed2) == 0 for each in _find_shuffles(batches(0, 0))):
+        raise NotExact(
+            "The pipeline is shuffled without a seed, differently in each process. "
+            "Write shuffle(n, seed=…)."
+        )
     once, again = (list(batches(0, 0).take(COMPARED_BATCHES).as_numpy_iterator()) for _ in range(2))
     if describe_arrays(once) != describe_arrays(again):
         raise NotExact(
@@ -158,3 +172,11 @@ def _open_pipeline(x: Any) -> Data:
         )
     fingerprint = {"batches": steps, "first": describe_arrays(once[0])}
     return Data(steps, once[0], fingerprint, batches)
+
+
+def _find_shuffles(dataset: Any) -> Iterator[Any]:
+    """Find the shuffles among the steps of a pipeline."""
+    if type(dataset).__name__ == "_ShuffleDataset":  # TensorFlow shows it under no public name
+        yield dataset
+    for step in dataset._inputs():
+        yield from _find_shuffles(step)

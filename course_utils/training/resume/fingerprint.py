@@ -5,6 +5,8 @@ Compared before a run goes on, so that it never goes on as another one.
 
 import hashlib
 import json
+import os
+import platform
 import re
 import weakref
 from collections.abc import Iterator, Sequence
@@ -32,11 +34,18 @@ def describe_arrays(parts: Any) -> list[str]:
     """Give type, shape and SHA-256 of each array in a structure."""
     described = []
     for array in map(np.asarray, keras.tree.flatten(parts)):
-        texts = array.astype(str) if array.dtype == object else array
+        texts = _write_texts(array) if array.dtype == object else array
         data = np.ascontiguousarray(texts).reshape(-1).view(np.uint8)
         digest = hashlib.sha256(data).hexdigest()  # type: ignore[arg-type]
         described.append(f"{texts.dtype} {array.shape} {digest}")
     return described
+
+
+def _write_texts(array: np.ndarray) -> np.ndarray:
+    try:
+        return array.astype(str)
+    except UnicodeDecodeError:  # bytes that are not ASCII
+        return np.array([repr(item) for item in array.ravel()])
 
 
 def describe_model(model: Any) -> dict[str, Any]:
@@ -77,6 +86,8 @@ def describe_callbacks(callbacks: Sequence[Any]) -> list[dict[str, Any]]:
     for callback in callbacks:
         names = CALLBACK_SETTINGS if is_from_keras(callback) else []
         settings = {name: getattr(callback, name) for name in names if hasattr(callback, name)}
+        if hasattr(callback, "min_delta") and names:  # Keras chooses its sign late
+            settings["min_delta"] = abs(callback.min_delta)
         described.append({"class": type(callback).__name__, **settings})
     return described
 
@@ -89,6 +100,8 @@ def add_surroundings(identity: dict[str, Any]) -> dict[str, Any]:
         "TensorFlow": tf.__version__,
         "Keras": keras.__version__,
         "NumPy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
         "processor's extensions": np.show_config("dicts")["SIMD Extensions"].get("found"),
         "GPUs": [detail.get("device_name", "unknown") for detail in details],
     }

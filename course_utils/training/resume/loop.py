@@ -142,8 +142,8 @@ class PiecewiseCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
         super().on_train_batch_end(self.first_batch + batch, logs)
 
 
-def train(model: Any, data: Data, saver: Saver, epochs: int, verbose: Any, **options: Any) -> Any:
-    """Train up to ``epochs``. The options go to ``model.fit``.
+def train(model: Any, data: Data, validation: Any, saver: Saver, epochs: int, verbose: Any) -> Any:
+    """Train up to ``epochs``.
 
     Returns:
         The History of the whole training.
@@ -166,7 +166,7 @@ def train(model: Any, data: Data, saver: Saver, epochs: int, verbose: Any, **opt
                 epochs=epoch + 1,
                 callbacks=callbacks,
                 shuffle=False,
-                **options,
+                validation_data=validation,
             )
         except tf.errors.UnimplementedError as error:
             if "determinis" not in error.message:
@@ -185,9 +185,10 @@ def train(model: Any, data: Data, saver: Saver, epochs: int, verbose: Any, **opt
 
 @contextlib.contextmanager
 def catch_signals(saver: Saver) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM only leave word with ``saver``. A second Ctrl-C interrupts at once.
+    """Note Ctrl-C and SIGTERM in ``saver``, which saves and stops. A second Ctrl-C interrupts.
 
-    In threads other than the main one Python receives no signals.
+    Signals that the process ignores (as under nohup), or that are not handled by Python, are left
+    alone. In threads other than the main one Python receives no signals.
     """
 
     def receive(number: int, frame: Any) -> None:
@@ -197,7 +198,8 @@ def catch_signals(saver: Saver) -> Iterator[None]:
 
     is_main = threading.current_thread() is threading.main_thread()
     numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
-    before = {number: signal.signal(number, receive) for number in numbers}
+    caught = [n for n in numbers if signal.getsignal(n) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, receive) for number in caught}
     try:
         yield
     finally:

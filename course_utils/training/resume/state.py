@@ -54,6 +54,7 @@ def check_model(model: Any, batch: Any) -> None:
     """
     if not model.compiled:
         raise ValueError("The model is not compiled: call model.compile(...) first.")
+    _check_surroundings(model)
     specs = keras.tree.map_structure(
         lambda array: tf.TensorSpec((None, *array.shape[1:]), array.dtype), batch
     )
@@ -70,6 +71,24 @@ def check_model(model: Any, batch: Any) -> None:
             f"The model uses what it does not hold as its own: {', '.join(sorted(culprits))}. "
             "Draw random numbers with keras.random and a keras.random.SeedGenerator that the "
             "layer keeps as an attribute, and make other variables attributes of a layer, too."
+        )
+
+
+def _check_surroundings(model: Any) -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise NotExact(
+            f"Keras runs on {keras.backend.backend()}, but only TensorFlow resumes exactly: set "
+            "KERAS_BACKEND=tensorflow before Python starts."
+        )
+    if model.run_eagerly:
+        raise NotExact(
+            "With run_eagerly=True the training step is Python, which may remember anything: "
+            "compile the model without it."
+        )
+    if tf.distribute.has_strategy() or model.distribute_strategy.num_replicas_in_sync > 1:
+        raise NotExact(
+            "The model is trained under a tf.distribute strategy, which sums replicas in no fixed "
+            "order: train on one device."
         )
 
 

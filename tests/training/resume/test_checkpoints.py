@@ -1,5 +1,6 @@
 """Checkpoints are there whole or not at all, and a damaged one is never believed."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -92,6 +93,30 @@ def test_a_damaged_newest_gives_way_to_the_one_before(
         assert load(store) == FIRST
     save(store, Position(0, 60))
     assert load(store) == Position(0, 60)  # the damaged one is gone
+
+
+def test_a_read_error_makes_a_damaged_checkpoint(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")  # it names no file
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(Unreadable, match="Input/output error"):
+        store.load_newest()
+
+
+def test_an_old_best_model_that_is_open_elsewhere_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "unlink", fail)
+    store = Store(tmp_path, {})
+    for epoch in (1, 2):
+        store.write_best(f"best-epoch-{epoch}.keras", b"weights")
+    assert (tmp_path / "best-epoch-2.keras").read_bytes() == b"weights"
 
 
 def test_where_all_are_damaged_nothing_is_begun_anew(store: Store) -> None:

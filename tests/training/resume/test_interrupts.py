@@ -66,3 +66,14 @@ def test_a_second_interrupt_does_not_wait(networks: Networks, tmp_path: Path) ->
     seen.act = twice
     with pytest.raises(KeyboardInterrupt, match="twice"):
         training.train(tmp_path, [seen], model=networks.fresh())
+
+
+def test_a_process_deaf_to_interrupts_stays_so(networks: Networks, tmp_path: Path) -> None:
+    seen = Seen()
+    seen.act = lambda: signal.raise_signal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
+    try:
+        training.train(tmp_path, [seen], model=networks.fresh(), epochs=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(seen.batches) == STEPS

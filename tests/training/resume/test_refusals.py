@@ -1,5 +1,6 @@
 """What stops a training from going on, or from beginning: each says what, and what to do."""
 
+import os
 import shutil
 import warnings
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from tests.support.training import Seen, callbacks, differing, images, network, 
 with quiet_native_stderr():
     import keras
     import tensorflow as tf
+    from tensorflow.python.framework.config import disable_op_determinism
 
 # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -52,10 +54,14 @@ def change_patience() -> list[Any]:
     return [*callbacks()[:2], early, Seen()]
 
 
+def change_min_delta() -> list[Any]:
+    plateau = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=1, min_delta=0.4)
+    return [callbacks()[0], plateau, *callbacks()[2:]]
+
+
 CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
     "batch_size": (lambda: 15, r"arguments, batch_size: was 16, is now 15"),
     "seed": (lambda: 4, r"arguments, seed: was 3, is now 4"),
-    "class_weight": (lambda: {0: 2.0}, r"class_weight: was None, is now \{0"),
     "x, a pixel": (change_pixel, r"data, 0: was float32 \(90, 12, 12, 1\) \w+, is"),
     "y": (lambda: images()[1][::-1], r"data, 1: was int64 \(90,\)"),
     "validation_data": (lambda: images(48, seed=7), r"validation_data, 0: was float32 \(48"),
@@ -72,6 +78,7 @@ CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
         r"compiled with, loss: was sparse",
     ),
     "model, dropout": (change_dropout, r"config, rate: was 0.3, is now 0.5"),
+    "callbacks, min_delta": (change_min_delta, r"callbacks, 1, min_delta: was 0.5, is now 0.4"),
     "callbacks, patience": (change_patience, r"callbacks, 2, patience: was 50, is now 49"),
     "callbacks, fewer": (lambda: callbacks()[:3], r"callbacks: had 4 entries, has 3 now"),
     "epochs": (lambda: 1, r"epochs=1, but .* further already: 1 epoch and 1 bat"),
@@ -100,7 +107,9 @@ def test_what_does_not_matter_may_change(
     """Other surroundings are a warning only."""
     folder = shutil.copytree(begun, tmp_path / "copy")
     monkeypatch.setattr(fingerprint.keras, "__version__", "2.99.0")
-    with pytest.warns(UserWarning, match=r"last digits.*Keras: was .*, is now 2.99.0"):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1000)
+    message = r"last digits.*Keras: was .*, is now 2.99.0.*cores: was \d+, is now 1000"
+    with pytest.warns(UserWarning, match=message):
         found = outcome(*training.train(folder, model=networks.second, save_every=4))
     assert differing(whole, found) == []
 
@@ -110,8 +119,11 @@ def test_what_does_not_matter_may_change(
     [
         ({"epochs": 0}, "epochs: expected a whole number from 1 on, got 0"),
         ({"batch_size": 2.5}, "batch_size: expected"),
+        ({"seed": -1}, "seed: expected a whole number from 0 on, got -1"),
+        ({"seed": None}, "seed: expected"),
         ({"y": images(80)[1]}, r"equally many examples.*\[80, 90\]"),
         ({"y": None}, "y is missing"),
+        ({"x": lambda epoch: pipeline()}, "leave out y"),
         ({"model": keras.Sequential([keras.Input((12, 12, 1))])}, "not compiled"),
     ],
 )
@@ -156,6 +168,28 @@ def test_randomness_that_cannot_be_saved(tmp_path: Path, layer: Any, name: str) 
         training.train(tmp_path, model=model)
 
 
+def test_a_step_in_python_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(resume.NotExact, match="run_eagerly"):
+        training.train(tmp_path, model=compile_network(run_eagerly=True))
+
+
+def test_a_strategy_is_refused(networks: Networks, tmp_path: Path) -> None:
+    with (
+        tf.distribute.MirroredStrategy(["CPU:0"]).scope(),
+        pytest.raises(resume.NotExact, match="one device"),
+    ):
+        training.train(tmp_path, model=networks.second)
+
+
+def test_texts_are_told_apart_whatever_their_bytes() -> None:
+    one, other, text = (
+        fingerprint.describe_arrays(np.array([value], object))
+        for value in (b"\xff", b"\xfe", "text")
+    )
+    assert one != other
+    assert text == fingerprint.describe_arrays(np.array(["text"]))
+
+
 class Noisy(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return 3
@@ -167,6 +201,16 @@ class Noisy(keras.utils.PyDataset):  # type: ignore[misc]
 class Turning(Noisy):
     def on_epoch_end(self) -> None:
         """Here one would shuffle."""
+
+
+class Beginning(Noisy):
+    def on_epoch_begin(self) -> None:
+        """Here one would shuffle, too."""
+
+
+class Endless(keras.utils.PyDataset):  # type: ignore[misc]
+    def __getitem__(self, number: int) -> Any:
+        return images()
 
 
 def draw_in_python() -> Any:
@@ -189,6 +233,8 @@ REREAD = "read twice.*lambda epoch.*random layers into the model"
         (lambda: zip(*images(), strict=True), "generator"),
         (Noisy, "two different batches"),
         (Turning, "on_epoch_end"),
+        (Beginning, "on_epoch_begin"),
+        (Endless, "give it a __len__"),
     ],
 )
 def test_data_that_may_not_repeat_themselves(
@@ -200,6 +246,16 @@ def test_data_that_may_not_repeat_themselves(
             training.train(tmp_path, model=networks.second, x=make(), y=None)
         with pytest.raises(resume.NotExact, match=message):
             training.train(tmp_path, model=networks.second, validation_data=make())
+
+
+def test_a_shuffle_without_a_seed(networks: Networks, tmp_path: Path) -> None:
+    """In one process it reads the same twice. With determinism on, TensorFlow refuses it."""
+    tf.random.set_seed(None)
+    disable_op_determinism()
+    data = tf.data.Dataset.from_tensor_slices(images())
+    shuffled = data.shuffle(200, reshuffle_each_iteration=False).batch(16).prefetch(2)
+    with pytest.raises(resume.NotExact, match=r"shuffled without a seed.*seed=…"):
+        training.train(tmp_path, model=networks.second, x=shuffled, y=None)
 
 
 def test_a_pipeline_keeps_its_order_whatever_its_options_say() -> None:
