@@ -40,6 +40,21 @@ def test_entering_a_room_loads_nothing_heavy(room: str):
     assert loaded & HEAVY == set()
 
 
+def test_the_mpg_service_does_without_what_its_container_lacks():
+    """Of deploy/requirements.txt: neither photos nor tables, nor what makes a network."""
+    lacking = ["PIL", "duckdb", "pandas", "pooch", "requests", "scipy", "sklearn"]
+    lacking += ["keras", "tensorflow"]
+    ask = f"""
+import sys
+sys.modules |= dict.fromkeys({lacking})
+import course_utils.cli
+from course_utils.inference import shipped_model
+from course_utils.services import mpg
+mpg.create_app(shipped_model("mpg"))
+"""
+    subprocess.run([sys.executable, "-c", ask], check=True)
+
+
 def faces() -> dict[str, tuple[set[str], dict[str, str]]]:
     """Of each room, the modules and, by name, the places of what others may import from it."""
     found = {}

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from course_utils.environment import data_folder, quiet_native_stderr
 
@@ -105,6 +104,8 @@ def _build_cifar10(files: dict[str, Path], file: Path) -> None:
 
     Not compressed: that would save an eighth, and take seconds at each reading.
     """
+    from PIL import Image
+
     arrays: dict[str, Any] = {}
     batches = [f"data_batch_{number}.png" for number in range(1, 6)]
     for part, names in (("train", batches), ("test", ["test_batch.png"])):
@@ -135,6 +136,8 @@ def check_mobilenet(file: Path) -> None:
 
 def load_cat_photo() -> Any:
     """The course's photo of a cat as a batch of one: float32, 0 to 255, (1, 224, 224, 3)."""
+    from PIL import Image
+
     photo = Image.open(data_folder() / "photos" / "cat.png").convert("RGB")
     return np.asarray(photo.resize(SIZE, Image.Resampling.BILINEAR), np.float32)[None]
 
