@@ -177,6 +177,7 @@ def was_read(answer: requests.Response) -> bool:
 
 
 @pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # no error in a service
 def test_each_service_refuses_every_bad_file_with_the_same_words(service: Service) -> None:
     with requests.Session() as session:
         for name, data in BAD.items():
