@@ -171,7 +171,11 @@ def load_app(factory: Callable[[Host], Callable[..., Any]], draining: Any) -> Ca
         os._exit(0)
     # prometheus_client chose on import, in the main process, before the folder was known.
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
-    app = factory(Host(draining=lambda: bool(draining.value), log_line=LogWriter()))
+
+    def is_draining() -> bool:
+        return bool(draining.value)
+
+    app = factory(Host(draining=is_draining, log_line=LogWriter(is_draining)))
     # What has been loaded stays. Unless it is set aside, each full garbage collection visits all of
     # it, and all requests stop for about 50 ms: longer than the gate lets one of them wait
     # (benchmarks/versions.py).
@@ -184,11 +188,14 @@ class LogWriter:
     """Writes lines to standard output, ten times a second, from a thread of its own.
 
     A request that wrote its own line would give up Python's lock meanwhile and wait to get it back,
-    which costs more than its prediction. When a worker is stopped, what it has collected is
-    written; when it is killed outright, that is lost.
+    which costs more than its prediction. From the moment ``draining()`` is true each request
+    writes its own line all the same: a worker that is being stopped may be killed, and Granian may
+    hang then, with Python's lock in its hands (its issue 875). Of a worker that is killed outright,
+    a tenth of a second is lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, draining: Callable[[], bool]) -> None:
+        self._draining = draining
         self._lines: deque[str] = deque(maxlen=100_000)  # nobody reads: the oldest go
         self._writing = threading.Lock()
         threading.Thread(target=self._write_often, name="request log", daemon=True).start()
@@ -196,21 +203,34 @@ class LogWriter:
 
     def __call__(self, line: str) -> None:
         self._lines.append(line)
+        if self._draining():
+            self.write(timeout_s=LOG_INTERVAL_S)
 
-    def write(self) -> None:
-        """Write what has been collected."""
-        with self._writing:
-            while self._lines:
-                piece = self._lines.popleft() + "\n"
-                # No more than a pipe takes in one piece, so that workers do not mix their lines.
-                while self._lines and len(piece) + len(self._lines[0]) < PIPE_BUFFER_BYTES:
-                    piece += self._lines.popleft() + "\n"
-                data = piece.encode()
-                while data:
-                    data = data[os.write(1, data) :]
+    def write(self, timeout_s: float = -1) -> None:
+        """Write what has been collected, unless another thread writes for ``timeout_s``.
+
+        That thread may be held up by somebody who has stopped reading.
+        """
+        if not self._writing.acquire(timeout=timeout_s):
+            return
+        try:
+            self._write_lines()
+        except OSError:
+            pass  # whoever read it has gone; serving goes on
+        finally:
+            self._writing.release()
+
+    def _write_lines(self) -> None:
+        while self._lines:
+            piece = self._lines.popleft() + "\n"
+            # No more than a pipe takes in one piece, so that workers do not mix their lines.
+            while self._lines and len(piece) + len(self._lines[0]) < PIPE_BUFFER_BYTES:
+                piece += self._lines.popleft() + "\n"
+            data = piece.encode()
+            while data:
+                data = data[os.write(1, data) :]
 
     def _write_often(self) -> None:
         while True:
             time.sleep(LOG_INTERVAL_S)
-            with contextlib.suppress(OSError):  # whoever read it has gone; serving goes on
-                self.write()
+            self.write()

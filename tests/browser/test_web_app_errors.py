@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 import requests
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from werkzeug.wrappers import Request, Response
 
 from course_utils.inference import Predictor, shipped_model
@@ -43,6 +43,17 @@ def test_a_file_that_only_claims_to_be_a_photo(app: WebApp, tmp_path: Path):
 
 
 def test_a_photo_too_large_is_not_sent(app: WebApp, tmp_path: Path):
+    path = tmp_path / "large.jpg"
+    path.write_bytes(b"\xff\xd8\xff" + bytes(12_400_000))
+    app.choose(path)
+    app.expect_problem("This photo is too large", "12.4 MB", "at most 10 MB")
+    assert app.uploads == []
+
+
+def test_a_photo_is_checked_though_it_comes_before_the_limit(app: WebApp, tmp_path: Path):
+    held: list[Route] = []  # the page's first question what the service takes stays without answer
+    app.page.route("**/api/model", lambda it: it.continue_() if held else held.append(it))
+    app.page.reload()
     path = tmp_path / "large.jpg"
     path.write_bytes(b"\xff\xd8\xff" + bytes(12_400_000))
     app.choose(path)

@@ -1,6 +1,13 @@
 // What a visitor may choose, drop or paste: a file, or a photo's address.
 
-import { classifyPhoto, classifyUrl, NotTheService, type Answer, type Model } from "./api";
+import {
+  classifyPhoto,
+  classifyUrl,
+  fetchModel,
+  NotTheService,
+  type Answer,
+  type Model,
+} from "./api";
 import { Complaint } from "./problems";
 
 export type Source = { photo: File } | { url: string };
@@ -21,7 +28,10 @@ export async function classify(
   model: Model | undefined,
   signal: AbortSignal,
 ): Promise<Answer> {
-  if ("photo" in source) await check(source.photo, model);
+  if ("photo" in source) {
+    // A photo may be chosen while the page still waits for what the service says of itself.
+    await check(source.photo, model ?? (await fetchModel(signal).catch(() => undefined)));
+  }
   const answer = await ("photo" in source
     ? classifyPhoto(source.photo, signal)
     : classifyUrl(source.url, signal));
