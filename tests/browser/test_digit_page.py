@@ -87,7 +87,7 @@ def draw(page: Page, lines: list[list[tuple[float, float]]]) -> None:
 
 def answer(page: Page) -> str:
     state = page.get_by_role("status")
-    expect(state).to_contain_text("The network reads", timeout=10_000)
+    expect(state).to_contain_text("The network reads")
     return state.inner_text().removeprefix("The network reads ").rstrip(".")
 
 

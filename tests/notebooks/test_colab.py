@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from packaging.requirements import Requirement
 
 from tests.conftest import ROOT, run_uv
-from tests.support.notebooks import NOTEBOOKS, clean_environment, code_cells, read
+from tests.support.notebooks import CELL_TIMEOUT_S, NOTEBOOKS, clean_environment, code_cells, read
 from tools import links
 from tools.install import BIN, EXE
 
@@ -65,7 +65,9 @@ class Colab:
     def run(self, notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
         """Run all cells in a fresh kernel; an error in one is raised here."""
         resources = {"metadata": {"path": str(folder)}}
-        client = NotebookClient(notebook, timeout=300, kernel_name="colab", resources=resources)
+        client = NotebookClient(
+            notebook, timeout=CELL_TIMEOUT_S, kernel_name="colab", resources=resources
+        )
         return client.execute(env=self.environment)
 
 

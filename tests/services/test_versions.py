@@ -64,10 +64,10 @@ def test_ten_thousand_requests_during_swaps_and_back_and_none_fails(
     service, store = served
     before = by_version(service.url, route="/api/mpg", status="200")
     with (
-        load(service.url, seconds=120, requests=10_000, clients=1, fresh=1) as process,
+        load(service.url, seconds=900, requests=10_000, clients=1, fresh=1) as process,
         ThreadPoolExecutor(1) as pool,
     ):
-        gathered = pool.submit(outcomes, process, 150)
+        gathered = pool.submit(outcomes, process, 960)
         swaps = 0
         while not gathered.done() or swaps < 2:
             wanted = 2 - swaps % 2
@@ -109,8 +109,8 @@ def test_a_canary_gets_its_tenth(served: tuple[Served, Path]) -> None:
     registry.try_canary("mpg", 2, 0.1, store=store)
     wait_until(lambda: all(state(service.url)["canary"] == 2 for _ in range(20)))
     before = by_version(service.url, route="/api/mpg")
-    with load(service.url, seconds=60, requests=2000, clients=1, fresh=1) as process:
-        done = outcomes(process, 90)
+    with load(service.url, seconds=900, requests=2000, clients=1, fresh=1) as process:
+        done = outcomes(process, 960)
     counted = Counter(outcome.version for outcome in done)
     assert abs(counted["2"] - len(done) / 10) <= 8
     # The metrics saw the same.

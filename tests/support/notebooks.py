@@ -18,6 +18,8 @@ from tests.conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
+CELL_TIMEOUT_S = 900  # the longest takes 40 seconds; a busy machine is no fault
+NOTEBOOK_TIMEOUT_S = 1800
 PATTERNS = get_sanitize_patterns(SANITIZE.read_text(encoding="utf-8"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -79,7 +81,7 @@ def validate(
     """
     report = notebook.with_suffix(".xml")
     command = [*before, str(python), "-m", "pytest", "--nbval", "--nbval-current-env"]
-    command += ["--nbval-sanitize-with", str(SANITIZE), "--nbval-cell-timeout", "300"]
+    command += ["--nbval-sanitize-with", str(SANITIZE), "--nbval-cell-timeout", str(CELL_TIMEOUT_S)]
     command += ["--junitxml", str(report), "-p", "no:cacheprovider", "-q", "--color=no"]
     # A kernel is killed in the end, and coremltools then leaves its temporary packages.
     with tempfile.TemporaryDirectory(prefix="notebook-") as temporary:
@@ -91,7 +93,7 @@ def validate(
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=NOTEBOOK_TIMEOUT_S,
             check=False,
         )
     if not report.exists():

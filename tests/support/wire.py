@@ -60,7 +60,7 @@ def chunked(body: bytes, size: int = 1000, headers: Mapping[str, str] = JSON_TYP
     )
 
 
-def exchange(address: tuple[str, int], *parts: bytes, seconds: float = 10) -> Answer:
+def exchange(address: tuple[str, int], *parts: bytes, seconds: float = 60) -> Answer:
     """Send ``parts``, say that nothing more will come, and read the answer."""
     with socket.create_connection(address, timeout=seconds) as connection:
         for part in parts:
