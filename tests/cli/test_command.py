@@ -1,6 +1,5 @@
 """The command ``course`` as a person uses it, in processes of its own where that matters."""
 
-import json
 import os
 import shutil
 import socket
@@ -86,10 +85,10 @@ def test_fetch_names_the_file_that_is_damaged(course, tmp_path, monkeypatch, dam
     assert "Traceback" not in result.output
 
 
-def test_doctor_for_people_and_for_machines(course):
-    assert "tensorflow" in course("doctor").output
-    report = json.loads(course("doctor", "--json").output)
-    assert report["python"] == ".".join(map(str, sys.version_info[:3]))
+def test_doctor_shows_versions(course):
+    output = course("doctor").output
+    assert "tensorflow" in output
+    assert ".".join(map(str, sys.version_info[:3])) in output
 
 
 def test_serve_refuses_a_busy_port_with_advice(course):

@@ -135,7 +135,6 @@ def test_too_few_requests_have_a_message_and_a_code_of_their_own(
     assert found.exit_code == 5
     answer = json.loads(found.stdout)
     assert (answer["verdict"], answer["requests"], answer["report"]) == ("too few", 49, None)
-    assert course("--requests", folder, "--least", 49).exit_code == 4
     record(folder, strong(1))
     assert course("--requests", folder).exit_code == 4
 
@@ -201,14 +200,6 @@ def test_a_reference_that_is_none(
     assert result.exit_code == 1, result.output
     assert message in result.output
     assert "Traceback" not in result.output
-
-
-def test_wrong_arguments_are_a_matter_of_exit_code_2(course: Command, folder: Path) -> None:
-    assert course().exit_code == 2
-    assert course("--requests", folder).exit_code == 2  # no such folder
-    folder.mkdir()
-    assert course("--requests", folder, "--every", "0").exit_code == 2
-    assert course("--requests", folder, "--least", "10").exit_code == 2
 
 
 def test_a_torn_line_is_a_note_and_no_error(course: Command, folder: Path) -> None:
@@ -295,5 +286,5 @@ def test_hello_records_nothing_and_a_file_is_no_folder(tmp_path: Path) -> None:
     assert serve("mpg", "--record", tmp_path / "file").exit_code == 2
     below = serve("mpg", "--record", tmp_path / "file" / "folder")
     assert below.exit_code == 1
-    assert "Cannot record in" in below.output
+    assert str(tmp_path / "file") in below.output
     assert "Traceback" not in below.output
