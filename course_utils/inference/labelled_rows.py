@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from course_utils.inference.schema import FeatureSchema
-
-SHOWN_FAULTS = 3  # of a column
+from course_utils.inference.schema import SHOWN_CHARACTERS, FeatureSchema
 
 
 def read(file: str | Path) -> pd.DataFrame:
@@ -68,29 +66,20 @@ def check(
 
 
 def _read_numbers(column: pd.Series, integer: bool, gaps: bool) -> tuple[pd.Series, str]:
-    """A column as numbers, and what in it is none (with the number of its row, from 1)."""
-    if pd.api.types.is_bool_dtype(column):
-        numbers = pd.Series(np.nan, column.index)
-    else:
-        numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    """A column as numbers, and what the first is that is none (rows are counted from 1)."""
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
     with np.errstate(over="ignore"):  # a network counts in float32, where 1e200 is infinite
         allowed = np.isfinite(numbers.to_numpy().astype(np.float32))
-    too_large = np.isfinite(numbers.to_numpy()) & ~allowed
     if integer:
         allowed &= (np.floor(numbers) == numbers).to_numpy()
     absent = column.isna().to_numpy()
-    kind = "whole number" if integer else "finite number"
-    faults = [
-        "nothing in row " + str(row + 1)
-        if absent[row]
-        else f"{str(column.iloc[row])[:40]!r} in row {row + 1} is no {kind}"
-        + (" in float32" if too_large[row] else "")
-        for row in np.flatnonzero(~allowed & ~(absent & gaps))
-    ]
-    more = f" and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
-    if integer and allowed.all():
-        numbers = numbers.astype("int64")
-    return numbers, ", ".join(faults[:SHOWN_FAULTS]) + more
+    refused = ~allowed & ~(absent & gaps)
+    if refused.any():
+        row = int(refused.argmax())
+        shown = "nothing" if absent[row] else repr(str(column.iloc[row])[:SHOWN_CHARACTERS])
+        kind = "whole" if integer else "finite"
+        return numbers, f"{shown} in row {row + 1} is no {kind} number"
+    return numbers.astype("int64") if integer and allowed.all() else numbers, ""
 
 
 def unknown_to(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -178,28 +178,6 @@ def test_an_input_that_changes_meanwhile_is_noticed(target: Path) -> None:
     assert not target.exists()
 
 
-@pytest.mark.parametrize("damage", ["cut off", "of other rows"])
-def test_a_damaged_part_is_noticed_before_more_is_predicted(damage: str, target: Path) -> None:
-    source = write_csv(target.with_name("in.csv"), some(50))
-    with pytest.raises(KeyboardInterrupt):
-        predict(source, target, chunk=20, on_progress=stop_at(40))
-    folder = target.with_name("out.csv.parts")
-    first = folder / "part-000000.parquet"
-    if damage == "cut off":
-        first.write_bytes(first.read_bytes()[:-5])
-    else:
-        with pytest.raises(KeyboardInterrupt):
-            predict(source, target.with_name("x.csv"), chunk=10, on_progress=stop_at(10))
-        first.write_bytes((target.with_name("x.csv.parts") / first.name).read_bytes())
-    steps: list[str] = []
-    with pytest.raises(ValueError, match="is damaged: start afresh with --restart"):
-        predict(source, target, chunk=20, on_progress=lambda step, *_: steps.append(step))
-    assert steps == ["reading in.csv"]
-    assert not target.exists()
-    predict(source, target, chunk=20, restart=True)
-    assert len(read_csv(target)) == 50
-
-
 def test_only_one_process_writes_an_output(source: Path, whole: bytes, target: Path) -> None:
     with start(source, target) as first:
         assert wait_until(lambda: parts(target), seconds=SECONDS)
