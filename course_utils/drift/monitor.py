@@ -16,7 +16,7 @@ import pandas as pd
 from course_utils.datasets import load_auto_mpg
 from course_utils.drift.comparison import compare
 from course_utils.drift.report import DriftReport
-from course_utils.inference import read_examples
+from course_utils.inference import labelled_rows, read_examples
 
 MIN_REQUESTS = 50  # for a verdict
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -59,10 +59,7 @@ def load_training_data(file: Path | None = None) -> pd.DataFrame:
     """
     if file is None:
         return load_auto_mpg().drop(columns=["mpg", "name"]).dropna()
-    try:
-        return pd.read_csv(file)
-    except ValueError as error:  # pandas' own are such, and that of bytes which are no text
-        raise ValueError(f"{file} is not a CSV file with a line of names: {error}") from None
+    return labelled_rows.read(file)
 
 
 def inspect_requests(

@@ -40,7 +40,7 @@ DIGESTED_BYTES = 2**20  # at the beginning and at the end of the input
 JOB_FORMAT = 1  # of the folder
 JOB = "job.json"
 # In the order in which they are removed: the folder is ours as long as `job.json` is in it.
-OUR_FILES = ("tmp_*", "part-*.parquet*", "input.parquet*", "whole.*", "spilled", f"{JOB}*")
+OUR_FILES = ("part-*.parquet*", "input.parquet*", "whole.*", "spilled", f"{JOB}*")
 Progress = Callable[[str, int, int | None], None]
 
 

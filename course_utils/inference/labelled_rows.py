@@ -45,11 +45,9 @@ def check(
         The features in the schema's order, then the label, then what the table has besides.
 
     Raises:
-        ValueError: every column that is missing, there twice or holds what it must not.
+        ValueError: every column that is missing or holds what it must not.
     """
     wanted = [*schema.names, schema.target]
-    if twice := sorted(set(table.columns[table.columns.duplicated()].astype(str))):
-        raise ValueError(f"The rows have the column {', '.join(twice)} more than once: keep one.")
     if missing := [name for name in wanted if name not in table]:
         what = "label" if missing == [schema.target] else "column"
         raise ValueError(f"The rows lack the {what} {', '.join(missing)}.")

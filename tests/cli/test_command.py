@@ -57,22 +57,6 @@ def test_fetch_makes_what_is_missing_and_is_quiet_about_it(tmp_path):
     assert str(models) in again.stdout
 
 
-def test_fetch_with_no_source_at_all_says_what_was_tried(course, tmp_path, monkeypatch):
-    nowhere = "http://127.0.0.1:9/"  # nothing listens on the port of "discard"
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setenv("HTTPS_PROXY", nowhere)
-    monkeypatch.setenv("https_proxy", nowhere)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_INDEX_URL", nowhere)
-    result = course("fetch")
-    assert result.exit_code == 1
-    assert "imagenet_class_index.json could be had from nowhere" in result.output
-    assert "Keras' host: the connection failed" in result.output
-    assert "pip:timm==1.0.31: no connection" in result.output
-    assert "run `course fetch` again" in result.output
-    assert "Traceback" not in result.output
-
-
 @pytest.mark.parametrize("damage", ["changed", "missing"])
 def test_fetch_names_the_file_that_is_damaged(course, tmp_path, monkeypatch, damage):
     copy = shutil.copytree(data_folder(), tmp_path / "data")

@@ -59,12 +59,6 @@ def test_every_row_is_there_once_in_its_place_with_its_prediction(
     assert [path.name for path in tmp_path.iterdir()] == [target.name]  # no parts are left
 
 
-def test_a_file_of_texts_comes_back_as_it_was(inputs, tmp_path):
-    predict(inputs[".csv"], tmp_path / "out.csv")
-    before, after = read_csv(inputs[".csv"]), read_csv(tmp_path / "out.csv")
-    assert [{name: row[name] for name in before[0]} for row in after] == before
-
-
 def test_other_columns_of_a_parquet_file_keep_types_and_values(tmp_path):
     one = ", ".join(f"{value} AS {name}" for name, value in CARS[0].items() if name != "id")
     select = (
@@ -140,22 +134,6 @@ def test_a_csv_file_of_more_than_one_block_keeps_its_order(tmp_path):
     assert [row["id"] for row in found] == [row["id"] for row in rows]
     answers = [float(row["mpg"]) for row in found[::1000]]
     np.testing.assert_allclose(answers, one_by_one(rows[::1000]), rtol=1e-5)
-
-
-def test_drafts_of_killed_runs_go_with_the_folder(inputs, tmp_path):
-    """DuckDB's own, too; and it makes no new one, for which there would be no room here."""
-    target, folder = tmp_path / "out.csv", tmp_path / "out.csv.parts"
-
-    def stop(step, done, total):
-        if done:
-            (folder / "part-000001.parquet.part").write_text("half")
-            (folder / "tmp_part-000001.parquet.part").mkdir()
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        predict(inputs[".csv"], target, chunk=400, on_progress=stop)
-    predict(inputs[".csv"], target, chunk=400)
-    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
 def test_a_name_that_sql_would_misread(tmp_path):

@@ -34,12 +34,6 @@ def test_rows_that_cannot_be_used_are_named(columns: dict[str, Any], message: st
     assert message in str(error.value)
 
 
-def test_a_table_with_a_column_twice() -> None:
-    rows = pd.concat([table(mpg=20), table()[["weight"]]], axis=1)
-    with pytest.raises(ValueError, match=r"The rows have the column weight more than once"):
-        labelled_rows.check(rows, FeatureSchema.load(SCHEMA))
-
-
 def test_gaps_are_allowed_where_they_are_filled() -> None:
     rows = table(mpg=20, horsepower=[100, None, 90], note="kept")
     schema = FeatureSchema.load(SCHEMA)
