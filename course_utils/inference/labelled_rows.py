@@ -80,8 +80,8 @@ def _read_numbers(column: pd.Series, integer: bool, gaps: bool) -> tuple[pd.Seri
     return numbers.astype("int64") if integer and allowed.all() else numbers, ""
 
 
-def unknown_to(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The rows of ``table`` that are neither in ``known`` nor a second time in ``table``.
+def drop_known(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Keep the rows of ``table`` that are neither in ``known`` nor a second time in ``table``.
 
     Two rows are the same where all of ``names`` are equal; missing values are equal, too.
     """
@@ -90,19 +90,19 @@ def unknown_to(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd
 
 
 def split(
-    table: pd.DataFrame, *, share: float, least: int, seed: int
+    table: pd.DataFrame, *, share: float, min_rows: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part the rows by chance into those to learn from and those to judge by.
 
     Args:
         table: the rows.
         share: of them, to judge by.
-        least: rows to judge by, at least.
+        min_rows: to judge by, at least.
         seed: of the draw.
 
     Returns:
         The rows to learn from, and those to judge by.
     """
     order = np.random.default_rng(seed).permutation(len(table))
-    held = max(least, round(share * len(table)))
+    held = max(min_rows, round(share * len(table)))
     return table.iloc[np.sort(order[held:])], table.iloc[np.sort(order[:held])]

@@ -28,14 +28,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_FOLDER_BYTES = 4 * 2**20  # about 20,000 cars
-PARTS = 8  # of the folder: one is a file's size, one is kept free for what other workers write
+MAX_FILE_BYTES = 2**19
+MAX_FULL_FILES = 8  # about 20,000 cars; the room of one is kept free for what other workers write
 BATCH_ROWS = 50  # written at a time, so that the free part is room for many workers
 WRITE_DELAY_S = 0.1  # from an example to its place on the disk
 MAX_WAITING_ROWS = 10_000  # for a slow disk; after that the oldest are dropped
 NEWEST_ROWS = 10_000  # that are read unless more are asked for
 ADDED_KEYS = ("time", "prediction")  # of a line beside the features
-VERSION = "version"  # one more, where the service has several
+VERSION_KEY = "version"  # one more, where the service has several
 
 log = logging.getLogger(__name__)
 _recorders: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
@@ -66,14 +66,14 @@ class Recorder:
         Raises:
             ValueError: a feature has the name of a key that recording adds.
         """
-        if taken := sorted(set(names) & {*ADDED_KEYS, VERSION}):
+        if taken := sorted(set(names) & {*ADDED_KEYS, VERSION_KEY}):
             raise ValueError(
                 f"a feature is called {taken[0]!r}, the name of what recording adds "
                 "to each: give the feature another name, or serve without recording"
             )
         self.folder = Path(folder).absolute()  # a process may change its working directory
         keys = "".join(f"{json.dumps(name).replace('%', '%%')}: %r, " for name in names)
-        end = "" if version is None else f', "{VERSION}": {version}'
+        end = "" if version is None else f', "{VERSION_KEY}": {version}'
         self._line = f'{{"time": %.6f, {keys}"prediction": %r{end}}}\n'  # repr() gives JSON
         self._waiting: deque[tuple[float, ...]] = deque(maxlen=MAX_WAITING_ROWS)
         self._due = False  # whether a thread is about to write
@@ -120,7 +120,7 @@ class Recorder:
     def _append(self, lines: bytes) -> None:
         prepare_folder(self.folder)
         _make_room(self.folder, len(lines))
-        if not self._file or self._file_bytes + len(lines) > MAX_FOLDER_BYTES // PARTS:
+        if not self._file or self._file_bytes + len(lines) > MAX_FILE_BYTES:
             self._file = self.folder / f"examples-{uuid.uuid4().hex}.jsonl"
             self._file_bytes = 0
         # Opened anew each time: somebody may have removed it, another worker for instance.
@@ -206,7 +206,7 @@ def read_examples(
         )
     moments = pd.Index([round(row["time"] * 1e6) for row in rows], dtype="int64", name="time")
     table = pd.DataFrame(rows, index=pd.to_datetime(moments, unit="us", utc=True))
-    hidden = ["time"] if predictions else [*ADDED_KEYS, VERSION]
+    hidden = ["time"] if predictions else [*ADDED_KEYS, VERSION_KEY]
     return table.drop(columns=hidden, errors="ignore")
 
 
@@ -247,7 +247,7 @@ def _make_room(folder: Path, needed: int) -> None:
         OSError: they cannot be removed.
     """
     files = _list_files(folder)
-    excess = sum(size for _, size, _ in files) + needed - MAX_FOLDER_BYTES * (PARTS - 1) // PARTS
+    excess = sum(size for _, size, _ in files) + needed - (MAX_FULL_FILES - 1) * MAX_FILE_BYTES
     for _, size, path in files:
         if excess <= 0:
             return

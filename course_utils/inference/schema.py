@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GUESSED_NAMES = 10  # unknown ones for which a near one is looked for, which takes a while each
 SHOWN_CHARACTERS = 40  # of a value, in a message
 NUMBERS = (int, float)  # made once: `int | float` would be made at each check
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,8 @@ class Feature:
 
     def to_json_schema(self) -> dict[str, Any]:
         """This feature as JSON Schema."""
-        number = int if self.integer else float
-        return {
-            "type": "integer" if self.integer else "number",
-            "minimum": number(self.minimum),
-            "maximum": number(self.maximum),
-        }
+        kind, number = ("integer", int) if self.integer else ("number", float)
+        return {"type": kind, "minimum": number(self.minimum), "maximum": number(self.maximum)}
 
 
 def schema_path(model: Path) -> Path:
@@ -174,7 +170,7 @@ class FeatureSchema:
     def to_json_schema(self) -> dict[str, Any]:
         """The schema as JSON Schema; `load` reads this form back."""
         return {
-            "$schema": DIALECT,
+            "$schema": JSON_SCHEMA_DIALECT,
             "title": f"features for {self.target}",
             "type": "object",
             "properties": {feature.name: feature.to_json_schema() for feature in self.features},

@@ -69,16 +69,16 @@ def test_files_that_are_no_table(tmp_path: Path, content: bytes, message: str) -
 def test_known_rows_and_repeats_are_left_out() -> None:
     known = pd.DataFrame({"a": [1.0, np.nan], "b": [1, 2]})
     rows = pd.DataFrame({"a": [1, np.nan, 3, 3, 1], "b": [1, 2, 3, 3, 9], "c": list("vwxyz")})
-    new = labelled_rows.unknown_to(known, rows, ["a", "b"])
+    new = labelled_rows.drop_known(known, rows, ["a", "b"])
     assert new["c"].tolist() == ["x", "z"]
 
 
 def test_the_split_loses_and_doubles_nothing() -> None:
     rows = pd.DataFrame({"a": range(100)})
-    learn, judges = labelled_rows.split(rows, share=0.3, least=20, seed=1)
+    learn, judges = labelled_rows.split(rows, share=0.3, min_rows=20, seed=1)
     assert (len(learn), len(judges)) == (70, 30)
     assert sorted([*learn["a"], *judges["a"]]) == list(range(100))
-    assert labelled_rows.split(rows, share=0.3, least=20, seed=1)[1]["a"].tolist() == list(
+    assert labelled_rows.split(rows, share=0.3, min_rows=20, seed=1)[1]["a"].tolist() == list(
         judges["a"]
     )
-    assert len(labelled_rows.split(rows, share=0.1, least=20, seed=1)[1]) == 20
+    assert len(labelled_rows.split(rows, share=0.1, min_rows=20, seed=1)[1]) == 20

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 from course_utils.inference import request_log
-from course_utils.inference.request_log import MAX_WAITING_ROWS, Recorder, read_examples
+from course_utils.inference.request_log import (
+    MAX_FULL_FILES,
+    MAX_WAITING_ROWS,
+    Recorder,
+    read_examples,
+)
 from course_utils.services.mpg import create_app
 from tests.support.request_log import lines
 from tests.support.serving import CAR, MODEL, wait_until
@@ -40,7 +45,7 @@ def sizes(folder: Path) -> dict[Path, int]:
 def test_the_folder_keeps_to_its_limit_and_loses_the_oldest(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(request_log, "MAX_FOLDER_BYTES", SMALL)
+    monkeypatch.setattr(request_log, "MAX_FILE_BYTES", SMALL // MAX_FULL_FILES)
     recorder = Recorder(folder, ["number", "half"])
     folder.mkdir()
     (folder / "mine.txt").write_text("x" * SMALL)  # not its own, not its business
@@ -58,7 +63,7 @@ def test_the_folder_keeps_to_its_limit_and_loses_the_oldest(
 
 
 def record_many(folder: Path, process: int, rows: int) -> None:
-    request_log.MAX_FOLDER_BYTES = SMALL
+    request_log.MAX_FILE_BYTES = SMALL // MAX_FULL_FILES
     recorder = Recorder(folder, ["process", "number"])
     for number in range(rows):
         recorder([process, number], 1.5)
@@ -152,7 +157,7 @@ def test_the_limit_holds_where_old_files_cannot_be_removed(
     def refuse(path: Path, **_: bool) -> None:  # as Windows does while somebody reads it
         raise PermissionError(13, "used by another process", str(path))
 
-    monkeypatch.setattr(request_log, "MAX_FOLDER_BYTES", SMALL)
+    monkeypatch.setattr(request_log, "MAX_FILE_BYTES", SMALL // MAX_FULL_FILES)
     monkeypatch.setattr(Path, "unlink", refuse)
     recorder = Recorder(folder, ["number"])
     with warned_once(caplog, "the oldest files cannot be removed"):
