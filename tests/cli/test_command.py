@@ -8,7 +8,6 @@ import sys
 
 import nbformat
 import pytest
-import requests
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -16,9 +15,7 @@ from course_utils import datasets
 from course_utils.cli import main
 from course_utils.datasets import keras_cache, loaders, originals
 from course_utils.environment import data_folder
-from course_utils.inference import FeatureSchema
 from course_utils.inference.models import CLASSIFIER
-from tests.support.serving import serving
 
 
 @pytest.fixture
@@ -102,25 +99,6 @@ def test_serve_says_what_is_wrong_with_a_model(course, tmp_path, name, model, co
     assert result.exit_code == code
     assert said in result.output
     assert "Traceback" not in result.output
-
-
-@pytest.mark.thorough
-def test_serve_takes_a_keras_file(tmp_path):
-    """Two workers, started after the conversion, answer what Keras itself predicts."""
-    make = """
-import keras, numpy as np, sys
-model = keras.Sequential([keras.Input((7,)), keras.layers.Dense(1)])
-model.save(sys.argv[1])
-print(float(model(np.array([[float(v) for v in sys.argv[2:]]], dtype="float32"))[0, 0]))
-"""
-    car = [8, 307.0, 130.0, 3504.0, 12.0, 70, 1]
-    command = [sys.executable, "-c", make, str(tmp_path / "mine.keras"), *map(str, car)]
-    expected = float(subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL))
-    shutil.copy(data_folder() / "models" / "mpg.schema.json", tmp_path / "mine.schema.json")
-    with serving("mpg", workers=2, model=tmp_path / "mine.keras") as served:
-        body = dict(zip(FeatureSchema.load(tmp_path / "mine.schema.json").names, car, strict=True))
-        answer = requests.post(f"{served.url}/api/mpg", json=body, timeout=60)
-    assert answer.json()["mpg"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_run_executes_in_order_and_saves_on_demand(course, tmp_path):

@@ -38,13 +38,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "asked"
 
 
-@contextlib.contextmanager
-def recording(folder: Path) -> Iterator[Served]:
-    command = [str(COURSE), "serve", "mpg", "--model", str(MODEL), "--record", str(folder)]
-    with running(command, workers=2) as served:
-        yield served
-
-
 def drive(served: Served, folder: Path, cars: pd.DataFrame) -> None:
     """Ask the service all of them, and wait until they are on the disk."""
     before = len(read_examples(folder))
@@ -71,38 +64,24 @@ def strong(number: int) -> pd.DataFrame:
     return TRAINING[TRAINING["horsepower"] > 120].sample(number, replace=True, random_state=0)
 
 
-def in_kilograms(number: int) -> pd.DataFrame:
-    """A client that mistakes the unit, where the range does not give it away."""
-    heavy = TRAINING[TRAINING["weight"] * 0.45359 >= TRAINING["weight"].min()]
-    mistaken = heavy.sample(number, replace=True, random_state=0)
-    return mistaken.assign(weight=(mistaken["weight"] * 0.45359).round())
-
-
 @pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("drifted", "culprit"),
-    [(strong(80), "horsepower"), (in_kilograms(80), "weight")],
-    ids=["only strong cars", "kilograms"],
-)
-def test_the_verdict_on_a_live_service_turns(
-    course: Command, folder: Path, drifted: pd.DataFrame, culprit: str
-) -> None:
+def test_the_verdict_on_a_live_service_turns(course: Command, folder: Path) -> None:
     """All through real requests, none of which the service has a reason to refuse."""
-    with recording(folder) as served:
+    command = [str(COURSE), "serve", "mpg", "--model", str(MODEL), "--record", str(folder)]
+    with running(command, workers=2) as served:
         drive(served, folder, usual(200))
         before = course("--requests", folder, "--json")
         turn = datetime.now(UTC)
-        drive(served, folder, drifted)
+        drive(served, folder, strong(80))
         after = course("--requests", folder, "--json", "--since", turn.isoformat())
     assert before.exit_code == 0, before.output
     found = json.loads(before.stdout)
     assert (found["verdict"], found["requests"]) == ("keep", 200)
     assert after.exit_code == 4, after.output
     found = json.loads(after.stdout)
-    assert (found["verdict"], found["requests"]) == ("retrain", len(drifted))
+    assert (found["verdict"], found["requests"]) == ("retrain", 80)
     culprits = [c["column"] for c in found["report"]["columns"] if c["verdict"] == "retrain"]
-    assert culprit in culprits
-    assert any(reason.startswith(f"{culprit}: ") for reason in found["reasons"])
+    assert "horsepower" in culprits
 
 
 def test_a_change_that_is_not_large_is_to_be_watched(course: Command, folder: Path) -> None:

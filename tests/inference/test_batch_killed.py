@@ -44,25 +44,19 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "out.csv"
 
 
-def command(source: Path, target: Path) -> list[str]:
-    options = ["--input", source, "--output", target, "--model", MODEL, "--chunk", CHUNK]
-    return [str(COURSE), "predict", "mpg", *map(str, options)]
-
-
 def start(source: Path, target: Path) -> "subprocess.Popen[str]":
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command(source, target), **quiet)  # type: ignore[call-overload,no-any-return]
+    options = ["--input", source, "--output", target, "--model", MODEL, "--chunk", CHUNK]
+    command = [str(COURSE), "predict", "mpg", *map(str, options)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def killed_when(process: "subprocess.Popen[str]", condition: Callable[[], bool]) -> bool:
-    """Whether it came to that; else the process has ended by itself."""
+def kill_when_there(process: "subprocess.Popen[str]", file: Path) -> None:
+    """Kill the process as soon as there is the file, if it does not end before."""
     while process.poll() is None:
-        if condition():
+        if file.exists():
             process.kill()
             process.wait()
-            return True
         time.sleep(0.0005)
-    return False
 
 
 def parts(target: Path) -> list[str]:
@@ -88,7 +82,7 @@ def test_in_the_middle_of_a_file(seen: str, source: Path, whole: bytes, target: 
     draft = target.with_name("out.csv.parts") / seen
     for _ in range(20):  # a file is often ready before the signal is there
         with start(source, target) as process:
-            killed_when(process, draft.exists)
+            kill_when_there(process, draft)
         if draft.exists():
             break
         target.unlink(missing_ok=True)
