@@ -59,9 +59,9 @@ def serve(
         with ports.listen([], host) as listener:
             port = listener.getsockname()[1]
     url = f"http://{_name_reachable(host)}:{port}"
-    click.echo(f"Serving {name} at {url} - docs at /docs, Ctrl-C stops.", err=True)
     if open_page:
         open_when_ready(url)
+    click.echo(f"Serving {name} at {url} - docs at /docs, Ctrl-C stops.", err=True)
     production.serve(
         name, host=host, port=port, workers=workers, model=model, store=store, record=record
     )
