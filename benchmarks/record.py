@@ -14,10 +14,11 @@ from pathlib import Path
 
 from benchmarks.compare import Found, in_turns, main
 from benchmarks.wrk import measure
-from course_utils.inference.request_log import MAX_FOLDER_BYTES
+from course_utils.inference.request_log import MAX_FILE_BYTES, MAX_FULL_FILES
 from tests.support.serving import CAR, COURSE, MODEL, running
 
 WORKERS = 2
+MAX_FOLDER_BYTES = MAX_FULL_FILES * MAX_FILE_BYTES
 COMMAND = [str(COURSE), "serve", "mpg", "--model", str(MODEL)]
 WITHOUT = f"course serve mpg --workers {WORKERS}"
 OURS = f"{WITHOUT} --record FOLDER"

@@ -1,4 +1,4 @@
-"""Where the code runs: Colab, Jupyter, CI or a plain script; folders, seeds, versions.
+"""Where the code runs: Colab, Jupyter or a plain script; folders, seeds, versions.
 
 Knows nothing of the modules above it. TensorFlow is imported only where a function needs it.
 """
@@ -57,22 +57,6 @@ def in_colab() -> bool:
     return "google.colab" in sys.modules
 
 
-def in_notebook() -> bool:
-    """True inside a Jupyter kernel, Colab's included."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and shell.__class__.__name__ != "TerminalInteractiveShell"
-
-
-def where() -> str:
-    """One of ``"colab"``, ``"ci"``, ``"jupyter"`` and ``"script"``."""
-    if in_colab():
-        return "colab"
-    if os.environ.get("CI", "").lower() in {"1", "true"}:
-        return "ci"
-    return "jupyter" if in_notebook() else "script"
-
-
 def data_folder() -> Path:
     """The folder of data sets and shipped models.
 
@@ -124,24 +108,30 @@ def doctor() -> dict[str, str]:
     """
     report = {
         "course": __version__,
-        "running in": where(),
+        "running in": _name_runtime(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": str(os.cpu_count()),
     }
-    for name in _requirements():
+    for name in _list_requirements():
         try:
             report[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             report[name] = "not installed"
-    report["gpu"] = _gpu_names()
+    report["gpu"] = _name_gpus()
     report["data"] = str(data_folder())
     report["your files"] = str(output_folder())
     report["NGROK_AUTHTOKEN"] = "set" if os.environ.get("NGROK_AUTHTOKEN") else "not set"
     return report
 
 
-def _requirements() -> list[str]:
+def _name_runtime() -> str:
+    if in_colab():
+        return "colab"
+    return "jupyter" if "ipykernel" in sys.modules else "script"
+
+
+def _list_requirements() -> list[str]:
     """Names of the packages that the course needs at run time, as its own metadata has them."""
     try:
         lines = importlib.metadata.requires("networks-at-work") or []
@@ -150,7 +140,7 @@ def _requirements() -> list[str]:
     return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line]
 
 
-def _gpu_names() -> str:
+def _name_gpus() -> str:
     if importlib.util.find_spec("tensorflow") is None:
         return "unknown (TensorFlow is not installed)"
     with quiet_native_stderr():

@@ -9,15 +9,9 @@ import pytest
 from course_utils import environment
 
 
-def in_new_python(code, **variables):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | variables,
-        timeout=120,
-    )
+def in_new_python(code):
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
 
 
 def test_importing_the_library_loads_neither_tensorflow_nor_flask():
@@ -42,10 +36,6 @@ print(model.fit(x, x[:, :1], epochs=2, verbose=0).history["loss"])
     assert first.stderr == ""
 
 
-def test_data_folder_holds_the_data():
-    assert (environment.data_folder() / "auto-mpg.csv").is_file()
-
-
 def test_missing_data_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(environment, "PACKAGE_FOLDER", tmp_path / "package")
     with pytest.raises(FileNotFoundError, match="install the course again"):
@@ -59,20 +49,6 @@ def test_output_folder_is_where_the_learner_wants_it(monkeypatch, tmp_path):
     monkeypatch.delenv("COURSE_HOME")
     monkeypatch.setattr(environment.Path, "home", lambda: tmp_path)
     assert environment.output_folder() == tmp_path / "networks-at-work"
-
-
-@pytest.mark.parametrize(("ci", "expected"), [("true", "ci"), ("1", "ci"), ("", "script")])
-def test_where(ci, expected):
-    code = "from course_utils.environment import where; print(where())"
-    assert in_new_python(code, CI=ci).stdout.strip() == expected
-
-
-def test_where_in_colab_and_jupyter(monkeypatch):
-    monkeypatch.setattr(environment, "in_notebook", lambda: True)
-    monkeypatch.setenv("CI", "")
-    assert environment.where() == "jupyter"
-    monkeypatch.setitem(sys.modules, "google.colab", object())
-    assert environment.where() == "colab"
 
 
 def test_native_noise_is_dropped_and_comes_back(capfd):
@@ -93,6 +69,12 @@ def test_doctor_names_what_matters_and_no_secret(monkeypatch, tmp_path):
     assert report["your files"] == str(tmp_path)
 
 
-def test_doctor_says_what_is_not_installed(monkeypatch):
-    monkeypatch.setattr(environment, "_requirements", lambda: ["surely-not-installed"])
-    assert environment.doctor()["surely-not-installed"] == "not installed"
+def test_doctor_says_where_it_runs_and_what_is_not_installed(monkeypatch):
+    monkeypatch.setattr(environment, "_list_requirements", lambda: ["surely-not-installed"])
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    report = environment.doctor()
+    assert (report["running in"], report["surely-not-installed"]) == ("script", "not installed")
+    monkeypatch.setitem(sys.modules, "ipykernel", object())
+    assert environment.doctor()["running in"] == "jupyter"
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    assert environment.doctor()["running in"] == "colab"

@@ -22,22 +22,22 @@ COMMANDS = (doctor, drift, fetch, lab, models, predict, retrain, run, serve)
 
 
 class Commands(click.Group):
-    """Says in a sentence that a package is missing, as in an image that only serves."""
+    """Tells in a sentence what went wrong, whichever command was run."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except ModuleNotFoundError as error:
-            if not error.name:  # raised by us, with what to do
-                raise click.ClickException(str(error)) from None
-            if error.name.startswith("course_utils"):  # a fault of ours, not a missing package
-                raise
-            raise click.ClickException(
-                f"This needs {error.name}, which is not installed here: "
-                "pip install 'networks-at-work[production]'."
-            ) from None
-        except ImportError as error:
-            raise click.ClickException(str(error)) from None
+        except (ImportError, OSError, ValueError, MemoryError) as error:
+            message = str(error)
+            if isinstance(error, ModuleNotFoundError) and error.name:  # else its text says enough
+                if error.name.startswith("course_utils"):  # a fault of ours, not a missing package
+                    raise
+                # As in an image that only serves.
+                message = (
+                    f"This needs {error.name}, which is not installed here: "
+                    "pip install 'networks-at-work[production]'."
+                )
+            raise click.ClickException(message) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

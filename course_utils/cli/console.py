@@ -10,7 +10,7 @@ console = Console()
 
 
 @contextlib.contextmanager
-def steps() -> Iterator[Callable[[str, int, int | None], None]]:
+def show_steps() -> Iterator[Callable[[str, int, int | None], None]]:
     """A function that shows each step it is told of as a line of its own, with a bar."""
     columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:

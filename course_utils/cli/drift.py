@@ -40,13 +40,6 @@ COLOURS = {"keep": "green", "watch": "yellow", "retrain": "red", "too few": "blu
     help="Only requests since then: an age (90m, 24h, 7d) or a time (2026-01-31T12:00).",
 )
 @click.option(
-    "--least",
-    default=50,
-    show_default=True,
-    type=click.IntRange(20),
-    help="Requests that there have to be for a verdict.",
-)
-@click.option(
     "--every",
     metavar="MINUTES",
     type=click.FloatRange(0, 10_080, min_open=True),  # a week
@@ -69,17 +62,13 @@ def drift(
     """
     from course_utils.drift import monitor
 
-    try:
-        training = monitor.load_training_data(reference)
-        if options["since"] is not None:
-            monitor.parse_time(options["since"])  # wrong the first time, wrong every time
-        inspect = partial(monitor.inspect_requests, training=training, **options)
-        code = (
-            _inspect_once(inspect, as_json) if every is None else _repeat(inspect, every, as_json)
-        )
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    raise SystemExit(code)
+    training = monitor.load_training_data(reference)
+    if options["since"] is not None:
+        monitor.parse_time(options["since"])  # wrong the first time, wrong every time
+    inspect = partial(monitor.inspect_requests, training=training, **options)
+    raise SystemExit(
+        _inspect_once(inspect, as_json) if every is None else _repeat(inspect, every, as_json)
+    )
 
 
 def _inspect_once(inspect: Callable[[], "Inspection"], as_json: bool) -> int:
@@ -87,7 +76,7 @@ def _inspect_once(inspect: Callable[[], "Inspection"], as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
     else:
-        _print(found)
+        _print_inspection(found)
     return EXIT_CODES[found.verdict]
 
 
@@ -119,7 +108,7 @@ def _print_line(inspect: Callable[[], "Inspection"], as_json: bool) -> int:
     return code
 
 
-def _print(found: "Inspection") -> None:
+def _print_inspection(found: "Inspection") -> None:
     """The verdict, why, and a table of what has changed."""
     console.print(found.verdict.upper(), style=f"bold {COLOURS[found.verdict]}")
     for line in found.reasons + [f"Note: {note}" for note in found.notes]:

@@ -1,11 +1,9 @@
 """``course fetch`` and ``course doctor``: what a machine needs, and what it has."""
 
-import json
-
 import click
 from rich.table import Table
 
-from course_utils.cli.console import console, steps
+from course_utils.cli.console import console, show_steps
 
 
 @click.command()
@@ -14,29 +12,21 @@ def fetch() -> None:
     from course_utils.datasets import digests, keras_cache, verified
     from course_utils.training import pretrained
 
-    try:
-        files = [verified(name) for name in digests()]
-        console.print(f"All {len(files)} data files are here and unchanged.")
-        with steps() as report:
-            sources = pretrained.fetch(report=report)
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
+    files = [verified(name) for name in digests()]
+    console.print(f"All {len(files)} data files are here and unchanged.")
+    with show_steps() as report:
+        sources = pretrained.fetch(report=report)
     console.print(f"What Keras downloads is in {keras_cache.cache_folder()}:", soft_wrap=True)
     for name, source in sources.items():
         console.print(f"  {name}: {source}", highlight=False)
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-def doctor(as_json: bool) -> None:
+def doctor() -> None:
     """Print what a bug report needs."""
     from course_utils.environment import doctor as examine
 
-    report = examine()
-    if as_json:
-        click.echo(json.dumps(report, indent=2))
-        return
     table = Table(show_header=False)
-    for name, value in report.items():
+    for name, value in examine().items():
         table.add_row(name, value)
     console.print(table)

@@ -23,17 +23,7 @@ REASON = click.option("--reason", default="", help="For the log.")
 say = functools.partial(console.print, soft_wrap=True, markup=False, highlight=False)
 
 
-class Models(click.Group):
-    """What is wrong with a store is said in a line."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (OSError, ValueError) as error:
-            raise click.ClickException(str(error)) from None
-
-
-@click.group(cls=Models)
+@click.group()
 def models() -> None:
     """List, compare, verify and promote the models that have been registered."""
 

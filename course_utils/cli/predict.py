@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from course_utils.cli.console import console, steps
+from course_utils.cli.console import console, show_steps
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -56,15 +56,13 @@ def predict(
 
     if model and store:
         raise click.UsageError("A model comes from --model or from --store, not from both.")
+    path = model or _find_model(name, store)
+    console.print(f"Model: {path}", highlight=False, soft_wrap=True)
     try:
-        path = model or _find(name, store)
-        console.print(f"Model: {path}", highlight=False, soft_wrap=True)
-        with steps() as report:
+        with show_steps() as report:
             done = predict_file(
                 source, target, model=path, chunk=chunk, restart=restart, on_progress=report
             )
-    except (OSError, ValueError, MemoryError) as error:
-        raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         click.echo("Stopped. The same command goes on where this one was.", err=True)
         raise SystemExit(130) from None
@@ -74,7 +72,7 @@ def predict(
         click.echo(f"Rows without a prediction: {done.refused:,}; the column of errors says why.")
 
 
-def _find(name: str, store: Path | None) -> Path:
+def _find_model(name: str, store: Path | None) -> Path:
     """The model in a store, all its files checked; else the learner's, else the shipped one."""
     if store is None:
         from course_utils.inference import find_model

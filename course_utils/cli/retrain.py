@@ -61,10 +61,7 @@ def retrain(as_json: bool, **options: Any) -> None:
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total, visible=True)
 
-        try:
-            found = registry.retrain(**options, on_cell=show)
-        except (OSError, ValueError) as error:
-            raise click.ClickException(str(error)) from None
+        found = registry.retrain(**options, on_cell=show)
     print_verdict(found, as_json)
     if not as_json:
         _print_outcome(found)

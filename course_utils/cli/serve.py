@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from course_utils.inference import find_model
+from course_utils.inference import find_model, prepare_folder
 from course_utils.services import SERVICES
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -48,25 +48,23 @@ def serve(
 
     _check_options(name, model, store, open_page, record)
     if record:
-        _prepare_recording(record)
-    try:
-        model = _announce_model(name, model, store)
-        if ports.is_in_use(port, host):
-            if not open_page:  # else nobody needs to know the port
-                raise click.ClickException(
-                    f"Port {port} is in use. Choose another with --port, for example {port + 1}."
-                )
-            with ports.listen([], host) as listener:
-                port = listener.getsockname()[1]
-        url = f"http://{_reachable(host)}:{port}"
-        click.echo(f"Serving {name} at {url} - docs at /docs, Ctrl-C stops.", err=True)
-        if open_page:
-            open_when_ready(url)
-        production.serve(
-            name, host=host, port=port, workers=workers, model=model, store=store, record=record
-        )
-    except (OSError, ValueError) as error:  # the model, its schema or the store cannot be read
-        raise click.ClickException(str(error)) from None
+        prepare_folder(record)
+        click.echo(f"Recording accepted examples in {record}", err=True)
+    model = _announce_model(name, model, store)
+    if ports.is_in_use(port, host):
+        if not open_page:  # else nobody needs to know the port
+            raise click.ClickException(
+                f"Port {port} is in use. Choose another with --port, for example {port + 1}."
+            )
+        with ports.listen([], host) as listener:
+            port = listener.getsockname()[1]
+    url = f"http://{_name_reachable(host)}:{port}"
+    if open_page:
+        open_when_ready(url)
+    click.echo(f"Serving {name} at {url} - docs at /docs, Ctrl-C stops.", err=True)
+    production.serve(
+        name, host=host, port=port, workers=workers, model=model, store=store, record=record
+    )
 
 
 def _check_options(
@@ -80,16 +78,6 @@ def _check_options(
         raise click.UsageError(f"The {name} service has no page to open.")
     if record and name != "mpg":
         raise click.UsageError(f"The {name} service records nothing; only mpg does.")
-
-
-def _prepare_recording(folder: Path) -> None:
-    from course_utils.inference import prepare
-
-    try:
-        prepare(folder)
-    except OSError as error:
-        raise click.ClickException(f"Cannot record in {folder}: {error.strerror}.") from None
-    click.echo(f"Recording accepted examples in {folder}", err=True)
 
 
 def _announce_model(name: str, model: Path | None, store: Path | None) -> Path | None:
@@ -110,6 +98,6 @@ def _announce_model(name: str, model: Path | None, store: Path | None) -> Path |
     return model
 
 
-def _reachable(host: str) -> str:
+def _name_reachable(host: str) -> str:
     """How a browser on this machine names the address that is listened on."""
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)

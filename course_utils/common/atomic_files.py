@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 LOCK_TIMEOUT_S = 120  # how long to wait for other processes that hold a lock for a moment
-PART = ".part"  # ends the name of a file that is being written
+DRAFT_SUFFIX = ".part"  # ends the name of a file that is being written
 
 
 @contextlib.contextmanager
@@ -30,7 +30,7 @@ def open_draft(path: Path, draft: Path | None = None) -> Iterator[Path]:
     Raises:
         OSError: the disk is full, or the folder read-only or gone. The draft is removed.
     """
-    draft = draft or path.with_name(path.name + PART)
+    draft = draft or path.with_name(path.name + DRAFT_SUFFIX)
     try:
         yield draft
         with draft.open("rb+") as file:

@@ -16,8 +16,9 @@ import pandas as pd
 from course_utils.datasets import load_auto_mpg
 from course_utils.drift.comparison import compare
 from course_utils.drift.report import DriftReport
-from course_utils.inference import read_examples
+from course_utils.inference import labelled_rows, read_examples
 
+MIN_REQUESTS = 50  # for a verdict
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -58,14 +59,11 @@ def load_training_data(file: Path | None = None) -> pd.DataFrame:
     """
     if file is None:
         return load_auto_mpg().drop(columns=["mpg", "name"]).dropna()
-    try:
-        return pd.read_csv(file)
-    except ValueError as error:  # pandas' own are such, and that of bytes which are no text
-        raise ValueError(f"{file} is not a CSV file with a line of names: {error}") from None
+    return labelled_rows.read(file)
 
 
 def inspect_requests(
-    requests: Path, training: pd.DataFrame, *, since: str | None, least: int, html: Path | None
+    requests: Path, training: pd.DataFrame, *, since: str | None, html: Path | None
 ) -> Inspection:
     """Compare the newest requests with the training data.
 
@@ -73,7 +71,6 @@ def inspect_requests(
         requests: the folder in which the service records.
         training: what its model was trained on.
         since: an age (``24h``) or a time; older requests are left out.
-        least: requests that a verdict needs.
         html: where the whole report goes, too.
 
     Raises:
@@ -86,11 +83,11 @@ def inspect_requests(
         if since is not None:
             asked = asked[asked.index >= parse_time(since)]
         notes = [str(w.message) for w in caught if w.category is UserWarning]
-    if len(asked) < least:
+    if len(asked) < MIN_REQUESTS:
         from_then = f" since {since}" if since else ""
         reason = (
-            f"{len(asked)} requests{from_then} are too few for a verdict, which takes {least}: "
-            "wait for more, or look farther back."
+            f"{len(asked)} requests{from_then} are too few for a verdict, which takes "
+            f"{MIN_REQUESTS}: wait for more, or look farther back."
         )
         return Inspection(len(asked), [reason], notes)
     absent = sorted(set(asked) - set(training))

@@ -13,7 +13,7 @@ from .predictor import keras_to_litert as keras_to_litert
 from .predictor import refuse_pickle as refuse_pickle
 from .predictor import to_litert as to_litert
 from .request_log import Recorder as Recorder
-from .request_log import prepare as prepare
+from .request_log import prepare_folder as prepare_folder
 from .request_log import read_examples as read_examples
 from .schema import Fault as Fault
 from .schema import Feature as Feature

@@ -11,7 +11,6 @@ import hashlib
 import itertools
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -24,19 +23,24 @@ from filelock import Timeout
 from numpy.typing import NDArray
 
 from course_utils.common import machine_lock
-from course_utils.common.atomic_files import PART, open_draft, put
+from course_utils.common.atomic_files import DRAFT_SUFFIX, open_draft, put
 from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import Feature, FeatureSchema, describe, schema_path
+from course_utils.inference.schema import (
+    SHOWN_CHARACTERS,
+    Feature,
+    FeatureSchema,
+    describe,
+    schema_path,
+)
 from course_utils.inference.tables import CSV, PARQUET, Errors, Table, open_table
 
 CHUNK_ROWS = 100_000  # in memory at a time, and lost at most when a run is killed
 BLOCK_ROWS = 4_096  # in one call of the network, so that what it computes stays in the cache
-SHOWN_CHARACTERS = 40  # of a number, in a message
 DIGESTED_BYTES = 2**20  # at the beginning and at the end of the input
-FORMAT = 1  # of the folder
+JOB_FORMAT = 1  # of the folder
 JOB = "job.json"
 # In the order in which they are removed: the folder is ours as long as `job.json` is in it.
-OUR_FILES = ("tmp_*", "part-*.parquet*", "input.parquet*", "whole.*", "spilled", f"{JOB}*")
+OUR_FILES = ("part-*.parquet*", "input.parquet*", "whole.*", "spilled", f"{JOB}*")
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -90,8 +94,6 @@ def predict_file(
         MemoryError: a chunk is too large.
     """
     source, target, path = Path(input), Path(output), Path(model)
-    if chunk < 1:
-        raise ValueError(f"chunk is {chunk}; it has to be 1 row or more.")
     _check_paths(source, target)
     schema = FeatureSchema.load(schema_path(path))
     network = _load_network(path, schema)
@@ -107,9 +109,8 @@ def _predict_table(
     """Predict the chunks that are not finished, then write the output."""
     began, predict_seconds, chunk = time.perf_counter(), 0.0, job.chunk
     tell(f"reading {job.source.name}", 0, None)
-    rows, finished = table.prepare(), job.list_finished_parts()
-    resumed = min(rows, len(finished) * chunk)
-    table.check_parts(finished, resumed)
+    rows = table.prepare()
+    resumed = min(rows, len(job.list_finished_parts()) * chunk)
     tell("predicting", resumed, rows)
     for first in range(resumed, max(rows, 1), chunk):  # a part also where there are no rows
         predictions, errors, seconds = _predict_chunk(table, network, schema, first, chunk)
@@ -118,7 +119,7 @@ def _predict_table(
         tell("predicting", min(rows, first + chunk), rows)
     tell("writing the output", 0, None)
     parts = job.list_finished_parts()
-    _, refused = table.count(parts)
+    refused = table.count_refused(parts)
     # In the folder, so that a run that is killed leaves nothing elsewhere.
     with open_draft(job.target, job.folder / f"whole{job.target.suffix}") as draft:
         table.assemble(parts, draft)
@@ -166,7 +167,7 @@ def predict_rows(network: Predictor, rows: NDArray[np.float32]) -> NDArray[np.fl
 
 
 def _load_network(path: Path, schema: FeatureSchema) -> Predictor:
-    network = Predictor.load(path, threads=os.cpu_count() or 1)  # nobody else is waiting
+    network = Predictor.load(path)
     if network.input_shape != (len(schema.features),) or network.output_shape != (1,):
         raise ValueError(
             f"{path.name} takes examples of shape {network.input_shape} and answers with "
@@ -194,7 +195,7 @@ class _Job:
         self.folder = target.with_name(f"{target.name}.parts")
         files = (model, schema_path(model))
         self._arguments = {
-            "format": FORMAT,
+            "format": JOB_FORMAT,
             "input": _describe_file(source),
             "model": [hashlib.sha256(file.read_bytes()).hexdigest() for file in files],
             "chunk": chunk,
@@ -244,14 +245,14 @@ class _Job:
         """What the folder is for; None where no run of ours has said it."""
         try:
             known = json.loads((self.folder / JOB).read_bytes())
-        except (OSError, ValueError, RecursionError):
+        except (OSError, ValueError):
             return None
-        return known if isinstance(known, dict) and known.get("format") == FORMAT else None
+        return known if isinstance(known, dict) and known.get("format") == JOB_FORMAT else None
 
     def _is_empty(self) -> bool:
         """Whether nothing is in the folder but what a run leaves that was killed as it began."""
         return self.folder.is_dir() and all(
-            path.name == f"{JOB}{PART}" for path in self.folder.iterdir()
+            path.name == f"{JOB}{DRAFT_SUFFIX}" for path in self.folder.iterdir()
         )
 
     def _compare(self, known: dict[str, Any]) -> None:

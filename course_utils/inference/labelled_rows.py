@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from course_utils.inference.schema import FeatureSchema
-
-SHOWN_FAULTS = 3  # of a column
+from course_utils.inference.schema import SHOWN_CHARACTERS, FeatureSchema
 
 
 def read(file: str | Path) -> pd.DataFrame:
@@ -47,11 +45,9 @@ def check(
         The features in the schema's order, then the label, then what the table has besides.
 
     Raises:
-        ValueError: every column that is missing, there twice or holds what it must not.
+        ValueError: every column that is missing or holds what it must not.
     """
     wanted = [*schema.names, schema.target]
-    if twice := sorted(set(table.columns[table.columns.duplicated()].astype(str))):
-        raise ValueError(f"The rows have the column {', '.join(twice)} more than once: keep one.")
     if missing := [name for name in wanted if name not in table]:
         what = "label" if missing == [schema.target] else "column"
         raise ValueError(f"The rows lack the {what} {', '.join(missing)}.")
@@ -68,33 +64,24 @@ def check(
 
 
 def _read_numbers(column: pd.Series, integer: bool, gaps: bool) -> tuple[pd.Series, str]:
-    """A column as numbers, and what in it is none (with the number of its row, from 1)."""
-    if pd.api.types.is_bool_dtype(column):
-        numbers = pd.Series(np.nan, column.index)
-    else:
-        numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    """A column as numbers, and what the first is that is none (rows are counted from 1)."""
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
     with np.errstate(over="ignore"):  # a network counts in float32, where 1e200 is infinite
         allowed = np.isfinite(numbers.to_numpy().astype(np.float32))
-    too_large = np.isfinite(numbers.to_numpy()) & ~allowed
     if integer:
         allowed &= (np.floor(numbers) == numbers).to_numpy()
     absent = column.isna().to_numpy()
-    kind = "whole number" if integer else "finite number"
-    faults = [
-        "nothing in row " + str(row + 1)
-        if absent[row]
-        else f"{str(column.iloc[row])[:40]!r} in row {row + 1} is no {kind}"
-        + (" in float32" if too_large[row] else "")
-        for row in np.flatnonzero(~allowed & ~(absent & gaps))
-    ]
-    more = f" and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
-    if integer and allowed.all():
-        numbers = numbers.astype("int64")
-    return numbers, ", ".join(faults[:SHOWN_FAULTS]) + more
+    refused = ~allowed & ~(absent & gaps)
+    if refused.any():
+        row = int(refused.argmax())
+        shown = "nothing" if absent[row] else repr(str(column.iloc[row])[:SHOWN_CHARACTERS])
+        kind = "whole" if integer else "finite"
+        return numbers, f"{shown} in row {row + 1} is no {kind} number"
+    return numbers.astype("int64") if integer and allowed.all() else numbers, ""
 
 
-def unknown_to(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The rows of ``table`` that are neither in ``known`` nor a second time in ``table``.
+def drop_known(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Keep the rows of ``table`` that are neither in ``known`` nor a second time in ``table``.
 
     Two rows are the same where all of ``names`` are equal; missing values are equal, too.
     """
@@ -103,19 +90,19 @@ def unknown_to(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd
 
 
 def split(
-    table: pd.DataFrame, *, share: float, least: int, seed: int
+    table: pd.DataFrame, *, share: float, min_rows: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part the rows by chance into those to learn from and those to judge by.
 
     Args:
         table: the rows.
         share: of them, to judge by.
-        least: rows to judge by, at least.
+        min_rows: to judge by, at least.
         seed: of the draw.
 
     Returns:
         The rows to learn from, and those to judge by.
     """
     order = np.random.default_rng(seed).permutation(len(table))
-    held = max(least, round(share * len(table)))
+    held = max(min_rows, round(share * len(table)))
     return table.iloc[np.sort(order[held:])], table.iloc[np.sort(order[:held])]

@@ -14,12 +14,12 @@ from course_utils.datasets import keras_cache
 from course_utils.datasets.originals import CLASS_INDEX, MOBILENET
 from course_utils.environment import data_folder, output_folder
 
-SHIPPED = ("mpg", "digit")  # in data/models
+SHIPPED_MODELS = ("mpg", "digit")  # in data/models
 CLASSIFIER = "mobilenet_imagenet.tflite"
 LABELS = "mobilenet_imagenet.labels.json"
 PETS = "mobilenet_pets.tflite"
 PETS_LABELS = "mobilenet_pets.labels.json"
-MADE = {"image": (CLASSIFIER, LABELS), "pets": (PETS, PETS_LABELS)}  # in Keras' cache
+CACHED_FILES = {"image": (CLASSIFIER, LABELS), "pets": (PETS, PETS_LABELS)}  # in Keras' cache
 HEAD = "pets.weights.h5"  # in data/models: what notebook 10 trained
 
 
@@ -52,17 +52,18 @@ def shipped_model(name: str) -> Path:
         FileNotFoundError: it is not there, or no longer as it was made.
         ValueError: no model has this name.
     """
-    if name in SHIPPED:
+    if name in SHIPPED_MODELS:
         return data_folder() / "models" / f"{name}.tflite"
-    if name not in MADE:
-        raise ValueError(f"no model is called {name!r}; there are {', '.join([*SHIPPED, *MADE])}.")
-    folder = keras_cache.cache_folder()
-    if not all(keras_cache.is_intact(file, source=source_of(file)) for file in MADE[name]):
+    if name not in CACHED_FILES:
+        names = ", ".join([*SHIPPED_MODELS, *CACHED_FILES])
+        raise ValueError(f"no model is called {name!r}; there are {names}.")
+    files, folder = CACHED_FILES[name], keras_cache.cache_folder()
+    if not all(keras_cache.is_intact(file, source=describe_source(file)) for file in files):
         raise FileNotFoundError(
             f"The pretrained network is not in {folder}, or has been changed there. "
             "Run `course fetch` to bring it."
         )
-    return folder / MADE[name][0]
+    return folder / files[0]
 
 
 def labels_path(model: Path) -> Path:
@@ -96,8 +97,8 @@ def load_labels(model: Path) -> list[str]:
     return labels
 
 
-def source_of(file: str) -> str:
-    """What the record of Keras' cache says of one of the files in `MADE`."""
+def describe_source(file: str) -> str:
+    """What the record of Keras' cache says of one of the files in `CACHED_FILES`."""
     if file == LABELS:
         return f"made from {CLASS_INDEX}"
     if file == CLASSIFIER:

@@ -19,7 +19,6 @@ import numpy as np
 from course_utils.environment import quiet_native_stderr
 
 KERAS_SUFFIXES = (".keras", ".h5")
-PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill")
 # How a pickle begins in each protocol that Python has written by default since 3.0.
 PICKLE_STARTS = (b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")
 
@@ -31,33 +30,32 @@ class Predictor:
     time) and gives it back, so there are never more interpreters than concurrent calls.
     """
 
-    def __init__(self, model: bytes, *, threads: int = 1):
-        """``model`` is the content of a LiteRT (``.tflite``) file.
+    _announced = False  # whether LiteRT has announced itself, which it does once in a process
 
-        ``threads`` are those of one call: more than one for large batches only.
+    def __init__(self, model: bytes):
+        """``model`` is the content of a LiteRT (``.tflite``) file.
 
         Raises:
             ValueError: the bytes are not a LiteRT model.
         """
-        self._model, self._threads = model, threads
-        # Interpreters not in use, each with the batch size it is set to.
-        self._idle: deque[tuple[Any, int]] = deque()
+        self._model = model
         try:
-            with quiet_native_stderr():  # it announces itself once, at the first one
-                first = self._new_interpreter()
+            # Only the first time: what other threads write meanwhile is dropped, too.
+            with contextlib.nullcontext() if Predictor._announced else quiet_native_stderr():
+                first = self._make_interpreter()
         except ValueError as error:
             raise ValueError(f"not a LiteRT model: {error}") from error
-        details = first.get_input_details()[0]
-        self._input = details["index"]
-        answer = first.get_output_details()[0]
-        self._output = answer["index"]
+        Predictor._announced = True
+        example, answer = first.get_input_details()[0], first.get_output_details()[0]
+        self._input, self._output = example["index"], answer["index"]
         #: shape of one example and of its answer, without the batch axis
-        self.input_shape = tuple(int(n) for n in details["shape"][1:])
+        self.input_shape = tuple(int(n) for n in example["shape"][1:])
         self.output_shape = tuple(int(n) for n in answer["shape"][1:])
-        self._idle.append((first, int(details["shape"][0])))
+        # Interpreters not in use, each with the batch size it is set to.
+        self._idle: deque[tuple[Any, int]] = deque([(first, int(example["shape"][0]))])
 
     @classmethod
-    def load(cls, path: str | Path, *, sha256: str | None = None, threads: int = 1) -> "Predictor":
+    def load(cls, path: str | Path, *, sha256: str | None = None) -> "Predictor":
         """Load a ``.tflite`` file, or convert a ``.keras`` or ``.h5`` file on the way.
 
         A model file from a stranger can run code while it is loaded: give ``sha256``, the
@@ -77,10 +75,10 @@ class Predictor:
             )
         refuse_pickle(path)
         if path.suffix in KERAS_SUFFIXES:
-            return cls(keras_to_litert(path), threads=threads)
+            return cls(keras_to_litert(path))
         if path.suffix != ".tflite":
             raise ValueError(f"{path.name}: expected one of .tflite, {', '.join(KERAS_SUFFIXES)}")
-        return cls(content, threads=threads)
+        return cls(content)
 
     def predict(self, batch: Any) -> np.ndarray:
         """Predict a batch.
@@ -103,7 +101,7 @@ class Predictor:
         try:
             interpreter, size = self._idle.pop()
         except IndexError:
-            interpreter, size = self._new_interpreter(), 1
+            interpreter, size = self._make_interpreter(), 1
         if size != len(examples):
             interpreter.resize_tensor_input(self._input, examples.shape)
             interpreter.allocate_tensors()
@@ -114,16 +112,16 @@ class Predictor:
         self._idle.append((interpreter, len(examples)))
         return prediction
 
-    def _new_interpreter(self) -> Any:
+    def _make_interpreter(self) -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_content=self._model, num_threads=self._threads)
+        interpreter = Interpreter(model_content=self._model, num_threads=1)
         interpreter.allocate_tensors()
         return interpreter
 
 
 def refuse_pickle(path: str | Path) -> None:
-    """Raise if a file is a pickle, by its name or by how it begins.
+    """Raise if a file is a pickle, which shows in how it begins.
 
     A pickle is a program for a small machine, and loading it runs the program: whoever wrote the
     file may do all that you may do. joblib's and dill's files are pickles, too. Nothing of ours
@@ -136,8 +134,7 @@ def refuse_pickle(path: str | Path) -> None:
     path = Path(path)
     with path.open("rb") as file:
         start = file.read(2)
-    suffixes = {suffix.lower() for suffix in path.suffixes}  # as of forest.joblib.z
-    if suffixes & set(PICKLE_SUFFIXES) or start in PICKLE_STARTS:
+    if start in PICKLE_STARTS:
         raise ValueError(
             f"{path.name} is a pickle, and a pickle can run any code as it is loaded. Nothing was "
             "loaded. Ask for the model as .keras, .tflite or .onnx, which load without running "

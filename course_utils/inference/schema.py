@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GUESSED_NAMES = 10  # unknown ones for which a near one is looked for, which takes a while each
+SHOWN_CHARACTERS = 40  # of a value, in a message
 NUMBERS = (int, float)  # made once: `int | float` would be made at each check
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,8 @@ class Feature:
 
     def to_json_schema(self) -> dict[str, Any]:
         """This feature as JSON Schema."""
-        number = int if self.integer else float
-        return {
-            "type": "integer" if self.integer else "number",
-            "minimum": number(self.minimum),
-            "maximum": number(self.maximum),
-        }
+        kind, number = ("integer", int) if self.integer else ("number", float)
+        return {"type": kind, "minimum": number(self.minimum), "maximum": number(self.maximum)}
 
 
 def schema_path(model: Path) -> Path:
@@ -133,16 +130,14 @@ class FeatureSchema:
 
         if target not in df.columns:
             raise ValueError(f"no column {target!r}; the columns are {list(df.columns)}")
-        if df.empty:
-            raise ValueError("the table has no rows, so there are no ranges to read off it")
         features = []
         for name in df.columns.drop(target):
             column = df[name]
             if not types.is_numeric_dtype(column) or types.is_bool_dtype(column):
                 raise ValueError(f"column {name!r} is not numeric: drop it or encode it first")
-            if not np.isfinite(column.to_numpy(dtype=float)).all():
-                raise ValueError(f"column {name!r} has missing or infinite values: fill them first")
             low, high = float(column.min()), float(column.max())
+            if column.hasnans or not np.isfinite([low, high]).all():
+                raise ValueError(f"column {name!r} has missing or infinite values: fill them first")
             features.append(Feature(str(name), types.is_integer_dtype(column), low, high))
         return cls(features, target=target)
 
@@ -175,7 +170,7 @@ class FeatureSchema:
     def to_json_schema(self) -> dict[str, Any]:
         """The schema as JSON Schema; `load` reads this form back."""
         return {
-            "$schema": DIALECT,
+            "$schema": JSON_SCHEMA_DIALECT,
             "title": f"features for {self.target}",
             "type": "object",
             "properties": {feature.name: feature.to_json_schema() for feature in self.features},
@@ -217,7 +212,7 @@ class FeatureSchema:
         return faults
 
 
-def describe(value: Any, *, length: int = 40) -> str:
+def describe(value: Any) -> str:
     """A JSON value in a few characters, for error messages."""
     if isinstance(value, NotJSONNumber):
         return str(value)
@@ -230,4 +225,4 @@ def describe(value: Any, *, length: int = 40) -> str:
     if isinstance(value, int) and abs(value) >= 10**15:  # str() of a huge integer is slow
         return "an integer of more than 15 digits"
     text = json.dumps(value, default=repr)
-    return text if len(text) <= length else text[: length - 1] + "…"
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

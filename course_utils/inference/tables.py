@@ -4,10 +4,6 @@ DuckDB reads and writes both. A CSV file is copied into a Parquet file of texts 
 what is wrong with its lines before anything is predicted, and DuckDB can then begin at any row.
 """
 
-import csv
-import io
-import textwrap
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,17 +19,13 @@ from course_utils.common.duckdb_session import (
     NO_DISK,
     connected,
     first_lines,
-    fold,
     literal,
     quoted,
-    read_parquet_names,
 )
 from course_utils.inference.schema import FeatureSchema
 
 CSV, PARQUET = ".csv", ".parquet"
 MEMORY_MIB = 512  # for DuckDB
-MAX_HEADER_CHARACTERS = 2**20  # of a CSV file, in which the line of names has to end
-SHOWN_CHARACTERS = 300  # of the names of columns, in a message
 Errors = list[str | None]  # for each row what is wrong with it; None where nothing is
 
 
@@ -78,16 +70,15 @@ class Table:
         self._sql, self._file, self._features = sql, file, schema.names
         self._is_csv = file.suffix.lower() == CSV
         self._source = folder / "input.parquet" if self._is_csv else file
-        names = _read_csv_names(file) if self._is_csv else read_parquet_names(sql, file)
-        _check_unique(file, names)
         if self._is_csv:
-            self._types = dict.fromkeys(names, "VARCHAR")
+            self._types = dict.fromkeys(_read_csv_names(file), "VARCHAR")
         else:
             columns = sql.execute(f"DESCRIBE FROM {_scan_parquet([file])}").fetchall()
             self._types = {name: kind for name, kind, *_ in columns}
         if missing := [name for name in self._features if name not in self._types]:
-            shown = textwrap.shorten(", ".join(self._types), SHOWN_CHARACTERS, placeholder=" …")
-            raise ValueError(f"{file.name} has no column {', '.join(missing)}. It has {shown}.")
+            raise ValueError(
+                f"{file.name} has no column {', '.join(missing)}. It has {', '.join(self._types)}."
+            )
         # The columns that are added, as SQL writes them.
         target = schema.target
         self._prediction = _quote_name(self._choose_name(target, f"{target}_predicted"))
@@ -104,7 +95,7 @@ class Table:
             )
             with open_draft(self._source) as draft:
                 self._copy(f"SELECT * FROM {lines}", draft)
-        return self._fetch_row(f"SELECT count(*) FROM {_scan_parquet([self._source])}")[0]
+        return self._count(f"count(*) FROM {_scan_parquet([self._source])}")
 
     def read_numbers(self, first: int, rows: int) -> dict[str, NDArray[np.float64]]:
         """The features of some rows; NaN where a value is missing or no number."""
@@ -126,30 +117,9 @@ class Table:
         with open_draft(part) as draft:
             self._copy(f"SELECT {columns} FROM made", draft)
 
-    def count(self, parts: Sequence[Path]) -> tuple[int, int]:
-        """Rows in some files of predictions, and how many of them have an error."""
-        query = f"SELECT count(*), count({self._error}) FROM {_scan_parquet(parts)}"
-        rows, errors = self._fetch_row(query)
-        return rows, errors
-
-    def check_parts(self, parts: Sequence[Path], rows: int) -> None:
-        """See that the predictions of an earlier run can be read, and are of so many rows.
-
-        Raises:
-            ValueError: they are damaged.
-        """
-        if not parts:
-            return
-        try:
-            found, _ = self.count(parts)
-            said = f"{found} rows in the place of {rows}"
-        except duckdb.Error as error:
-            found, said = -1, first_lines(error)
-        if found != rows:
-            raise ValueError(
-                f"What an earlier run has left in {parts[0].parent} is damaged: start afresh with "
-                f"--restart (restart=True). ({said})"
-            )
+    def count_refused(self, parts: Sequence[Path]) -> int:
+        """How many rows of some files of predictions have an error."""
+        return self._count(f"count({self._error}) FROM {_scan_parquet(parts)}")
 
     def assemble(self, parts: Sequence[Path], path: Path) -> None:
         """Write all rows with their predictions as a file of the kind that its name says."""
@@ -175,9 +145,12 @@ class Table:
         return f"TRY_CAST(CASE WHEN NOT {odd} THEN {text} END AS DOUBLE)"
 
     def _choose_name(self, name: str, other: str) -> str:
-        """The first of the names, or the second with underscores, that no column has."""
-        taken = set(map(fold, self._types))
-        while fold(name) in taken:
+        """The first of the names, or the second with underscores, that no column has.
+
+        DuckDB compares names without regard to capitals.
+        """
+        taken = {column.lower() for column in self._types}
+        while name.lower() in taken:
             name, other = other, f"{other}_"
         return name
 
@@ -189,8 +162,8 @@ class Table:
         found = self._sql.execute(query).fetchnumpy()
         return dict(zip(self._features, found.values(), strict=True))
 
-    def _fetch_row(self, query: str) -> tuple[Any, ...]:
-        return self._sql.execute(query).fetchone() or ()
+    def _count(self, query: str) -> int:
+        return int(self._sql.execute(f"SELECT {query}").fetchall()[0][0])
 
     def _copy(self, query: str, path: Path) -> None:
         form = "csv, HEADER" if path.suffix.lower() == CSV else "parquet"
@@ -211,37 +184,25 @@ def _cast_to_text(column: str) -> str:
     return f"{_quote_name(column)}::VARCHAR"
 
 
-def _check_unique(file: Path, names: Sequence[str]) -> None:
-    """Raise ValueError where two columns have the same name for DuckDB, which ignores capitals."""
-    folded = Counter(map(fold, names))
-    if twice := [name for name in names if folded[fold(name)] > 1]:
-        shown = textwrap.shorten(", ".join(twice), SHOWN_CHARACTERS, placeholder=" …")
-        raise ValueError(
-            f"{file.name} has the same column more than once (capitals do not count): {shown}. "
-            "Rename or drop one."
-        )
-
-
 def _read_csv_names(file: Path) -> list[str]:
-    """The first line of a CSV file.
+    """The names in the first line of a CSV file.
 
     Raises:
-        ValueError: it is no line of names, so this is no CSV file with one.
+        ValueError: there is no such line, a name is missing, or two columns have the same.
     """
+    line = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False}
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            start = io.StringIO(lines.read(MAX_HEADER_CHARACTERS), newline="")
-            names = next(csv.reader(start, strict=True), [])
-    except (UnicodeDecodeError, csv.Error):
-        names = ["\0"]
-    for wrong, what in (
-        ("\0" in "".join(names), 'it is no text in UTF-8 (in Excel, save it as "CSV UTF-8")'),
-        (not any(names), "that line is empty"),
-        ("" in names, "a column has no name (pandas: use `to_csv(..., index=False)`)"),
-    ):
-        if wrong:
-            raise ValueError(
-                f"{file.name} is no CSV file, which begins with a line of names of columns, with "
-                f"commas between them: {what}."
-            )
+        names = pd.read_csv(file, skip_blank_lines=False, **line).iloc[0].tolist()
+    except ValueError as error:  # pandas' own are such, and that of bytes which are no text
+        raise ValueError(f"{file.name} is not a CSV file with a line of names: {error}") from None
+    if "" in names:
+        raise ValueError(
+            f"{file.name} has a column without a name (pandas: use `to_csv(..., index=False)`)."
+        )
+    lower = [name.lower() for name in names]
+    if twice := [name for name in names if lower.count(name.lower()) > 1]:
+        raise ValueError(
+            f"{file.name} has the same column more than once (capitals do not count): "
+            f"{', '.join(twice)}. Rename or drop one."
+        )
     return names

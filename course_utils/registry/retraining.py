@@ -186,7 +186,7 @@ class _Served:
         """Those of the rows that are new, checked, and what there is to say about the others."""
         gaps = _list_gaps(self.training)
         checked = labelled_rows.check(table, self.model.schema, gaps=gaps)
-        new = labelled_rows.unknown_to(self.known, checked, self.columns)
+        new = labelled_rows.drop_known(self.known, checked, self.columns)
         old = len(checked) - len(new)
         said = f"{old:,} of {len(checked):,} rows are known already, or there twice." if old else ""
         complete = len(new[self.columns].dropna())
@@ -239,7 +239,7 @@ def _train_candidate(
     # A row with a gap, which no service takes, is not judged by.
     gap = new[served.columns].isna().any(axis=1)
     learn, held_out = labelled_rows.split(
-        new[~gap], share=HELD_OUT_SHARE, least=MIN_ROWS, seed=SEED
+        new[~gap], share=HELD_OUT_SHARE, min_rows=MIN_ROWS, seed=SEED
     )
     learn = pd.concat([learn, new[gap]]).sort_index()
     table = pd.concat([served.known, learn], ignore_index=True)

@@ -38,12 +38,12 @@ def fetch(report: keras_cache.Report | None = None) -> dict[str, str]:
                     place, draft = keras_cache.cache_folder() / name, scratch / name
                     with atomic_files.open_draft(place, draft):
                         draft.write_bytes(make())
-                    keras_cache.record_file(name, models.source_of(name))
+                    keras_cache.record_file(name, models.describe_source(name))
     return keras_cache.sources()
 
 
 def _is_made(name: str) -> bool:
-    return keras_cache.is_intact(name, source=models.source_of(name))
+    return keras_cache.is_intact(name, source=models.describe_source(name))
 
 
 def _make_labels() -> bytes:

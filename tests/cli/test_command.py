@@ -1,6 +1,5 @@
 """The command ``course`` as a person uses it, in processes of its own where that matters."""
 
-import json
 import os
 import shutil
 import socket
@@ -9,7 +8,6 @@ import sys
 
 import nbformat
 import pytest
-import requests
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -17,9 +15,7 @@ from course_utils import datasets
 from course_utils.cli import main
 from course_utils.datasets import keras_cache, loaders, originals
 from course_utils.environment import data_folder
-from course_utils.inference import FeatureSchema
 from course_utils.inference.models import CLASSIFIER
-from tests.support.serving import serving
 
 
 @pytest.fixture
@@ -58,22 +54,6 @@ def test_fetch_makes_what_is_missing_and_is_quiet_about_it(tmp_path):
     assert str(models) in again.stdout
 
 
-def test_fetch_with_no_source_at_all_says_what_was_tried(course, tmp_path, monkeypatch):
-    nowhere = "http://127.0.0.1:9/"  # nothing listens on the port of "discard"
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setenv("HTTPS_PROXY", nowhere)
-    monkeypatch.setenv("https_proxy", nowhere)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_INDEX_URL", nowhere)
-    result = course("fetch")
-    assert result.exit_code == 1
-    assert "imagenet_class_index.json could be had from nowhere" in result.output
-    assert "Keras' host: the connection failed" in result.output
-    assert "pip:timm==1.0.31: no connection" in result.output
-    assert "run `course fetch` again" in result.output
-    assert "Traceback" not in result.output
-
-
 @pytest.mark.parametrize("damage", ["changed", "missing"])
 def test_fetch_names_the_file_that_is_damaged(course, tmp_path, monkeypatch, damage):
     copy = shutil.copytree(data_folder(), tmp_path / "data")
@@ -86,10 +66,10 @@ def test_fetch_names_the_file_that_is_damaged(course, tmp_path, monkeypatch, dam
     assert "Traceback" not in result.output
 
 
-def test_doctor_for_people_and_for_machines(course):
-    assert "tensorflow" in course("doctor").output
-    report = json.loads(course("doctor", "--json").output)
-    assert report["python"] == ".".join(map(str, sys.version_info[:3]))
+def test_doctor_shows_versions(course):
+    output = course("doctor").output
+    assert "tensorflow" in output
+    assert ".".join(map(str, sys.version_info[:3])) in output
 
 
 def test_serve_refuses_a_busy_port_with_advice(course):
@@ -119,25 +99,6 @@ def test_serve_says_what_is_wrong_with_a_model(course, tmp_path, name, model, co
     assert result.exit_code == code
     assert said in result.output
     assert "Traceback" not in result.output
-
-
-@pytest.mark.thorough
-def test_serve_takes_a_keras_file(tmp_path):
-    """Two workers, started after the conversion, answer what Keras itself predicts."""
-    make = """
-import keras, numpy as np, sys
-model = keras.Sequential([keras.Input((7,)), keras.layers.Dense(1)])
-model.save(sys.argv[1])
-print(float(model(np.array([[float(v) for v in sys.argv[2:]]], dtype="float32"))[0, 0]))
-"""
-    car = [8, 307.0, 130.0, 3504.0, 12.0, 70, 1]
-    command = [sys.executable, "-c", make, str(tmp_path / "mine.keras"), *map(str, car)]
-    expected = float(subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL))
-    shutil.copy(data_folder() / "models" / "mpg.schema.json", tmp_path / "mine.schema.json")
-    with serving("mpg", workers=2, model=tmp_path / "mine.keras") as served:
-        body = dict(zip(FeatureSchema.load(tmp_path / "mine.schema.json").names, car, strict=True))
-        answer = requests.post(f"{served.url}/api/mpg", json=body, timeout=60)
-    assert answer.json()["mpg"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_run_executes_in_order_and_saves_on_demand(course, tmp_path):

@@ -38,13 +38,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "asked"
 
 
-@contextlib.contextmanager
-def recording(folder: Path) -> Iterator[Served]:
-    command = [str(COURSE), "serve", "mpg", "--model", str(MODEL), "--record", str(folder)]
-    with running(command, workers=2) as served:
-        yield served
-
-
 def drive(served: Served, folder: Path, cars: pd.DataFrame) -> None:
     """Ask the service all of them, and wait until they are on the disk."""
     before = len(read_examples(folder))
@@ -71,38 +64,24 @@ def strong(number: int) -> pd.DataFrame:
     return TRAINING[TRAINING["horsepower"] > 120].sample(number, replace=True, random_state=0)
 
 
-def in_kilograms(number: int) -> pd.DataFrame:
-    """A client that mistakes the unit, where the range does not give it away."""
-    heavy = TRAINING[TRAINING["weight"] * 0.45359 >= TRAINING["weight"].min()]
-    mistaken = heavy.sample(number, replace=True, random_state=0)
-    return mistaken.assign(weight=(mistaken["weight"] * 0.45359).round())
-
-
 @pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("drifted", "culprit"),
-    [(strong(80), "horsepower"), (in_kilograms(80), "weight")],
-    ids=["only strong cars", "kilograms"],
-)
-def test_the_verdict_on_a_live_service_turns(
-    course: Command, folder: Path, drifted: pd.DataFrame, culprit: str
-) -> None:
+def test_the_verdict_on_a_live_service_turns(course: Command, folder: Path) -> None:
     """All through real requests, none of which the service has a reason to refuse."""
-    with recording(folder) as served:
+    command = [str(COURSE), "serve", "mpg", "--model", str(MODEL), "--record", str(folder)]
+    with running(command, workers=2) as served:
         drive(served, folder, usual(200))
         before = course("--requests", folder, "--json")
         turn = datetime.now(UTC)
-        drive(served, folder, drifted)
+        drive(served, folder, strong(80))
         after = course("--requests", folder, "--json", "--since", turn.isoformat())
     assert before.exit_code == 0, before.output
     found = json.loads(before.stdout)
     assert (found["verdict"], found["requests"]) == ("keep", 200)
     assert after.exit_code == 4, after.output
     found = json.loads(after.stdout)
-    assert (found["verdict"], found["requests"]) == ("retrain", len(drifted))
+    assert (found["verdict"], found["requests"]) == ("retrain", 80)
     culprits = [c["column"] for c in found["report"]["columns"] if c["verdict"] == "retrain"]
-    assert culprit in culprits
-    assert any(reason.startswith(f"{culprit}: ") for reason in found["reasons"])
+    assert "horsepower" in culprits
 
 
 def test_a_change_that_is_not_large_is_to_be_watched(course: Command, folder: Path) -> None:
@@ -135,7 +114,6 @@ def test_too_few_requests_have_a_message_and_a_code_of_their_own(
     assert found.exit_code == 5
     answer = json.loads(found.stdout)
     assert (answer["verdict"], answer["requests"], answer["report"]) == ("too few", 49, None)
-    assert course("--requests", folder, "--least", 49).exit_code == 4
     record(folder, strong(1))
     assert course("--requests", folder).exit_code == 4
 
@@ -154,8 +132,6 @@ def test_since_leaves_older_requests_out(course: Command, folder: Path) -> None:
     assert course("--requests", folder, "--since", "30m").exit_code == 5
     day = (datetime.now() - timedelta(hours=25)).isoformat()  # this machine's time
     assert course("--requests", folder, "--since", day).exit_code == 0
-    assert course("--requests", folder, "--since", "9999-12-30").exit_code == 5
-    assert course("--requests", folder, "--since", "0002-01-01T00:00+00:00").exit_code != 5
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", "24", "-3h", "999999d", "2026-13-01"])
@@ -201,14 +177,6 @@ def test_a_reference_that_is_none(
     assert result.exit_code == 1, result.output
     assert message in result.output
     assert "Traceback" not in result.output
-
-
-def test_wrong_arguments_are_a_matter_of_exit_code_2(course: Command, folder: Path) -> None:
-    assert course().exit_code == 2
-    assert course("--requests", folder).exit_code == 2  # no such folder
-    folder.mkdir()
-    assert course("--requests", folder, "--every", "0").exit_code == 2
-    assert course("--requests", folder, "--least", "10").exit_code == 2
 
 
 def test_a_torn_line_is_a_note_and_no_error(course: Command, folder: Path) -> None:
@@ -295,5 +263,5 @@ def test_hello_records_nothing_and_a_file_is_no_folder(tmp_path: Path) -> None:
     assert serve("mpg", "--record", tmp_path / "file").exit_code == 2
     below = serve("mpg", "--record", tmp_path / "file" / "folder")
     assert below.exit_code == 1
-    assert "Cannot record in" in below.output
+    assert str(tmp_path / "file") in below.output
     assert "Traceback" not in below.output

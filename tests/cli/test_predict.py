@@ -1,6 +1,5 @@
 """``course predict``."""
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,11 +100,3 @@ def test_what_is_wrong_is_said_in_a_line(
     assert said in result.output
     assert "Traceback" not in result.output
     assert not Path("out.csv").exists()
-
-
-def test_a_hostile_model_is_refused(course: Command, source: Path, tmp_path: Path) -> None:
-    model = copy_model(tmp_path, content=pickle.dumps([1.5]))
-    result = course("--input", source, "--output", tmp_path / "out.csv", "--model", model)
-    assert result.exit_code == 1
-    assert "is a pickle" in result.output
-    assert "Nothing was loaded" in result.output

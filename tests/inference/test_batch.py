@@ -6,7 +6,6 @@ import duckdb
 import numpy as np
 import pytest
 
-from course_utils.inference import Predictor, batch
 from tests.support.batch_files import (
     FEATURES,
     one_by_one,
@@ -18,7 +17,6 @@ from tests.support.batch_files import (
     write_csv,
     write_parquet,
 )
-from tests.support.serving import MODEL
 
 CARS = some(1000)
 READ = {".csv": read_csv, ".parquet": read_parquet}
@@ -59,12 +57,6 @@ def test_every_row_is_there_once_in_its_place_with_its_prediction(
     np.testing.assert_allclose([float(row["mpg"]) for row in rows], expected, rtol=1e-5)
     assert {row["error"] for row in rows} <= {"", None}
     assert [path.name for path in tmp_path.iterdir()] == [target.name]  # no parts are left
-
-
-def test_a_file_of_texts_comes_back_as_it_was(inputs, tmp_path):
-    predict(inputs[".csv"], tmp_path / "out.csv")
-    before, after = read_csv(inputs[".csv"]), read_csv(tmp_path / "out.csv")
-    assert [{name: row[name] for name in before[0]} for row in after] == before
 
 
 def test_other_columns_of_a_parquet_file_keep_types_and_values(tmp_path):
@@ -142,39 +134,6 @@ def test_a_csv_file_of_more_than_one_block_keeps_its_order(tmp_path):
     assert [row["id"] for row in found] == [row["id"] for row in rows]
     answers = [float(row["mpg"]) for row in found[::1000]]
     np.testing.assert_allclose(answers, one_by_one(rows[::1000]), rtol=1e-5)
-
-
-def test_progress_is_told(inputs, tmp_path):
-    told = []
-    predict(inputs[".csv"], tmp_path / "out.csv", chunk=400, on_progress=lambda *a: told.append(a))
-    assert [done for step, done, total in told if step == "predicting"] == [0, 400, 800, 1000]
-    assert {total for step, _, total in told if step == "predicting"} == {1000}
-    assert [step for step, *_ in told][:1] == ["reading cars.csv"]
-    assert told[-1][0] == "writing the output"
-
-
-def test_drafts_of_killed_runs_go_with_the_folder(inputs, tmp_path):
-    """DuckDB's own, too; and it makes no new one, for which there would be no room here."""
-    target, folder = tmp_path / "out.csv", tmp_path / "out.csv.parts"
-
-    def stop(step, done, total):
-        if done:
-            (folder / "part-000001.parquet.part").write_text("half")
-            (folder / "tmp_part-000001.parquet.part").mkdir()
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        predict(inputs[".csv"], target, chunk=400, on_progress=stop)
-    predict(inputs[".csv"], target, chunk=400)
-    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
-
-
-def test_many_rows_go_through_the_network_in_blocks():
-    network = Predictor.load(MODEL)
-    rows = np.array([[car[name] for name in FEATURES] for car in some(300)], np.float32)
-    many = np.tile(rows, (40, 1))[: 2 * batch.BLOCK_ROWS + 5]
-    whole = network.predict(many)[:, 0]
-    np.testing.assert_allclose(batch.predict_rows(network, many), whole, rtol=1e-6)
 
 
 def test_a_name_that_sql_would_misread(tmp_path):

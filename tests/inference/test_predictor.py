@@ -3,14 +3,13 @@
 import hashlib
 import pickle
 import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from course_utils.inference import Predictor, refuse_pickle, shipped_model, to_litert
+from course_utils.inference import Predictor, shipped_model, to_litert
 
 ROWS = np.random.default_rng(0).uniform(-2, 2, (40, 3)).astype("float32")
 
@@ -132,24 +131,6 @@ def test_a_pickle_is_refused_under_any_name(name, protocol, tmp_path):
     assert not marker.exists()
     pickle.loads(path.read_bytes())
     assert marker.exists()  # or this test would prove nothing
-
-
-@pytest.mark.parametrize("name", ["forest.joblib.z", "model.pkl.gz", "net.dill"])
-def test_the_name_of_a_pickle_is_enough(name, tmp_path):
-    (tmp_path / name).write_bytes(b"packed")
-    with pytest.raises(ValueError, match=f"{name} is a pickle"):
-        refuse_pickle(tmp_path / name)
-
-
-@pytest.mark.parametrize("pack", [lambda content: content, zlib.compress])
-def test_a_pickle_that_is_not_told_as_one_is_not_run_either(pack, tmp_path):
-    path, marker = tmp_path / "net.tflite", tmp_path / "was-run"
-    path.write_bytes(pack(pickle.dumps(Hostile(marker), 0)))
-    for suffix in (".tflite", ".keras", ".h5"):
-        path = path.rename(path.with_suffix(suffix))
-        with pytest.raises(ValueError, match="not a "):
-            Predictor.load(path)
-    assert not marker.exists()
 
 
 def test_what_is_no_model_is_refused(tmp_path):

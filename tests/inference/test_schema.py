@@ -111,7 +111,7 @@ def test_loading_something_else_says_so(tmp_path, text):
     ("frame", "message"),
     [
         (CARS.drop(columns="mpg"), "no column 'mpg'"),
-        (CARS.head(0), "no rows"),
+        (CARS.head(0), "has missing or infinite"),
         (CARS.assign(name=["a", "b"]), "'name' is not numeric"),
         (CARS.assign(new=[True, False]), "'new' is not numeric"),
         (CARS.assign(weight=[np.nan, 1.0]), "'weight' has missing"),

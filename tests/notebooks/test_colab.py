@@ -108,8 +108,8 @@ def set_up(colab, tmp_path_factory) -> tuple[dict[str, str], dict[str, str], str
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_PATH", str(colab.python.parents[2] / "share"))
         notebook = colab.open(NOTEBOOKS[0])
-        where = new_code_cell("from course_utils.environment import where; print(where())")
-        done = colab.run(new_notebook(cells=[code_cells(notebook)[0], where]), folder)
+        ask = new_code_cell("from course_utils.environment import in_colab; print(in_colab())")
+        done = colab.run(new_notebook(cells=[code_cells(notebook)[0], ask]), folder)
     said = "".join(output.get("text", "") for cell in done.cells for output in cell.outputs)
     return before, colab.versions(), said
 
@@ -128,7 +128,7 @@ def test_the_set_up_cell_installs_the_course_and_changes_nothing_else(set_up):
     assert {name: after.get(name) for name in before} == before
     assert after["networks-at-work"] == importlib.metadata.version("networks-at-work")
     assert {"flask-ngrok", "ngrok", "granian", "ai-edge-litert"} <= set(after) - set(before)
-    assert said.endswith("Ready.\ncolab\n")
+    assert said.endswith("Ready.\nTrue\n")
 
 
 def test_the_set_up_cell_does_nothing_the_second_time(colab, set_up, tmp_path):
