@@ -36,7 +36,7 @@ TRAFFIC = {
 @click.option(
     "--store",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder of model records; by default yours.",
+    help="The folder of model versions; by default yours.",
 )
 @click.option("--candidate", type=click.IntRange(1), help="A version; by default the canary.")
 @click.option("--url", help="Of the running service: which one fails more often, which is slower?")

@@ -33,7 +33,7 @@ def command(function: Callable[..., None]) -> click.Command:
     store = click.option(
         "--store",
         type=click.Path(file_okay=False, path_type=Path),
-        help="The folder of records; by default `records` in your own folder of the course.",
+        help="The folder of versions; by default `records` in your own folder of the course.",
     )
     return models.command(name=function.__name__.strip("_").replace("_", "-"))(store(function))
 
@@ -43,8 +43,12 @@ def command(function: Callable[..., None]) -> click.Command:
 @AS_JSON
 def _list(name: str | None, store: Path | None, as_json: bool) -> None:
     """List the versions of all models, or of NAME."""
-    chosen = [name] if name else registry.names(store=store)
-    found = [_row(each, v, store) for each in chosen for v in registry.versions(each, store=store)]
+    chosen = [name] if name else registry.list_models(store=store)
+    found = [
+        _describe_version(model, version, store)
+        for model in chosen
+        for version in registry.list_versions(model, store=store)
+    ]
     if as_json:
         click.echo(json.dumps(found, indent=2))
     elif not found:
@@ -56,14 +60,14 @@ def _list(name: str | None, store: Path | None, as_json: bool) -> None:
         console.print(table)
 
 
-def _row(name: str, version: int, store: Path | None) -> dict[str, Any]:
+def _describe_version(name: str, version: int, store: Path | None) -> dict[str, Any]:
     row: dict[str, Any] = {"name": name, "version": version, "state": None}
     try:
         state = registry.serving(name, store=store)
         canary = f"canary, {state.share:.0%}"
         row["state"] = {state.canary: canary, state.version: "served"}.get(version)
         document = registry.load(name, version, store=store).document
-    except ValueError as error:  # one damaged record does not hide the others
+    except (OSError, ValueError) as error:  # one damaged version does not hide the others
         return row | {"registered": None, "by": None, "rmse": None, "notes": f"damaged: {error}"}
     return row | {
         "registered": document["registered"],
@@ -79,12 +83,12 @@ def _row(name: str, version: int, store: Path | None) -> dict[str, Any]:
 @AS_JSON
 def show(name: str, version: int | None, store: Path | None, as_json: bool) -> None:
     """Show the record of VERSION, by default the one being served, else the newest."""
-    record = registry.load(name, version, store=store)
+    found = registry.load(name, version, store=store)
     if as_json:
-        click.echo(json.dumps(record.document, indent=2))
+        click.echo(json.dumps(found.document, indent=2))
     else:
-        console.print(Markdown(registry.card.card(record)))
-        say(f"Everything is in {record.folder}.")
+        console.print(Markdown(registry.write_card(found)))
+        say(f"Everything is in {found.folder}.")
 
 
 @command
@@ -92,10 +96,10 @@ def show(name: str, version: int | None, store: Path | None, as_json: bool) -> N
 @ANY_VERSION
 def verify(name: str, version: int | None, store: Path | None) -> None:
     """Check all digests of VERSION, then let the model predict its golden rows again."""
-    record = registry.load(name, version, store=store)
-    found = registry.verify(record)
+    chosen = registry.load(name, version, store=store)
+    found = registry.verify(chosen)
     say(
-        f"{record.name} {record.version} is as it was registered: {found.files} files, "
+        f"{name} {chosen.number} is as it was registered: {found.files} files, "
         f"{found.rows} golden rows predicted again, largest difference {found.difference:.1e}."
     )
 
@@ -150,7 +154,7 @@ def _say_what_is_served(state: registry.Serving) -> None:
 @ANY_VERSION
 def card(name: str, version: int | None, store: Path | None) -> None:
     """Print the model card of VERSION, in Markdown."""
-    click.echo(registry.card.card(registry.load(name, version, store=store)), nl=False)
+    click.echo(registry.write_card(registry.load(name, version, store=store)), nl=False)
 
 
 @command
@@ -165,7 +169,7 @@ def card(name: str, version: int | None, store: Path | None) -> None:
 )
 def export(name: str, version: int | None, store: Path | None, folder: Path) -> None:
     """Write VERSION, by default all versions, into a store of MLflow's."""
-    numbers = [version] if version else registry.versions(name, store=store)
+    numbers = [version] if version else registry.list_versions(name, store=store)
     if not numbers:
         raise click.ClickException(f"There is no version of {name} to export.")
     for number in numbers:

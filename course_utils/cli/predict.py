@@ -27,7 +27,7 @@ TARGET = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--store",
     type=FOLDER,
-    help="A folder of records: take the version of NAME that is being served.",
+    help="A folder of versions: take the version of NAME that is being served.",
 )
 @click.option(
     "--chunk",
@@ -80,9 +80,6 @@ def _find_model(name: str, store: Path | None) -> Path:
         return find_model(name)
     from course_utils import registry
 
-    version = registry.serving(name, store=store).version
-    if version is None:
-        raise ValueError(registry.nothing_promoted(name, store))
-    record = registry.load(name, version, store=store)
-    registry.verify(record)
-    return record.model
+    version = registry.load(name, registry.find_served(name, store=store), store=store)
+    registry.verify(version)
+    return version.model

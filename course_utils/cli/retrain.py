@@ -23,14 +23,9 @@ if TYPE_CHECKING:
     help="A CSV file of new cars with their true mpg.",
 )
 @click.option(
-    "--requests",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder that the service records in: have requests drifted, too?",
-)
-@click.option(
     "--store",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The folder of model records; by default yours. Where it has no version yet, the shipped "
+    help="The folder of model versions; by default yours. Where it has no version yet, the shipped "
     "model becomes version 1.",
 )
 @click.option("--force", is_flag=True, help="Train even where nothing has drifted.")

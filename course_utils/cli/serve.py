@@ -12,7 +12,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, writable=True, path_type=Path)
 MODEL_HELP = """A .keras, .h5 or .tflite file; beside it its .schema.json (mpg) or .labels.json
 (image, pets); digit needs nothing beside it."""
-STORE_HELP = """A folder of model records: serve the version that is promoted there, and follow
+STORE_HELP = """A folder of model versions: serve the version that is promoted there, and follow
 when that changes. In the place of --model."""
 OPEN_HELP = "Open the page; on any port where PORT is taken."
 RECORD_HELP = """Keep what is asked in this folder, for `course drift` (mpg only; the newest 4 MB).
@@ -85,10 +85,8 @@ def _announce_model(name: str, model: Path | None, store: Path | None) -> Path |
     if store:
         from course_utils import registry
 
+        version = f"version {registry.find_served(name, store=store)} of {name} in {store}"
         serving = registry.serving(name, store=store)
-        if serving.version is None:
-            raise ValueError(registry.nothing_promoted(name, store))
-        version = f"version {serving.version} of {name} in {store}"
         if serving.canary:
             version += f", {serving.share:.0%} of it to version {serving.canary}"
         click.echo(f"Model: {version}", err=True)

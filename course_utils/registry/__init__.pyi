@@ -1,14 +1,12 @@
-from . import canary as canary
-from . import card as card
 from . import mlflow as mlflow
 from .canary import Comparison as Comparison
 from .canary import compare as compare
-from .promotions import Overtaken as Overtaken
+from .card import write_card as write_card
 from .promotions import Serving as Serving
 from .promotions import end_canary as end_canary
+from .promotions import find_served as find_served
 from .promotions import history as history
 from .promotions import load as load
-from .promotions import nothing_promoted as nothing_promoted
 from .promotions import promote as promote
 from .promotions import roll_back as roll_back
 from .promotions import serving as serving
@@ -17,7 +15,7 @@ from .registration import register as register
 from .retraining import Outcome as Outcome
 from .retraining import register_first as register_first
 from .retraining import retrain as retrain
-from .store import Record as Record
-from .store import names as names
+from .store import ModelVersion as ModelVersion
+from .store import list_models as list_models
+from .store import list_versions as list_versions
 from .store import verify as verify
-from .store import versions as versions

@@ -100,7 +100,7 @@ def compare(
         name: of the model.
         rows: requests, such as `inference.read_examples` gives; with the label among the
             columns where it is known. The first 10,000 are used.
-        store: the folder of records; by default the learner's.
+        store: the folder of versions; by default the learner's.
         candidate: a version; by default the canary.
         url: of the running service, to compare errors and latency, too.
 
@@ -126,9 +126,9 @@ def load_verified(name: str, version: int, store: str | Path | None) -> Model:
         FileNotFoundError: no such version.
         ValueError: it has been changed.
     """
-    record = promotions.load(name, version, store=store)
-    verify(record)
-    return Model(record.model, version)
+    found = promotions.load(name, version, store=store)
+    verify(found)
+    return Model(found.model, version)
 
 
 def compare_models(name: str, served: Model, candidate: Model, rows: pd.DataFrame) -> Comparison:

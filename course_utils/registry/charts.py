@@ -1,21 +1,15 @@
 """The pictures of a record: how well, how wrong, by what, on what."""
 
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from sklearn.metrics import PredictionErrorDisplay
 
 from course_utils.registry.scores import SEED, Examples
-
-MAX_POINTS = 2_000  # of a scatter plot
-MAX_BARS = 15
-MAX_PANELS = 24  # distributions that are drawn
 
 
 def draw_charts(
@@ -30,20 +24,18 @@ def draw_charts(
         tables: training and testing, whose columns are drawn.
 
     Returns:
-        Of each chart, the fields of `record.Chart`.
+        File and title of each chart.
     """
     charts = []
-    # The names of columns are no formulas, and may have letters that the font lacks.
-    with rc_context({"text.parse_math": False}), warnings.catch_warnings(action="ignore"):
-        for file, title, figure in (
-            ("predicted.png", "Predicted against true", _draw_errors(found, "actual_vs_predicted")),
-            ("residuals.png", "Errors", _draw_errors(found, "residual_vs_predicted")),
-            ("ranking.png", "Importance of the features", _draw_importance(importance)),
-            ("distributions.png", "Distributions of the data", _draw_distributions(tables)),
-        ):
-            figure.suptitle(title)
-            figure.savefig(folder / file, dpi=100)
-            charts.append({"file": file, "title": title})
+    for file, title, figure in (
+        ("predicted.png", "Predicted against true", _draw_errors(found, "actual_vs_predicted")),
+        ("residuals.png", "Errors", _draw_errors(found, "residual_vs_predicted")),
+        ("ranking.png", "Importance of the features", _draw_importance(importance)),
+        ("distributions.png", "Distributions of the data", _draw_distributions(tables)),
+    ):
+        figure.suptitle(title)
+        figure.savefig(folder / file, dpi=100)
+        charts.append({"file": file, "title": title})
     return charts
 
 
@@ -53,7 +45,6 @@ def _draw_errors(found: Examples, kind: str) -> Figure:
         found.truth,
         found.predicted,
         kind=kind,
-        subsample=min(MAX_POINTS, len(found.truth)),
         random_state=SEED,
         ax=figure.subplots(),
         scatter_kwargs={"alpha": 0.5, "s": 12},
@@ -64,7 +55,7 @@ def _draw_errors(found: Examples, kind: str) -> Figure:
 def _draw_importance(importance: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     ax = figure.subplots()
-    shown = pd.DataFrame(importance["features"][:MAX_BARS][::-1])
+    shown = pd.DataFrame(importance["features"][::-1])
     ax.barh(shown["name"], shown["mean"], xerr=shown["std"])
     ax.set_xlabel("rise of the RMSE where the feature is shuffled")
     return figure
@@ -72,7 +63,7 @@ def _draw_importance(importance: dict[str, Any]) -> Figure:
 
 def _draw_distributions(tables: dict[str, pd.DataFrame]) -> Figure:
     """A box per table: the middle half of the values, and how far the others reach."""
-    names = list(tables["training"])[:MAX_PANELS]
+    names = list(tables["training"])
     across = min(4, len(names))
     down = math.ceil(len(names) / across)
     figure = Figure(figsize=(2.2 * across, 1.7 * down), layout="constrained")

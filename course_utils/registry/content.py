@@ -1,4 +1,4 @@
-"""What a record says of tables, of the network, and of what the model was registered with."""
+"""What is known of tables, of the network, and of what the model was registered with."""
 
 import contextlib
 import functools
@@ -13,19 +13,17 @@ import pandas as pd
 
 from course_utils.environment import quiet_native_stderr
 
-QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-
 
 def read_numbers(table: pd.DataFrame, names: list[str], role: str) -> pd.DataFrame:
     """These columns of a table as float64, what is missing as NaN.
 
     Raises:
-        ValueError: a column is absent, there twice or not of numbers, or there are no rows.
+        ValueError: a column is absent or not of numbers, or there are no rows.
     """
     for name in names:
-        if (count := list(table.columns).count(name)) != 1:
+        if name not in table:
             has = f"There are {', '.join(map(str, table.columns))}."
-            raise ValueError(f"The {role} data have {count or 'no'} columns {name!r}. {has}")
+            raise ValueError(f"The {role} data have no column {name!r}. {has}")
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise ValueError(
                 f"Column {name!r} of the {role} data is not of numbers: encode it or drop it."
@@ -44,33 +42,29 @@ def summarize_table(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def hash_table(table: pd.DataFrame) -> str:
-    """The SHA-256 of a table of numbers, the same however they are stored.
+    """The SHA-256 of what `read_numbers` gave.
 
     Taken of a line of JSON with the columns' names, then column by column the values as
-    little-endian float64, with one NaN for what is missing and one zero. So neither the index
-    nor the type of a column (int64, float32, Int64) makes a difference; the order of rows and
-    columns does.
+    little-endian float64. So neither the index nor the type that a column had (int64, float32,
+    Int64) makes a difference; the order of rows and columns does.
     """
     found = hashlib.sha256(json.dumps(list(table.columns)).encode() + b"\n")
     for name in table.columns:
-        values = table[name].to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # no -0.0
-        found.update(np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes())
+        found.update(table[name].to_numpy("<f8").tobytes())
     return found.hexdigest()
 
 
 def describe_column(column: "pd.Series[float]") -> dict[str, Any]:
-    """The fields of `record.Distribution`."""
+    """The distribution of a column's finite values."""
     values = column[np.isfinite(column)]
-    with np.errstate(over="ignore", invalid="ignore"):
-        return {
-            "count": len(values),
-            "missing": len(column) - len(values),
-            "mean": values.mean(),
-            "std": values.std(ddof=0),
-            "minimum": values.min(),
-            "maximum": values.max(),
-            "quantiles": {str(share): values.quantile(share) for share in QUANTILES},
-        }
+    return {
+        "count": len(values),
+        "missing": len(column) - len(values),
+        "mean": values.mean(),
+        "std": values.std(ddof=0),
+        "minimum": values.min(),
+        "maximum": values.max(),
+    }
 
 
 def count_parameters(content: bytes) -> int:
@@ -94,13 +88,8 @@ def count_parameters(content: bytes) -> int:
 @functools.cache
 def describe_environment() -> dict[str, Any]:
     """Python, system, and each installed package with its version."""
-    packages = {}
-    for package in importlib.metadata.distributions():
-        # A removal that broke off leaves an empty folder. It has no name, or, once some package
-        # has loaded importlib's backport, is an error.
-        with contextlib.suppress(FileNotFoundError):
-            if package.name:
-                packages[package.name] = package.version
+    installed = importlib.metadata.distributions()
+    packages = {package.name: package.version for package in installed if package.name}
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

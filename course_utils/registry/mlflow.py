@@ -5,57 +5,51 @@ SQLite database with the files beside it. Services do not read it: they follow o
 """
 
 import os
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 from course_utils.registry.promotions import serving
-from course_utils.registry.store import CHARTS, FILES, RECORD, SEAL, Record, verify
+from course_utils.registry.store import CHARTS, FILES, RECORD, SEAL, ModelVersion, verify
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DATABASE = "mlflow.db"
-MAX_PARAMETER_LENGTH = 6_000  # characters, of MLflow
 SEAL_TAG, VERSION_TAG = "record.sha256", "record.version"
 
 
-def export(record: Record, folder: str | Path) -> str:
+def export(version: ModelVersion, folder: str | Path) -> str:
     """Write a version into an MLflow store, and which version is served or on trial now.
 
     Args:
-        record: of the model; it is verified first.
+        version: of the model; it is verified first.
         folder: with ``mlflow.db`` and ``artifacts/``; made where it is missing.
 
     Returns:
         The run; the one that is there where this version has been exported before.
 
     Raises:
-        ValueError: a file of the record is not as it was registered, or MLflow refuses it.
+        ValueError: a file of the version is not as it was registered, or MLflow refuses it.
         OSError: the folder cannot be written.
         ImportError: mlflow-skinny, sqlalchemy or alembic is not installed.
     """
-    verify(record)
+    verify(version)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # heeded where it is set before the import
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
 
     folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    seal = (record.folder / SEAL).read_text("utf-8").split()[0]
+    seal = (version.folder / SEAL).read_text("utf-8").split()[0]
     try:
-        # Two that open a new database at once would both create its tables.
-        with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
-            client = MlflowClient(f"sqlite:///{(folder / DATABASE).as_posix()}")
-            run = _list_exported(client, record.name, SEAL_TAG).get(seal)
-            run_id = run.run_id if run else _write_run(client, folder, record, seal)
-            _set_aliases(client, record)
-    except (MlflowException, SQLAlchemyError) as error:  # the latter where it is no database
+        client = MlflowClient(f"sqlite:///{(folder / DATABASE).as_posix()}")
+        run = _list_exported(client, version.name, SEAL_TAG).get(seal)
+        run_id = run.run_id if run else _write_run(client, folder, version, seal)
+        _set_aliases(client, version)
+    except MlflowException as error:
         raise ValueError(
-            f"MLflow does not take version {record.version} of {record.name} into "
+            f"MLflow does not take version {version.number} of {version.name} into "
             f"{folder / DATABASE}: {str(error).splitlines()[0]}"
         ) from error
     return run_id
@@ -64,7 +58,7 @@ def export(record: Record, folder: str | Path) -> str:
 def _list_exported(client: "MlflowClient", name: str, tag: str) -> dict[str, Any]:
     """The model's versions in MLflow's registry, by what one of their tags says."""
     found = client.search_model_versions(f"name = '{name}'")
-    return {version.tags[tag]: version for version in found if tag in version.tags}
+    return {entry.tags.get(tag): entry for entry in found}
 
 
 def _find_experiment(client: "MlflowClient", name: str, folder: Path) -> str:
@@ -76,53 +70,48 @@ def _find_experiment(client: "MlflowClient", name: str, folder: Path) -> str:
     return client.create_experiment(name, (folder / "artifacts" / name).as_uri())
 
 
-def _write_run(client: "MlflowClient", folder: Path, record: Record, seal: str) -> str:
+def _write_run(client: "MlflowClient", folder: Path, version: ModelVersion, seal: str) -> str:
     from mlflow.entities import Metric, Param
 
-    document = record.document
+    document = version.document
     trained, scored = document["trained"], document["metrics"]
     given = document["configuration"]["given"]
-    ended = _milliseconds(trained["ended"])
+    ended = _to_milliseconds(trained["ended"])
     info = client.create_run(
-        _find_experiment(client, record.name, folder),
-        start_time=_milliseconds(trained["started"] or trained["ended"]),
+        _find_experiment(client, version.name, folder),
+        start_time=_to_milliseconds(trained["started"] or trained["ended"]),
         tags={"mlflow.user": trained["by"], "mlflow.note.content": document["notes"]},
-        run_name=f"{record.name} {record.version}",
+        run_name=f"{version.name} {version.number}",
     ).info
     metrics = (scored["given"] | scored["computed"]).items()
     client.log_batch(
         info.run_id,
-        metrics=[Metric(_key(k), value, ended, 0) for k, value in metrics if value is not None],
-        params=[Param(_key(k), str(v)[:MAX_PARAMETER_LENGTH]) for k, v in given.items()],
+        metrics=[Metric(name, value, ended, 0) for name, value in metrics if value is not None],
+        params=[Param(name, str(value)) for name, value in given.items()],
     )
-    client.log_artifact(info.run_id, str(record.folder / RECORD))
+    client.log_artifact(info.run_id, str(version.folder / RECORD))
     for part in (FILES, CHARTS):
-        client.log_artifacts(info.run_id, str(record.folder / part), part)
+        client.log_artifacts(info.run_id, str(version.folder / part), part)
     client.set_terminated(info.run_id, end_time=ended)
     client.create_model_version(  # last: what was interrupted counts as never exported
-        record.name,
+        version.name,
         f"{info.artifact_uri}/{FILES}",
         info.run_id,
-        tags={VERSION_TAG: str(record.version), SEAL_TAG: seal},
+        tags={VERSION_TAG: str(version.number), SEAL_TAG: seal},
         description=document["notes"],
     )
     return info.run_id
 
 
-def _set_aliases(client: "MlflowClient", record: Record) -> None:
-    state = serving(record.name, store=record.folder.parents[1])
-    exported = _list_exported(client, record.name, VERSION_TAG)
-    for alias, version in (("production", state.version), ("canary", state.canary)):
-        if found := exported.get(str(version)):
-            client.set_registered_model_alias(record.name, alias, str(found.version))
+def _set_aliases(client: "MlflowClient", version: ModelVersion) -> None:
+    state = serving(version.name, store=version.folder.parents[1])
+    exported = _list_exported(client, version.name, VERSION_TAG)
+    for alias, number in (("production", state.version), ("canary", state.canary)):
+        if found := exported.get(str(number)):
+            client.set_registered_model_alias(version.name, alias, str(found.version))
         else:
-            client.delete_registered_model_alias(record.name, alias)
+            client.delete_registered_model_alias(version.name, alias)
 
 
-def _key(name: str) -> str:
-    """A name that MLflow takes: of letters, digits, ``_``, ``-`` and ``.``."""
-    return re.sub(r"[^\w.-]", "_", name, flags=re.ASCII).strip(".")[:200] or "_"
-
-
-def _milliseconds(time: str) -> int:
+def _to_milliseconds(time: str) -> int:
     return int(datetime.fromisoformat(time).timestamp() * 1000)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 from course_utils.common.atomic_files import sync_folder
-from course_utils.registry.store import Record, find_newest, locate, read, verify
+from course_utils.registry.store import ModelVersion, list_versions, locate, read, verify
 
 LOG = "promotions.jsonl"
 
@@ -36,19 +36,31 @@ class Serving:
     """``promote``, ``try canary``, ``end canary`` or ``roll back``."""
 
 
-class Overtaken(ValueError):
-    """Somebody else has changed what is served."""
-
-
 def serving(name: str, *, store: str | Path | None = None) -> Serving:
     """What is served now; ``version`` is None before the first promotion.
 
     Raises:
         ValueError: the log is damaged, or no model can have this name.
     """
-    log = locate(name, store) / LOG
-    lines = _read_whole_lines(log)
-    return _parse(log, len(lines), lines[-1]) if lines else Serving()
+    past = history(name, store=store)
+    return past[-1] if past else Serving()
+
+
+def find_served(name: str, *, store: str | Path | None = None) -> int:
+    """The version that is served.
+
+    Raises:
+        ValueError: none is, and the message says what to do; or the log is damaged, or no model
+            can have this name.
+    """
+    version = serving(name, store=store).version
+    if version is None:
+        place, option = (f"in {store}", f" --store {store}") if store else ("in your store", "")
+        raise ValueError(
+            f"No version of {name} is promoted {place}. Choose one with "
+            f"`course models promote {name} VERSION{option}`."
+        )
+    return version
 
 
 def history(name: str, *, store: str | Path | None = None) -> list[Serving]:
@@ -58,10 +70,19 @@ def history(name: str, *, store: str | Path | None = None) -> list[Serving]:
         ValueError: the log is damaged, or no model can have this name.
     """
     log = locate(name, store) / LOG
-    return [_parse(log, number, line) for number, line in enumerate(_read_whole_lines(log), 1)]
+    past = []
+    for number, line in enumerate(_read_whole_lines(log), 1):
+        try:
+            past.append(Serving(**json.loads(line)))
+        except (ValueError, TypeError):
+            raise ValueError(
+                f"{log}, line {number}, is damaged: bring the file back from a copy, or remove "
+                "the line."
+            ) from None
+    return past
 
 
-def load(name: str, version: int | None = None, *, store: str | Path | None = None) -> Record:
+def load(name: str, version: int | None = None, *, store: str | Path | None = None) -> ModelVersion:
     """A version; without one, the version being served, else the newest.
 
     Only the record itself is checked against its digest; `verify` checks everything.
@@ -73,17 +94,8 @@ def load(name: str, version: int | None = None, *, store: str | Path | None = No
     if version is None:
         version = serving(name, store=store).version
     if version is None:
-        version = find_newest(name, store=store)
+        version = max(list_versions(name, store=store), default=1)
     return read(name, version, store=store)
-
-
-def nothing_promoted(name: str, store: str | Path | None = None) -> str:
-    """What to do where no version is served."""
-    where, option = (f"in {store}", f" --store {store}") if store else ("among your records", "")
-    return (
-        f"No version of {name} is promoted {where}. Choose one with "
-        f"`course models promote {name} VERSION{option}`."
-    )
 
 
 def promote(
@@ -92,25 +104,21 @@ def promote(
     *,
     store: str | Path | None = None,
     reason: str = "",
-    instead_of: int | None = None,
 ) -> Serving:
     """Serve a version from now on, once `verify` has found nothing; ends a canary.
 
     Args:
         name: of the model.
         version: to serve.
-        store: the folder of records; by default the learner's.
+        store: the folder of versions; by default the learner's.
         reason: for the log.
-        instead_of: only if this version is still the one being served.
 
     Raises:
         FileNotFoundError: no such version.
-        Overtaken: another version than ``instead_of`` is served by now.
         ValueError: it is not as it was registered.
     """
     verify(read(name, version, store=store))
     with _lock_log(name, store) as log:
-        _find_served(name, store, instead_of)
         return _append(log, Serving(version), "promote", reason)
 
 
@@ -121,7 +129,6 @@ def try_canary(
     *,
     store: str | Path | None = None,
     reason: str = "",
-    beside: int | None = None,
 ) -> Serving:
     """Let a version answer a share of the requests, once `verify` has found nothing.
 
@@ -129,30 +136,23 @@ def try_canary(
         name: of the model.
         version: to try, another than the one that is served.
         share: of the requests, more than 0 and less than 1.
-        store: the folder of records; by default the learner's.
+        store: the folder of versions; by default the learner's.
         reason: for the log.
-        beside: only if this version is still the one being served.
 
     Raises:
         FileNotFoundError: no such version.
-        Overtaken: another version than ``beside`` is served by now.
         ValueError: it is not as it was registered, or cannot be a canary.
     """
-    check_share(share)
+    if not 0 < share < 1:
+        raise ValueError(f"The share is {share:g}; it has to be more than 0 and less than 1.")
     verify(read(name, version, store=store))
     with _lock_log(name, store) as log:
-        served = _find_served(name, store, beside)
+        served = serving(name, store=store).version
         if served is None:
             raise ValueError(f"No version of {name} is served yet: promote one first.")
         if served == version:
             raise ValueError(f"Version {version} of {name} is the one being served: try another.")
         return _append(log, Serving(served, version, float(share)), "try canary", reason)
-
-
-def check_share(share: float) -> None:
-    """Raise ValueError where it is no share of the requests that a canary can have."""
-    if not 0 < share < 1:
-        raise ValueError(f"The share is {share:g}; it has to be more than 0 and less than 1.")
 
 
 def end_canary(name: str, *, store: str | Path | None = None, reason: str = "") -> Serving:
@@ -162,10 +162,10 @@ def end_canary(name: str, *, store: str | Path | None = None, reason: str = "") 
         ValueError: there is no canary.
     """
     with _lock_log(name, store) as log:
-        past = history(name, store=store)
-        if not past or past[-1].canary is None:
+        state = serving(name, store=store)
+        if state.canary is None:
             raise ValueError(f"{name} has no canary.")
-        return _append(log, Serving(past[-1].version), "end canary", reason)
+        return _append(log, Serving(state.version), "end canary", reason)
 
 
 def roll_back(name: str, *, store: str | Path | None = None, reason: str = "") -> Serving:
@@ -192,30 +192,17 @@ def _list_promoted(past: list[Serving]) -> list[int]:
     promoted: list[int] = []
     for state in past:
         if state.action == "roll back":
-            # One step, unless a damaged line was removed between the two.
-            while promoted and promoted[-1] != state.version:
-                promoted.pop()
-        moved = state.action in ("promote", "roll back") and promoted[-1:] != [state.version]
-        if moved and state.version is not None:
+            del promoted[-1:]
+        elif state.action == "promote" and state.version and promoted[-1:] != [state.version]:
             promoted.append(state.version)
     return promoted
-
-
-def _find_served(name: str, store: str | Path | None, expected: int | None) -> int | None:
-    """The version being served; raises `Overtaken` where another one is expected."""
-    past = history(name, store=store)
-    served = past[-1].version if past else None
-    if expected not in (None, served):
-        raise Overtaken(
-            f"Meanwhile version {served} is served, not {expected}: compare with that one first."
-        )
-    return served
 
 
 @contextlib.contextmanager
 def _lock_log(name: str, store: str | Path | None) -> Iterator[Path]:
     folder = locate(name, store)
     with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
+        history(name, store=store)  # raises where it is damaged: then nothing is added
         yield folder / LOG
 
 
@@ -249,13 +236,3 @@ def _read_whole_lines(log: Path) -> list[bytes]:
     """The lines without the one that somebody is writing, or died writing."""
     lines = log.read_bytes().splitlines(keepends=True) if log.exists() else []
     return [line for line in lines if line.endswith(b"\n")]
-
-
-def _parse(log: Path, number: int, line: bytes) -> Serving:
-    try:
-        return Serving(**json.loads(line))
-    except (ValueError, TypeError):
-        raise ValueError(
-            f"{log}, line {number}, is damaged: bring the file back from a copy, or remove the "
-            "line."
-        ) from None

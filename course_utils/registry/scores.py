@@ -10,8 +10,6 @@ import pandas as pd
 
 from course_utils.inference import FeatureSchema, Predictor, schema_path
 
-BATCH_ROWS = 10_000  # that the network is given in one piece
-MAX_IMPORTANCE_ROWS = 10_000  # that importance is measured on
 REPEATS = 5  # of the shuffling of each feature
 GOLDEN_ROWS = 20
 SEED = 0
@@ -63,8 +61,7 @@ def predict_examples(model: Predictor, table: pd.DataFrame, role: str) -> Exampl
             f"kept of one that takes the {len(features)} features ({', '.join(features)}) and "
             "answers one number."
         )
-    with np.errstate(over="ignore"):  # beyond float32 a value is infinite and its row left out
-        X = table[features].to_numpy(dtype=np.float32)
+    X = table[features].to_numpy(dtype=np.float32)
     whole = np.isfinite(X).all(axis=1) & np.isfinite(table[target].to_numpy())
     if not whole.any():
         raise ValueError(f"The {role} data have no row without a missing value.")
@@ -76,7 +73,10 @@ def predict_examples(model: Predictor, table: pd.DataFrame, role: str) -> Exampl
 
 
 def compute_metrics(found: Examples) -> dict[str, float | None]:
-    """The fields of `record.Scores`."""
+    """Root mean squared error, mean absolute error, coefficient of determination.
+
+    The last is None where the truth is always the same.
+    """
     squares = (found.predicted - found.truth) ** 2
     spread = ((found.truth - found.truth.mean()) ** 2).sum()
     return {
@@ -87,7 +87,11 @@ def compute_metrics(found: Examples) -> dict[str, float | None]:
 
 
 def rank_features(model: Predictor, found: Examples) -> dict[str, Any]:
-    """The fields of `record.Importance`: what shuffling a feature's values costs (Breiman 2001)."""
+    """The features, the most important first.
+
+    Importance is by how much the RMSE rises where the feature's values are shuffled (Breiman,
+    2001).
+    """
     from sklearn.inspection import permutation_importance
 
     rises = permutation_importance(
@@ -97,19 +101,18 @@ def rank_features(model: Predictor, found: Examples) -> dict[str, Any]:
         scoring=lambda _, X, truth: -np.sqrt(((_predict(model, X) - truth) ** 2).mean()),
         n_repeats=REPEATS,
         random_state=SEED,
-        max_samples=min(MAX_IMPORTANCE_ROWS, len(found.X)),
     )
     measured = zip(found.features, rises.importances_mean, rises.importances_std, strict=True)
     features = [{"name": name, "mean": mean, "std": std} for name, mean, std in measured]
     features.sort(key=lambda feature: -feature["mean"])
-    return {"rows": found.role, "repeats": REPEATS, "seed": SEED, "features": features}
+    return {"rows": found.role, "repeats": REPEATS, "features": features}
 
 
 def choose_golden(model: Predictor, found: Examples) -> list[dict[str, Any]]:
     """Rows to predict again later, spread evenly from the least prediction to the greatest."""
     places = np.linspace(0, len(found.X) - 1, min(GOLDEN_ROWS, len(found.X))).astype(int)
     X = found.X[np.argsort(found.predicted, kind="stable")[places]]
-    predicted = _predict(model, X)  # in one piece, as `verify` does
+    predicted = _predict(model, X)  # again: by themselves, as `verify` asks them
     return [
         {"features": row.tolist(), "prediction": prediction}
         for row, prediction in zip(X, predicted, strict=True)
@@ -117,5 +120,4 @@ def choose_golden(model: Predictor, found: Examples) -> list[dict[str, Any]]:
 
 
 def _predict(model: Predictor, X: Any) -> Any:
-    pieces = (X[start : start + BATCH_ROWS] for start in range(0, len(X), BATCH_ROWS))
-    return np.concatenate([model.predict(piece)[:, 0] for piece in pieces]).astype(np.float64)
+    return model.predict(X)[:, 0].astype(np.float64)

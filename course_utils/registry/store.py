@@ -1,4 +1,4 @@
-"""The folder of records: a version appears whole, by one rename, and stays as it is.
+"""The folder of model versions: each appears whole, by one rename, and stays as it is.
 
 ``STORE/NAME/00001/`` holds ``record.json``, its digest in ``record.sha256`` (as ``sha256sum -c``
 reads it), the model with its companions in ``files/`` and pictures in ``charts/``. The folders
@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,28 +20,24 @@ from typing import Any
 from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 from course_utils.common.atomic_files import put, sync_folder
 from course_utils.environment import output_folder
-from course_utils.inference import refuse_pickle
-from course_utils.registry.record import FORMAT, RecordDocument
 
 RECORD, SEAL, FILES, CHARTS = "record.json", "record.sha256", "files", "charts"
-MODEL_SUFFIXES = (".tflite", ".keras", ".h5")
+FORMAT = 1  # of record.json; another number is refused
 DRAFT = ".draft-"  # begins the name of a folder that is being filled
 TOLERANCE = 1e-6  # of a golden row's prediction, relative, at least absolute: float32 has no more
 
-# No dots and slashes, and nothing that Windows takes for a device.
-_NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z0-9][a-z0-9_-]{0,59}")
-_VERSION = re.compile(r"\d{5}|[1-9]\d{5,}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")  # no dots and slashes
 
 
 @dataclass(frozen=True)
-class Record:
+class ModelVersion:
     """One registered version of a model."""
 
     name: str
-    version: int
+    number: int
     folder: Path
     document: dict[str, Any] = field(repr=False)
-    """What ``record.json`` holds; its form is that of `record.RecordDocument`."""
+    """What ``record.json`` holds; `registration` fills it."""
 
     @property
     def model(self) -> Path:
@@ -63,14 +59,14 @@ def locate(name: str, store: str | Path | None = None) -> Path:
     return (Path(store) if store else output_folder() / "records") / name
 
 
-def names(*, store: str | Path | None = None) -> list[str]:
+def list_models(*, store: str | Path | None = None) -> list[str]:
     """The models that the store has a version of."""
     folder = locate("any", store).parent
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return [name for name in found if _NAME.fullmatch(name) and versions(name, store=store)]
+    return [name for name in found if _NAME.fullmatch(name) and list_versions(name, store=store)]
 
 
-def versions(name: str, *, store: str | Path | None = None) -> list[int]:
+def list_versions(name: str, *, store: str | Path | None = None) -> list[int]:
     """The versions of a model, ascending; none where there is no such model.
 
     Raises:
@@ -78,37 +74,26 @@ def versions(name: str, *, store: str | Path | None = None) -> list[int]:
     """
     folder = locate(name, store)
     found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(int(path.name) for path in found if _VERSION.fullmatch(path.name))
+    return sorted(int(path.name) for path in found if path.name.isdecimal())
 
 
-def find_newest(name: str, *, store: str | Path | None = None) -> int:
-    """The newest version that has a record; 1 where there is none."""
-    folder, numbers = locate(name, store), versions(name, store=store)
-    kept = (number for number in numbers if (folder / f"{number:05d}" / RECORD).is_file())
-    return max(kept, default=1)
-
-
-def read(name: str, version: int, *, store: str | Path | None = None) -> Record:
+def read(name: str, version: int, *, store: str | Path | None = None) -> ModelVersion:
     """One version, its ``record.json`` checked against its digest.
 
     Raises:
-        FileNotFoundError: no such version.
-        ValueError: the record is missing, damaged or was changed, or is of another format.
+        FileNotFoundError: no such version, or its record is missing.
+        ValueError: the record was changed, or is of another format.
     """
-    known = versions(name, store=store)
+    known = list_versions(name, store=store)
     folder = locate(name, store) / f"{version:05d}"
     if version not in known:
         have = f"there are {', '.join(map(str, known))}" if known else "there is none"
         raise FileNotFoundError(f"No version {version} of {name} in {folder.parent}: {have}.")
-    remedy = "Bring it back from a copy, or register the model again."
-    if not (folder / RECORD).is_file():
-        raise ValueError(f"{folder / RECORD} is missing. {remedy}")
-    content, seal = (folder / RECORD).read_bytes(), folder / SEAL
-    digest = hashlib.sha256(content).hexdigest()
-    if not seal.is_file() or seal.read_text("utf-8").split()[:1] != [digest]:
+    content = (folder / RECORD).read_bytes()
+    if (folder / SEAL).read_text("utf-8").split()[:1] != [hashlib.sha256(content).hexdigest()]:
         raise ValueError(
             f"{folder / RECORD} is not as it was registered: {SEAL} does not hold its digest. "
-            f"{remedy}"
+            "Bring it back from a copy, or register the model again."
         )
     document = json.loads(content)
     if document["format"] != FORMAT:
@@ -116,10 +101,7 @@ def read(name: str, version: int, *, store: str | Path | None = None) -> Record:
             f"{folder / RECORD} is of format {document['format']}, this version of the course "
             f"reads format {FORMAT}: read it with course {document['code']['course']}."
         )
-    if (document["name"], document["version"]) != (name, version):
-        whose = f"version {document['version']} of {document['name']}"
-        raise ValueError(f"{folder / RECORD} is that of {whose}. {remedy}")
-    return Record(name, version, folder, document)
+    return ModelVersion(name, version, folder, document)
 
 
 @dataclass(frozen=True)
@@ -134,7 +116,7 @@ class Verification:
     """The largest, of a prediction from the registered one, relative to 1 or to its size."""
 
 
-def verify(record: Record) -> Verification:
+def verify(version: ModelVersion) -> Verification:
     """Check the digest of each file, then let the model predict its golden rows again.
 
     Raises:
@@ -144,23 +126,23 @@ def verify(record: Record) -> Verification:
 
     from course_utils.inference import Predictor
 
-    files = check_digests(record)
-    rows = record.document["golden"]["rows"]
+    files = check_digests(version)
+    rows = version.document["golden"]["rows"]
     before = np.array([row["prediction"] for row in rows])
-    model = Predictor.load(record.model)
+    model = Predictor.load(version.model)
     after = model.predict([row["features"] for row in rows])[:, 0].astype(float)
     apart = np.nan_to_num(np.abs(after - before) / np.maximum(1, np.abs(before)), nan=np.inf)
     worst = int(np.argmax(apart))
     if apart[worst] > TOLERANCE:
         raise ValueError(
-            f"{record.name} {record.version} no longer predicts what it did: {after[worst]:g} "
+            f"{version.name} {version.number} no longer predicts what it did: {after[worst]:g} "
             f"instead of {before[worst]:g} for golden row {worst + 1}. The file is unchanged, so "
             "the runtime is another: compare `environment` in record.json with `course doctor`."
         )
     return Verification(files, len(rows), float(apart[worst]))
 
 
-def check_digests(record: Record) -> int:
+def check_digests(version: ModelVersion) -> int:
     """Check that every file is as it was registered; nothing is loaded.
 
     Returns:
@@ -170,18 +152,17 @@ def check_digests(record: Record) -> int:
         ValueError: one is missing, was changed or has been added.
     """
     remedy = (
-        f"Bring version {record.version} of {record.name} back from a copy, or register the "
+        f"Bring version {version.number} of {version.name} back from a copy, or register the "
         "model again; nothing was loaded."
     )
-    fresh = read(record.name, record.version, store=record.folder.parents[1])
-    known = {entry["path"]: entry["sha256"] for entry in fresh.document["files"]}
+    known = {entry["path"]: entry["sha256"] for entry in version.document["files"]}
     for path, digest in known.items():
-        file = record.folder / path
+        file = version.folder / path
         if not file.is_file():
             raise ValueError(f"{file} is missing. {remedy}")
         if hash_file(file) != digest:
             raise ValueError(f"{file} is not as it was registered. {remedy}")
-    for path in (record.folder / FILES).iterdir():  # a schema laid beside a model would be read
+    for path in (version.folder / FILES).iterdir():  # a schema laid beside a model would be read
         if not path.name.startswith(".") and f"{FILES}/{path.name}" not in known:
             raise ValueError(f"{path} was added after the registration: remove it.")
     return len(known)
@@ -191,27 +172,6 @@ def hash_file(path: Path) -> str:
     """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check_files(files: Sequence[str | Path]) -> list[Path]:
-    """The files to register, the model first.
-
-    Raises:
-        FileNotFoundError: one is not there.
-        ValueError: the first is no model that can be served, one is a pickle, or two would get
-            the same name.
-    """
-    paths = [Path(file) for file in files]
-    if not paths or paths[0].suffix not in MODEL_SUFFIXES:
-        got = paths[0].name if paths else "no file"
-        allowed = " or ".join(MODEL_SUFFIXES)
-        raise ValueError(f"The first file is the model to serve, {allowed}; got {got}.")
-    folded = [path.name.casefold() for path in paths]  # as some file systems compare them
-    for path in paths:
-        refuse_pickle(path)
-        if folded.count(path.name.casefold()) > 1:
-            raise ValueError(f"Two of the files are called {path.name}: rename one.")
-    return paths
 
 
 @contextlib.contextmanager
@@ -230,7 +190,7 @@ def publish(draft: Path, document: Mapping[str, Any]) -> int:
 
     Args:
         draft: what `open_draft` gave.
-        document: the fields of `record.RecordDocument` but for ``files`` and ``version``.
+        document: what ``record.json`` holds besides ``files`` and ``version``.
 
     Returns:
         The version.
@@ -239,18 +199,16 @@ def publish(draft: Path, document: Mapping[str, Any]) -> int:
         OSError: the store cannot be written; no version was made.
     """
     folder = draft.parent
-    files = sorted(file for file in draft.rglob("*") if file.is_file())
     kept = []
-    for file in files:
-        path, size = file.relative_to(draft).as_posix(), file.stat().st_size
-        kept.append({"path": path, "sha256": hash_file(file), "bytes": size})
+    for file in sorted(path for path in draft.rglob("*") if path.is_file()):
+        kept.append({"path": file.relative_to(draft).as_posix(), "sha256": hash_file(file)})
         with file.open("rb+") as opened:
             os.fsync(opened.fileno())
         sync_folder(file.parent)
     with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
-        version = max(versions(folder.name, store=folder.parent), default=0) + 1
-        whole = RecordDocument.model_validate({**document, "files": kept, "version": version})
-        text = whole.model_dump_json(indent=1).encode() + b"\n"
+        version = max(list_versions(folder.name, store=folder.parent), default=0) + 1
+        whole = {**document, "files": kept, "version": version}
+        text = json.dumps(whole, indent=1, ensure_ascii=False).encode() + b"\n"
         put(draft / RECORD, text)
         put(draft / SEAL, f"{hashlib.sha256(text).hexdigest()}  {RECORD}\n".encode())
         # A folder that is there is never replaced: it holds something, so the system refuses.

@@ -50,10 +50,9 @@ def train(
     table: pd.DataFrame,
     folder: Path,
     *,
-    notebook: Path | None = None,
     on_cell: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
-    """Run the notebook on ``table``.
+    """Run the model's notebook on ``table``.
 
     The notebook finds the name of a CSV file in ``ROWS`` and the parts to measure on in
     ``FOLDS``, and saves ``NAME.tflite`` and ``NAME.schema.json`` in the output folder, which is
@@ -63,7 +62,6 @@ def train(
         name: of the model.
         table: features, label and what else the notebook shows.
         folder: an empty one, to work in.
-        notebook: in the place of the course's own.
         on_cell: told the number of cells done, and their total.
 
     Returns:
@@ -71,11 +69,12 @@ def train(
 
     Raises:
         FileNotFoundError: the notebook is missing, or has not saved a model.
+        ValueError: no notebook makes such a model.
         ImportError: papermill, nbclient or ipykernel is not installed.
         NotFitToServe: a cell tagged ``check-yourself`` was not passed.
         NotebookFailed: another cell raised, or the notebook's process has gone.
     """
-    source = notebook or find(name)
+    source = find(name)
     work, home = folder / source.name, folder / "home"
     rows = folder / "training.csv"
     home.mkdir()

@@ -68,10 +68,7 @@ def check(name: str, store: str | Path | None = None) -> None:
     Raises:
         ValueError: nothing is promoted, or the promoted version does not verify or load.
     """
-    version = registry.serving(name, store=store).version
-    if version is None:
-        raise ValueError(registry.nothing_promoted(name, store))
-    _load(name, version, store, ALONE)
+    _load(name, registry.find_served(name, store=store), store, ALONE)
 
 
 @dataclass(frozen=True)
@@ -99,6 +96,7 @@ class VersionedApp:
         self._retry_at = float("inf")
         self._trouble = ""  # why the store could not be read, the last time
         self._polling = threading.Lock()
+        registry.find_served(name, store=store)  # raises where there is none
         self._route = self._choose_first()
         self.poll()
 
@@ -191,7 +189,7 @@ class VersionedApp:
             if app := self._get_ready(version):
                 return _Route(registry.Serving(version, time=past[version]), app)
         why = "; ".join(f"version {v}: {reason}" for v, reason in self._refused.items())
-        raise ValueError(why or registry.nothing_promoted(self.name, self._store))
+        raise ValueError(why)
 
 
 def _load(

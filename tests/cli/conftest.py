@@ -1,5 +1,5 @@
-"""Records to read, and a copy of them to change."""
+"""Versions to read, and a copy of them to change."""
 
-from tests.support.records import elsewhere, kept, record, store
+from tests.support.records import elsewhere, kept, store, version
 
-__all__ = ["elsewhere", "kept", "record", "store"]
+__all__ = ["elsewhere", "kept", "store", "version"]

@@ -1,6 +1,6 @@
-"""Records to read and a copy of them to change, and what a retraining begins with."""
+"""Versions to read and a copy of them to change, and what a retraining begins with."""
 
-from tests.support.records import elsewhere, kept, record, store
-from tests.support.retraining import cars, new_cars, outdated
+from tests.support.records import elsewhere, kept, store, version
+from tests.support.retraining import cars, new_cars, outdated, use_notebook
 
-__all__ = ["cars", "elsewhere", "kept", "new_cars", "outdated", "record", "store"]
+__all__ = ["cars", "elsewhere", "kept", "new_cars", "outdated", "store", "use_notebook", "version"]

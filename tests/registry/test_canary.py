@@ -23,8 +23,6 @@ from course_utils.serving import launch
 from tests.support.serving import CAR, wait_until
 from tests.support.stores import two_versions
 
-NEITHER = np.zeros((2, 100), dtype=bool)
-
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: Any) -> Path:
@@ -44,8 +42,8 @@ def cars() -> pd.DataFrame:
     return load_auto_mpg().dropna()
 
 
-def refused(served: int, candidate: int, rows: int = 100) -> np.ndarray:
-    """Masks of so many rows each, none of them in common."""
+def refuse(served: int, candidate: int, rows: int = 100) -> np.ndarray:
+    """Which rows the two contracts refuse: so many each, none of them in common."""
     masks = np.zeros((2, rows), dtype=bool)
     masks[0, :served] = True
     masks[1, rows - candidate :] = candidate > 0
@@ -100,7 +98,7 @@ def test_the_same_rows_of_both_make_it_sharp() -> None:
 def test_a_verdict_needs_evidence(
     rows: int, served: float, candidate: float, verdict: str, why: str
 ) -> None:
-    said, (reason,) = canary.decide(compute_errors(*draw(rows, served, candidate)), NEITHER)
+    said, (reason,) = canary.decide(compute_errors(*draw(rows, served, candidate)), refuse(0, 0))
     assert said == verdict
     assert why in reason
 
@@ -108,7 +106,7 @@ def test_a_verdict_needs_evidence(
 def test_a_difference_that_is_surely_tiny_is_none() -> None:
     truth, served, _ = draw(400, 3, 3)
     close = served + np.random.default_rng(5).normal(0, 0.05, 400)
-    said, reasons = canary.decide(compute_errors(truth, served, close), NEITHER)
+    said, reasons = canary.decide(compute_errors(truth, served, close), refuse(0, 0))
     assert said == KEEP
     assert "too little to matter" in reasons[0]
 
@@ -122,7 +120,7 @@ def test_a_contract_that_takes_surely_more_decides_where_errors_do_not(
 ) -> None:
     """Four of a hundred are no evidence: a coin falls four times alike one time in sixteen."""
     unsure = compute_errors(*draw(200, 3, 3))
-    said, reasons = canary.decide(unsure, refused(served, candidate))
+    said, reasons = canary.decide(unsure, refuse(served, candidate))
     assert said == verdict
     assert any(f"the served version refuses {served}" in reason for reason in reasons)
 
@@ -130,7 +128,7 @@ def test_a_contract_that_takes_surely_more_decides_where_errors_do_not(
 def test_few_rows_are_no_evidence_whatever_the_contract_says() -> None:
     truth = np.arange(10.0)
     few = compute_errors(truth, truth + 1, truth - 1)
-    assert canary.decide(few, refused(10, 0, 10))[0] == WAIT
+    assert canary.decide(few, refuse(10, 0, 10))[0] == WAIT
 
 
 # Versions of a store
@@ -162,7 +160,6 @@ def test_without_labels_there_are_differences_and_no_verdict(
     assert found.errors is None
     assert "true labels" in found.reasons[0]
     assert found.differences["largest"] == pytest.approx(2, abs=1e-3)
-    json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_rows_outside_a_contract_are_counted(store: Path, cars: pd.DataFrame) -> None:
@@ -215,7 +212,7 @@ def test_what_a_service_counts_by_version_is_heeded(
         requests.post(f"{server.url}/api/mpg", json={}, timeout=60)  # a fault, but not of ours
         found = canary.compare("mpg", cars, store=store, url=server.url)
         assert wait_until(lambda: folder.is_dir() and len(read_examples(folder)) == 40)
-        result = course("--requests", folder, "--store", store, "--url", server.url)
+        result = run_compare("--requests", folder, "--store", store, "--url", server.url)
     counted = {entry["version"]: entry["requests"] for entry in found.traffic}
     assert sum(counted.values()) == 41
     assert abs(counted[2] - 41 / 4) <= 2
@@ -251,7 +248,7 @@ def test_a_candidate_that_fails_more_often_is_kept_out(store: Path, cars: pd.Dat
 # The command
 
 
-def course(*options: Any) -> Result:
+def run_compare(*options: Any) -> Result:
     return CliRunner().invoke(main, ["models", "compare", "mpg", *map(str, options)])
 
 
@@ -261,22 +258,22 @@ def test_the_command_for_people_and_for_machines(
     monkeypatch.setenv("COLUMNS", "200")
     labelled = tmp_path / "cars.csv"
     cars.to_csv(labelled, index=False)
-    result = course("--labelled", labelled, "--store", store)
+    result = run_compare("--labelled", labelled, "--store", store)
     assert result.exit_code == 0, result.output
     assert result.output.startswith("KEEP\n")
     assert "candidate: 2" in result.output
     assert "+2.00 on average" in result.output
-    told = course("--labelled", labelled, "--store", store, "--json")
+    told = run_compare("--labelled", labelled, "--store", store, "--json")
     assert json.loads(told.output)["verdict"] == KEEP
     registry.promote("mpg", 2, store=store)
-    result = course("--labelled", labelled, "--store", store, "--candidate", 1)
+    result = run_compare("--labelled", labelled, "--store", store, "--candidate", 1)
     assert (result.exit_code, result.output.splitlines()[0]) == (4, "PROMOTE")
 
 
 def test_wrong_arguments(store: Path, tmp_path: Path, cars: pd.DataFrame) -> None:
-    assert course("--store", store).exit_code == 2
+    assert run_compare("--store", store).exit_code == 2
     bad = tmp_path / "bad.csv"
     bad.write_text("a,b\n1,2\n", "utf-8")
-    result = course("--labelled", bad, "--store", store)
+    result = run_compare("--labelled", bad, "--store", store)
     assert result.exit_code == 1
     assert "rows lack" in result.output

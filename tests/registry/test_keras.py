@@ -10,7 +10,7 @@ import pytest
 
 from course_utils import registry
 from course_utils.inference import to_litert
-from tests.support.records import find_faults, register
+from tests.support.records import register
 
 # Keras', as it saves.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -37,15 +37,14 @@ def test_a_model_of_keras_is_registered_as_it_is(network: Any, tmp_path: Path, n
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras calls .h5 old
         network.save(tmp_path / name)
-    record = register(tmp_path / "store", files=[tmp_path / name], **TOLD)
-    assert record.model.read_bytes() == (tmp_path / name).read_bytes()
-    assert find_faults(record.document) == []
-    assert record.document["parameters"] == {"source": name, "count": network.count_params()}
-    rows = record.document["golden"]["rows"]
+    version = register(tmp_path / "store", files=[tmp_path / name], **TOLD)
+    assert version.model.read_bytes() == (tmp_path / name).read_bytes()
+    assert version.document["parameters"] == {"count": network.count_params()}
+    rows = version.document["golden"]["rows"]
     asked = np.array([row["features"] for row in rows])
     said = [row["prediction"] for row in rows]
     assert said == pytest.approx(network.predict(asked, verbose=0)[:, 0].tolist(), abs=1e-6)
-    assert registry.verify(record).rows == 20
+    assert registry.verify(version).rows == 20
 
 
 @pytest.mark.parametrize("name", ["small.keras", "small.h5", "small.tflite"])
@@ -53,7 +52,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, name: str):
     (bad := tmp_path / name).write_bytes(b"something else")
     with pytest.raises(ValueError, match="not a"):
         register(tmp_path / "store", files=[bad], **TOLD)
-    assert registry.names(store=tmp_path / "store") == []
+    assert registry.list_models(store=tmp_path / "store") == []
 
 
 def test_a_model_that_answers_nothing_is_refused(network: Any, tmp_path: Path):

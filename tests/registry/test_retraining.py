@@ -11,10 +11,8 @@ import pandas as pd
 import pytest
 
 from course_utils import registry
-from course_utils.inference import Recorder
 from course_utils.registry import retraining, training_notebook
-from tests.support.retraining import READ, SAVE, content, course, csv, notebook
-from tests.support.serving import CAR
+from tests.support.retraining import READ, SAVE, read_files, run_retrain, write_csv, write_notebook
 from tests.support.stores import generous, register
 
 
@@ -47,12 +45,10 @@ def first(
     cells: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRAINED", str(trained))
+        tiny = write_notebook(folder, READ, SAVE)
+        patch.setitem(training_notebook.NOTEBOOKS, "mpg", tiny)
         found = retraining.retrain(
-            "mpg",
-            new_cars,
-            store=store,
-            notebook=notebook(folder, READ, SAVE),
-            on_cell=lambda *progress: cells.append(progress),
+            "mpg", new_cars, store=store, on_cell=lambda *progress: cells.append(progress)
         )
     return store, found, cells
 
@@ -70,13 +66,13 @@ def test_a_better_candidate_is_served(first: Any) -> None:
     json.dumps(found.to_dict(), allow_nan=False)
 
 
-def test_its_record_holds_what_led_to_it(
+def test_a_candidate_holds_what_led_to_it(
     first: Any, cars: pd.DataFrame, new_cars: pd.DataFrame
 ) -> None:
     store, _, _ = first
-    record = registry.load("mpg", 2, store=store)
-    registry.verify(record)
-    files = record.model.parent
+    candidate = registry.load("mpg", 2, store=store)
+    registry.verify(candidate)
+    files = candidate.model.parent
     learnt, judged = pd.read_csv(files / "training.csv"), pd.read_csv(files / "testing.csv")
     assert len(judged) == 50
     assert set(judged["name"]) <= set(new_cars["name"])
@@ -88,26 +84,21 @@ def test_its_record_holds_what_led_to_it(
     assert [cell.execution_count for cell in ran.cells] == [1, 2, 3, 4]
     assert "training.csv" in ran.cells[1].source
     assert str(store.parent) not in json.dumps(ran.metadata)
-    assert "50 labelled rows" in record.document["notes"]
+    assert "50 labelled rows" in candidate.document["notes"]
 
 
 @pytest.mark.thorough
 def test_the_next_training_learns_from_the_rows_that_judged(
-    first: Any,
-    new_cars: pd.DataFrame,
-    trained: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    first: Any, new_cars: pd.DataFrame, trained: Path, tmp_path: Path, use_notebook: Any
 ) -> None:
     """And what is known already is not new. Later cars go 3 mpg farther."""
     store = Path(shutil.copytree(first[0], tmp_path / "store"))
     trained.write_bytes(generous(3))
-    tiny = notebook(tmp_path, READ, SAVE)
-    monkeypatch.setattr(training_notebook, "find", lambda name: tiny)
+    use_notebook(READ, SAVE)
     later = new_cars.assign(weight=new_cars["weight"] + 1, mpg=new_cars["mpg"] + 3)
     rows = pd.concat([new_cars, later, later.iloc[:5]])
     options = ["--store", store, "--canary", 0.2, "--force"]
-    result = course("--rows", csv(rows, tmp_path / "later.csv"), *options)
+    result = run_retrain(write_csv(rows, tmp_path / "later.csv"), *options)
     assert (result.exit_code, result.output.splitlines()[0]) == (4, "ON TRIAL")
     said = " ".join(result.output.split())
     assert f"{len(new_cars) + 5} of {len(rows)} rows are known already, or there twice." in said
@@ -121,72 +112,55 @@ def test_the_next_training_learns_from_the_rows_that_judged(
 
 @pytest.mark.thorough
 def test_a_worse_candidate_is_kept_for_the_record(
-    store: Path,
-    new_cars: pd.DataFrame,
-    trained: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    store: Path, new_cars: pd.DataFrame, trained: Path, tmp_path: Path, use_notebook: Any
 ) -> None:
     trained.write_bytes(generous(8))
-    tiny = notebook(tmp_path, SAVE)
-    monkeypatch.setattr(training_notebook, "find", lambda name: tiny)
-    result = course("--rows", csv(new_cars, tmp_path / "new.csv"), "--store", store)
+    use_notebook(SAVE)
+    result = run_retrain(write_csv(new_cars, tmp_path / "new.csv"), "--store", store)
     assert (result.exit_code, result.output.splitlines()[0]) == (5, "NOT BETTER")
     said = " ".join(result.output.split())
     assert "so it is surely worse" in said
     assert "Version 1 goes on serving. Version 2 is kept for the record." in said
-    assert registry.versions("mpg", store=store) == [1, 2]
+    assert registry.list_versions("mpg", store=store) == [1, 2]
     assert registry.serving("mpg", store=store).version == 1
 
 
 @pytest.mark.thorough
 def test_who_was_overtaken_changes_nothing(
-    store: Path, new_cars: pd.DataFrame, trained: Path, tmp_path: Path
+    store: Path, new_cars: pd.DataFrame, trained: Path, use_notebook: Any
 ) -> None:
     """Somebody promotes another version while the notebook runs."""
     register(store, 1)
+    use_notebook(SAVE)
     found = retraining.retrain(
         "mpg",
         new_cars,
         store=store,
-        notebook=notebook(tmp_path, SAVE),
         on_cell=lambda done, total: done == total and registry.promote("mpg", 2, store=store),
     )
     assert (found.verdict, found.served, found.candidate) == ("not better", 2, 3)
     assert found.reasons[0].startswith("Meanwhile version 2 is served, not 1")
     assert registry.serving("mpg", store=store).version == 2
-    assert registry.versions("mpg", store=store) == [1, 2, 3]
+    assert registry.list_versions("mpg", store=store) == [1, 2, 3]
 
 
 @pytest.mark.thorough
 @pytest.mark.slow
-def test_notebook_02_makes_a_version(
-    cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_notebook_02_refuses_labels_that_are_none(
+    store: Path, new_cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The course's own notebook, by the command; and labels that are no labels do not pass it."""
-    home, store = tmp_path / "home", tmp_path / "store"
-    register(store, 4, training=cars[cars["year"] <= 74])
-    registry.promote("mpg", 1, store=store)
-    new_cars = cars[cars["year"] > 74]
+    """The course's own notebook, by its own check; notebook 12 shows what it makes of good ones."""
+    home = tmp_path / "home"
     monkeypatch.setenv("COURSE_HOME", str(home))
-    monkeypatch.setenv("COLUMNS", "200")
-    result = course("--rows", csv(new_cars, tmp_path / "new.csv"), "--store", store)
-    assert result.exit_code == 4, result.output
-    assert result.output.startswith("PROMOTED\n")
-    assert "Version 2 is served from now on" in result.output
-    assert not home.exists() or list(home.iterdir()) == []  # the learner's own model is untouched
-    record = registry.load("mpg", store=store)
-    registry.verify(record)
-    assert record.version == 2
-    assert (record.model.parent / "02_mpg_service.ipynb").is_file()
-    before = content(store)
-    rng = np.random.default_rng(0)
-    wrong = new_cars.assign(weight=new_cars["weight"] + 1, mpg=rng.permutation(new_cars["mpg"]))
-    result = course("--rows", csv(wrong, tmp_path / "wrong.csv"), "--store", store, "--force")
+    before = read_files(store)
+    wrong = new_cars.assign(mpg=np.random.default_rng(0).permutation(new_cars["mpg"]))
+    rows = write_csv(wrong, tmp_path / "wrong.csv")
+    result = run_retrain(rows, "--store", store, "--force")
     assert result.exit_code == 5, result.output
     assert result.output.startswith("NOT FIT TO SERVE\n")
     assert "assert network_error < 3.0" in " ".join(result.output.split())  # lines may break
-    assert content(store) == before
+    assert read_files(store) == before
+    assert not home.exists() or list(home.iterdir()) == []  # the learner's own model is untouched
 
 
 # Nothing to do
@@ -203,48 +177,20 @@ def half(cars: pd.DataFrame, tmp_path: Path) -> pd.DataFrame:
 
 def test_without_drift_nothing_is_trained(half: pd.DataFrame, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    before = content(store)
-    result = course("--rows", csv(half, tmp_path / "new.csv"), "--store", store)
+    before = read_files(store)
+    result = run_retrain(write_csv(half, tmp_path / "new.csv"), "--store", store)
     assert (result.exit_code, result.output.splitlines()[0]) == (0, "KEEP")
     assert "Version 1 goes on serving." in result.output
-    assert content(store) == before
-    told = course("--rows", tmp_path / "new.csv", "--store", store, "--json")
+    assert read_files(store) == before
+    told = run_retrain(tmp_path / "new.csv", "--store", store, "--json")
     assert json.loads(told.output)["drift"]["new rows"]["decision"] == "keep"
 
 
 def test_a_small_drift_is_to_be_watched(half: pd.DataFrame, tmp_path: Path) -> None:
     later = half.assign(acceleration=half["acceleration"] + 1.5)
-    result = course("--rows", csv(later, tmp_path / "new.csv"), "--store", tmp_path / "store")
+    result = run_retrain(write_csv(later, tmp_path / "new.csv"), "--store", tmp_path / "store")
     assert (result.exit_code, result.output.splitlines()[0]) == (3, "WATCH")
-    assert registry.versions("mpg", store=tmp_path / "store") == [1]
-
-
-@pytest.mark.thorough
-def test_requests_may_have_drifted_before_the_labels_come(
-    half: pd.DataFrame, tmp_path: Path
-) -> None:
-    store, folder = tmp_path / "store", tmp_path / "asked"
-    recorder = Recorder(folder, list(CAR))
-    for _ in range(10):
-        recorder(list(CAR.values()), 16.4)
-    recorder.write()
-    found = retraining.retrain("mpg", half, store=store, requests=folder)
-    assert found.verdict == "keep"
-    assert "10 requests are too few" in found.notes[0]
-    for _ in range(90):
-        recorder(list(CAR.values()), 16.4)
-    recorder.write()
-    before = content(store)
-    tiny = notebook(tmp_path, "assert False, 'too bad'", tags=("check-yourself",))
-    found = retraining.retrain("mpg", half, store=store, requests=folder, notebook=tiny)
-    assert {what: report.decision for what, report in found.drift.items()} == {
-        "new rows": "keep",
-        "requests": "retrain",
-    }
-    # So it was trained, and this notebook does not pass its own check.
-    assert (found.verdict, found.candidate) == ("not fit to serve", None)
-    assert "too bad" in found.reasons[0]
-    assert content(store) == before
+    assert registry.list_versions("mpg", store=tmp_path / "store") == [1]
 
 
 # The first version
@@ -252,18 +198,16 @@ def test_requests_may_have_drifted_before_the_labels_come(
 
 def test_an_empty_store_begins_with_the_shipped_model(tmp_path: Path, cars: pd.DataFrame) -> None:
     store = tmp_path / "store"
-    result = course("--rows", csv(cars, tmp_path / "cars.csv"), "--store", store)
+    result = run_retrain(write_csv(cars, tmp_path / "cars.csv"), "--store", store)
     assert result.exit_code == 1
     text = " ".join(result.output.split())
     assert "0 new rows without a gap are too few" in text
     assert "398 of 398 rows are known already" in text
-    assert not store.exists()
     alike = cars.assign(weight=cars["weight"] + 1)
-    result = course("--rows", csv(alike, tmp_path / "alike.csv"), "--store", store)
+    result = run_retrain(write_csv(alike, tmp_path / "alike.csv"), "--store", store)
     assert (result.exit_code, result.output.splitlines()[0]) == (0, "KEEP")
-    record = registry.load("mpg", store=store)
-    assert registry.serving("mpg", store=store).version == record.version == 1
-    assert record.model.read_bytes() == generous(0)
+    assert registry.find_served("mpg", store=store) == 1
+    assert registry.load("mpg", store=store).model.read_bytes() == generous(0)
     with pytest.raises(ValueError, match="a served version already"):
         registry.register_first("mpg", store=store)
 
@@ -274,19 +218,4 @@ def test_what_was_registered_and_not_promoted_is_left_to_its_owner(
     register(tmp_path / "store", 1)
     with pytest.raises(ValueError, match=r"models promote mpg VERSION --store .*store"):
         retraining.retrain("mpg", new_cars, store=tmp_path / "store")
-    assert registry.versions("mpg", store=tmp_path / "store") == [1]
-
-
-@pytest.mark.thorough
-def test_the_first_version_may_be_trained(
-    cars: pd.DataFrame, trained: Path, tmp_path: Path
-) -> None:
-    store = tmp_path / "store"
-    old = cars[cars["year"] <= 77].drop(columns="name")
-    record = registry.register_first(
-        "mpg", old, store=store, notebook=notebook(tmp_path, READ, SAVE)
-    )
-    assert registry.serving("mpg", store=store).version == 1
-    table = pd.read_csv(record.model.parent / "training.csv")
-    assert len(table) == len(old)
-    assert list(table) == list(cars)  # the name, too, which the notebook shows: it is empty
+    assert registry.list_versions("mpg", store=tmp_path / "store") == [1]

@@ -15,7 +15,7 @@ import pytest
 
 from course_utils import registry
 from course_utils.registry import retraining
-from tests.support.retraining import content, course, csv, notebook
+from tests.support.retraining import read_files, run_retrain, write_csv, write_notebook
 from tests.support.serving import ROOT, wait_until
 
 
@@ -36,12 +36,12 @@ def store(outdated: Path, tmp_path: Path) -> Path:
 def test_rows_that_cannot_be_used_are_refused_before_anything_is_trained(
     store: Path, new_cars: pd.DataFrame, tmp_path: Path, change: Any, message: str
 ) -> None:
-    before = content(store)
+    before = read_files(store)
     new_cars = new_cars.dropna()
-    result = course("--rows", csv(change(new_cars), tmp_path / "new.csv"), "--store", store)
+    result = run_retrain(write_csv(change(new_cars), tmp_path / "new.csv"), "--store", store)
     assert result.exit_code == 1
     assert message in " ".join(result.output.split())
-    assert content(store) == before
+    assert read_files(store) == before
 
 
 def test_a_served_version_that_was_changed_is_no_yardstick(
@@ -71,18 +71,13 @@ def test_what_no_notebook_makes_is_not_registered(new_cars: pd.DataFrame, tmp_pa
     assert not (tmp_path / "store").exists()
 
 
-def test_a_share_that_is_none(store: Path, new_cars: pd.DataFrame) -> None:
-    with pytest.raises(ValueError, match="more than 0"):
-        retraining.retrain("mpg", new_cars, store=store, share=1)
-
-
 RUN = """
 import sys
 from pathlib import Path
 from course_utils.inference import labelled_rows
-from course_utils.registry import retraining
-rows, store, notebook = map(Path, sys.argv[1:])
-retraining.retrain("mpg", rows, store=store, notebook=notebook)
+from course_utils.registry import retraining, training_notebook
+rows, store, training_notebook.NOTEBOOKS["mpg"] = map(Path, sys.argv[1:])
+retraining.retrain("mpg", rows, store=store)
 """
 
 
@@ -92,15 +87,15 @@ retraining.retrain("mpg", rows, store=store, notebook=notebook)
 def test_it_can_be_stopped_at_any_moment(
     store: Path, new_cars: pd.DataFrame, tmp_path: Path, number: str
 ) -> None:
-    before = content(store)
+    before = read_files(store)
     sign, temporary = tmp_path / "running", tmp_path / "temporary"
     temporary.mkdir()
-    tiny = notebook(
+    tiny = write_notebook(
         tmp_path, f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(120)"
     )
-    rows = csv(new_cars, tmp_path / "new.csv")
+    rows = write_csv(new_cars, tmp_path / "new.csv")
     with subprocess.Popen(
-        [sys.executable, "-c", RUN, str(rows), str(store), str(tiny)],
+        [sys.executable, "-c", RUN, str(rows), str(store), tiny],
         cwd=ROOT,
         env=os.environ | {"TMPDIR": str(temporary)},
         stderr=subprocess.PIPE,
@@ -118,4 +113,4 @@ def test_it_can_be_stopped_at_any_moment(
         assert "did not come to its end: it was stopped" in said
         assert list(temporary.glob("course-retrain-*")) == []
     assert wait_until(lambda: not kernel.is_running())
-    assert content(store) == before
+    assert read_files(store) == before

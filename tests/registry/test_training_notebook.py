@@ -8,7 +8,6 @@ import pytest
 
 from course_utils.registry import training_notebook
 from course_utils.registry.training_notebook import NotebookFailed
-from tests.support.retraining import notebook
 
 
 def test_no_notebook_makes_an_unknown_model() -> None:
@@ -54,12 +53,18 @@ def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_a_failing_notebook_says_where_and_why(
-    new_cars: pd.DataFrame, tmp_path: Path, last: str, tags: Any, error: Any, message: str
+    new_cars: pd.DataFrame,
+    tmp_path: Path,
+    use_notebook: Any,
+    last: str,
+    tags: Any,
+    error: Any,
+    message: str,
 ) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
-    tiny = notebook(tmp_path, "x = 1", last, tags=tags)
+    use_notebook("x = 1", last, tags=tags)
     with pytest.raises(error) as raised:
-        training_notebook.train("mpg", new_cars, folder, notebook=tiny)
+        training_notebook.train("mpg", new_cars, folder)
     assert type(raised.value) is error
     assert message in str(raised.value)

@@ -95,8 +95,8 @@ def test_an_interrupted_training_goes_on(tmp_path: Path) -> None:
 
 def test_a_store_of_models_is_intact(tmp_path: Path) -> None:
     store = Path(shutil.copytree(HERE / "records", tmp_path / "records"))
-    assert registry.names(store=store) == ["mpg"]
-    assert registry.versions("mpg", store=store) == [1, 2]
+    assert registry.list_models(store=store) == ["mpg"]
+    assert registry.list_versions("mpg", store=store) == [1, 2]
     for version in (1, 2):
         assert registry.verify(registry.load("mpg", version, store=store)).difference < 1e-3
     serving = registry.serving("mpg", store=store)

@@ -88,7 +88,7 @@ def test_a_worker_that_starts_anew_falls_back_to_what_can_be_served(store: Path)
 def test_a_keras_file_stays_out_of_the_service(store: Path, tmp_path: Path) -> None:
     folder = registry.load("mpg", 2, store=store).folder
     document = json.loads((folder / "record.json").read_text("utf-8"))
-    found = registry.Record("mpg", 2, folder, document | {"model": {"file": "mpg.keras"}})
+    found = registry.ModelVersion("mpg", 2, folder, document | {"model": {"file": "mpg.keras"}})
     original = registry.load
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "load", lambda *_, **__: found)

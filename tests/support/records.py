@@ -1,4 +1,4 @@
-"""Records of the MPG model that tests read; who changes one takes a copy."""
+"""Versions of the MPG model that tests read; who changes one takes a copy."""
 
 import shutil
 from datetime import UTC, datetime
@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from jsonschema import Draft202012Validator
 
 from course_utils import registry
 from course_utils.datasets import load_auto_mpg
 from course_utils.inference import Predictor
-from course_utils.registry.record import RecordDocument
 from tests.support.serving import MODEL
 
 FEATURES = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin"]
@@ -21,19 +19,12 @@ CARS = load_auto_mpg().dropna()  # the name of each car among the columns
 TRAINING, TESTING = CARS.iloc[:300], CARS.iloc[300:]
 FILES = [MODEL, MODEL.with_name("mpg.schema.json"), MODEL.with_name("mpg.weights.h5")]
 STARTED = datetime(2026, 1, 31, 12, tzinfo=UTC)
-VALIDATOR = Draft202012Validator(RecordDocument.model_json_schema())
 
 
-def register(store: Path, name: str = "mpg", **changed: Any) -> registry.Record:
-    """The shipped model, registered as notebook 12 does."""
-    told: dict[str, Any] = {
-        "files": FILES[:2],
-        "training": TRAINING,
-        "testing": TESTING,
-        "target": "mpg",
-    }
-    told |= changed
-    return registry.register(name, told.pop("files"), store=store, **told)
+def register(store: Path, name: str = "mpg", **changed: Any) -> registry.ModelVersion:
+    """Register the shipped model."""
+    given = {"files": FILES[:2], "training": TRAINING, "testing": TESTING, "target": "mpg"}
+    return registry.register(name, store=store, **(given | changed))
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +50,7 @@ def store(kept: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def record(kept: Path) -> registry.Record:
+def version(kept: Path) -> registry.ModelVersion:
     return registry.load("mpg", 1, store=kept)
 
 
@@ -67,16 +58,6 @@ def record(kept: Path) -> registry.Record:
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What is registered without naming a store does not go to whoever runs the tests."""
     monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
-
-
-def table(rows: int, seed: int = 0, **columns: Any) -> pd.DataFrame:
-    """Some of the training rows, with some columns replaced."""
-    return TRAINING.sample(rows, random_state=seed).assign(**columns)
-
-
-def find_faults(document: dict[str, Any]) -> list[str]:
-    """What is wrong with a record by its schema."""
-    return [error.message for error in VALIDATOR.iter_errors(document)]
 
 
 def predict(table: pd.DataFrame) -> "np.ndarray[Any, Any]":

@@ -1,76 +1,61 @@
-"""Does one thing in many processes at once.
+"""Changes a store again and again, until it is killed; each change is said in a line.
 
-``python -m tests.support.registering THING STORE ...``
-
-The processes wait for each other, so that all begin in the same moment. Where the system can
-fork they are forked from one that has loaded all they need: starting a hundred would take longer
-than what they do.
+``python -m tests.support.registering register|promote STORE SOURCE NOTES``
 """
 
-import importlib
+import contextlib
+import itertools
 import json
-import multiprocessing
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from course_utils import registry
 from course_utils.registry.store import locate, open_draft, publish
+from tests.support.serving import ROOT
 
-BARRIER_TIMEOUT_S = 120
 
-
-def copy(source: Path, store: Path, notes: str) -> int:
-    """Register what another record holds: all of `registry.register` but what is found out."""
+def register(store: Path, source: Path, notes: str) -> int:
+    """Register what another version holds: all of `registry.register` but what is found out."""
     document = json.loads((source / "record.json").read_text("utf-8")) | {"notes": notes}
-    with open_draft(locate("mpg", store)) as new:
+    with open_draft(locate("mpg", store)) as draft:
         for folder in ("files", "charts"):
-            shutil.copytree(source / folder, new / folder)
-        return publish(new, document)
+            shutil.copytree(source / folder, draft / folder)
+        return publish(draft, document)
 
 
-def on_and_on(store: Path, source: Path, notes: str) -> None:
-    """Register until somebody kills this process, and say each version that there is now."""
-    for number in range(1_000_000):
-        print(copy(source, store, f"{notes}-{number}"), flush=True)
+@contextlib.contextmanager
+def change_at_once(change: str, store: Path, source: Path, *, times: int) -> Iterator[list[str]]:
+    """Run this module so many times at once while the ``with`` lasts, then kill all.
 
-
-def register(store: Path, number: int, source: str) -> None:
-    copy(Path(source), store, str(number))
-
-
-def promote(store: Path, number: int) -> None:
-    registry.promote("mpg", 1 + number % 2, store=store, reason=str(number))
-
-
-def together(barrier: Any, thing: Callable[..., None], *arguments: Any) -> None:
-    barrier.wait(BARRIER_TIMEOUT_S)
-    thing(*arguments)
-
-
-def at_once(count: int, thing: Callable[..., None], store: Path, *rest: str) -> int:
-    """Returns how many of the processes failed."""
-    for module in ("ai_edge_litert.interpreter", "course_utils.inference.predictor"):
-        importlib.import_module(module)  # once, and not in each process as it verifies
-    forks = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
-    context = multiprocessing.get_context("fork" if forks else "spawn")
-    barrier = context.Barrier(count)
+    What they have said is in the list afterwards; each has made a change when it begins.
+    """
+    command = [sys.executable, "-m", __name__, change, str(store), str(source)]
+    said: list[str] = []
     ours = [
-        context.Process(target=together, args=(barrier, thing, store, number, *rest))
-        for number in range(count)
+        subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        for number in range(times)
     ]
-    for process in ours:
-        process.start()
-    for process in ours:
-        process.join()
-    return sum(process.exitcode != 0 for process in ours)
+    try:
+        said += [process.stdout.readline() for process in ours if process.stdout]
+        yield said
+    finally:
+        for process in ours:
+            process.kill()
+            said += process.communicate()[0].split("\n")[:-1]
+
+
+def main(change: str, store: str, source: str, notes: str) -> None:
+    for number in itertools.count():
+        told = f"{notes}-{number}"
+        if change == "register":
+            print(register(Path(store), Path(source), told), flush=True)
+        else:
+            registry.promote("mpg", 1 + number % 2, store=store, reason=told)
+            print(told, flush=True)
 
 
 if __name__ == "__main__":
-    name, folder, *more = sys.argv[1:]
-    if name == "on and on":
-        on_and_on(Path(folder), Path(more[0]), more[1])
-    else:
-        sys.exit(at_once(int(more[0]), globals()[name], Path(folder), *more[1:]))
+    main(*sys.argv[1:])

@@ -1,6 +1,7 @@
 """``course retrain``: rows to train with, a store that is out of date, and a tiny notebook."""
 
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from course_utils import registry
 from course_utils.cli import main
 from course_utils.datasets import load_auto_mpg
+from course_utils.registry import training_notebook
 from tests.support.stores import register
 
 PARAMETERS = "ROWS = ''\nFOLDS = 5"
@@ -45,26 +47,37 @@ def outdated(tmp_path_factory: Any, cars: pd.DataFrame) -> Path:
     return store
 
 
-def notebook(folder: Path, *sources: str, tags: tuple[str, ...] = ()) -> Path:
-    """A tiny one; ``tags`` are those of its last cell."""
+@pytest.fixture
+def use_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Train with a tiny notebook of these sources in the place of the course's own."""
+
+    def use(*sources: str, tags: tuple[str, ...] = ()) -> None:
+        tiny = write_notebook(tmp_path, *sources, tags=tags)
+        monkeypatch.setitem(training_notebook.NOTEBOOKS, "mpg", tiny)
+
+    return use
+
+
+def write_notebook(folder: Path, *sources: str, tags: tuple[str, ...] = ()) -> str:
+    """A tiny one for `training_notebook.NOTEBOOKS`; ``tags`` are those of its last cell."""
     cells = [new_code_cell(textwrap.dedent(source).strip()) for source in (PARAMETERS, *sources)]
     cells[0].metadata["tags"] = ["parameters"]
     cells[-1].metadata.setdefault("tags", []).extend(tags)
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     file = folder / "tiny.ipynb"
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), file)
-    return file
+    return str(file)
 
 
-def content(store: Path) -> dict[str, bytes]:
+def read_files(store: Path) -> dict[str, bytes]:
     files = (path for path in store.rglob("*") if path.is_file())
     return {str(path.relative_to(store)): path.read_bytes() for path in files}
 
 
-def course(*options: Any) -> Result:
-    return CliRunner().invoke(main, ["retrain", "mpg", *map(str, options)])
+def run_retrain(rows: Path, *options: Any) -> Result:
+    return CliRunner().invoke(main, ["retrain", "mpg", "--rows", str(rows), *map(str, options)])
 
 
-def csv(table: pd.DataFrame, file: Path) -> Path:
+def write_csv(table: pd.DataFrame, file: Path) -> Path:
     table.to_csv(file, index=False)
     return file
