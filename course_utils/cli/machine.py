@@ -11,14 +11,14 @@ from course_utils.cli.console import console, steps
 @click.command()
 def fetch() -> None:
     """Check all data; bring pretrained weights, MNIST and CIFAR-10 into Keras' cache."""
-    from course_utils.datasets import digests, keras_cache, verified
+    from course_utils.datasets import check_data_file, keras_cache, read_digests
     from course_utils.training import pretrained
 
     try:
-        files = [verified(name) for name in digests()]
+        files = [check_data_file(name) for name in read_digests()]
         console.print(f"All {len(files)} data files are here and unchanged.")
         with steps() as report:
-            sources = pretrained.fetch(report=report)
+            sources = pretrained.fetch(report=lambda step: report(step, 0, None))
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     console.print(f"What Keras downloads is in {keras_cache.cache_folder()}:", soft_wrap=True)
