@@ -82,7 +82,7 @@ def child(task: str, folder: Path, allowed: int, memory: int) -> None:
         if task == "files":
             from course_utils.drift import compare_files
 
-            report = compare_files(*paths, memory=memory)
+            report = compare_files(*paths, memory=f"{memory}MB")
             tests = report.columns[report.columns["test"] == KOLMOGOROV]
             found = dict(zip(tests["column"], tests["effect"], strict=True))
         else:
@@ -154,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--allowed", type=int, default=600, help="MB")
     parser.add_argument("--times", type=float, default=10)
-    parser.add_argument("--memory", type=int, default=128, help="MiB for DuckDB")
+    parser.add_argument("--memory", type=int, default=128, help="MB for DuckDB")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:

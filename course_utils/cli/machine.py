@@ -9,10 +9,10 @@ from course_utils.cli.console import console, show_steps
 @click.command()
 def fetch() -> None:
     """Check all data; bring pretrained weights, MNIST and CIFAR-10 into Keras' cache."""
-    from course_utils.datasets import digests, keras_cache, verified
+    from course_utils.datasets import check_data_file, keras_cache, read_digests
     from course_utils.training import pretrained
 
-    files = [verified(name) for name in digests()]
+    files = [check_data_file(name) for name in read_digests()]
     console.print(f"All {len(files)} data files are here and unchanged.")
     with show_steps() as report:
         sources = pretrained.fetch(report=report)

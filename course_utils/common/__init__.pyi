@@ -1,6 +1,5 @@
 from . import atomic_files as atomic_files
 from . import duckdb_session as duckdb_session
 from . import notebooks as notebooks
-from . import plots as plots
 from .atomic_files import LOCK_TIMEOUT_S as LOCK_TIMEOUT_S
 from .atomic_files import machine_lock as machine_lock

@@ -1,4 +1,4 @@
-"""Open DuckDB with limits: so much memory, no network, no extensions, one folder to write into.
+"""Open DuckDB with limits on memory, threads and files, and with neither network nor extensions.
 
 For tables that may be larger than memory: `drift.compare_files` and batch prediction.
 """
@@ -12,33 +12,33 @@ from pathlib import Path
 
 import duckdb
 
-MIN_MEMORY_MIB = 128
+MIN_MEMORY_MB = 128  # below that DuckDB cannot work, and a thread needs as much
 NO_DISK = re.compile(
     r"max_temp_directory_size|no space left|file too large|could not write|disk quota", re.I
 )
 
 
-def quoted(text: str | Path, mark: str = "'") -> str:
-    """A string, or with ``mark='"'`` a name, as SQL writes it."""
+def quote_sql(text: str | Path, mark: str = "'") -> str:
+    """Write a string, or with ``mark='"'`` the name of a column, as SQL does."""
     return mark + str(text).replace(mark, mark + mark) + mark
 
 
-def literal(file: Path) -> str:
-    """The name of one file, in which nothing is a pattern, as SQL writes it."""
-    return quoted(glob.escape(str(file)))
+def quote_file(file: Path) -> str:
+    """Write the name of one file as SQL does, so that nothing in it is a pattern."""
+    return quote_sql(glob.escape(str(file)))
 
 
 @contextmanager
-def connected(mebibytes: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that asks no network, loads no extension and writes into ``folder`` only.
+def open_session(megabytes: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a session that uses so much memory at most, and writes into ``folder`` only.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C, which DuckDB calls otherwise.
+        KeyboardInterrupt: Ctrl-C, for which DuckDB has errors of its own.
         duckdb.Error: what it complains of.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": f"{mebibytes}MiB",
-        "threads": max(1, min(os.cpu_count() or 1, mebibytes // MIN_MEMORY_MIB)),
+        "memory_limit": f"{megabytes}MB",
+        "threads": max(1, min(os.cpu_count() or 1, megabytes // MIN_MEMORY_MB)),
         "temp_directory": str(folder / "spilled"),
         "extension_directory": str(folder),
         "secret_directory": str(folder),
@@ -49,7 +49,7 @@ def connected(mebibytes: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnectio
     }
     try:
         with closing(duckdb.connect(":memory:", config=config)) as sql:
-            sql.execute(f"SET home_directory = {quoted(folder)}")
+            sql.execute(f"SET home_directory = {quote_sql(folder)}")
             # In Jupyter without ipywidgets there is no bar, and to switch it off is an error.
             if sql.execute("SELECT current_setting('enable_progress_bar')").fetchall() != [
                 (False,)
@@ -72,7 +72,7 @@ def read_parquet_names(sql: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
     Raises:
         duckdb.Error: it cannot be read.
     """
-    query = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({literal(file)})"
+    query = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({quote_file(file)})"
     names, nested = [], 0  # nested: how many of the next entries lie inside a column
     for name, children in sql.execute(query).fetchall()[1:]:  # without the root; depth first
         if not nested:
@@ -86,6 +86,6 @@ def fold(name: str) -> str:
     return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
-def first_lines(error: duckdb.Error) -> str:
+def shorten_error(error: duckdb.Error) -> str:
     """What DuckDB complains of, without its advice."""
     return " ".join(str(error).split("\n\n")[0].split("\n")[:3])

@@ -2,11 +2,11 @@ from . import keras_cache as keras_cache
 from . import originals as originals
 from . import weights as weights
 from .loaders import CIFAR10_CLASSES as CIFAR10_CLASSES
-from .loaders import digests as digests
+from .loaders import check_data_file as check_data_file
 from .loaders import load_auto_mpg as load_auto_mpg
 from .loaders import load_chicago as load_chicago
 from .loaders import load_cifar10 as load_cifar10
 from .loaders import load_king_county as load_king_county
 from .loaders import load_mnist as load_mnist
-from .loaders import verified as verified
+from .loaders import read_digests as read_digests
 from .sberbank import load_sberbank as load_sberbank

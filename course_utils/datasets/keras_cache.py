@@ -24,8 +24,8 @@ SCRATCH = "networks-at-work.part-"  # begins the names of folders for files that
 MAX_SCRATCH_AGE_S = 86_400  # an older one is of a process that was killed
 LOCK_TIMEOUT_S = 1800  # how long to wait for another `course fetch`
 
-#: called with the current step, the bytes done and their total number (None: unknown)
-Report: TypeAlias = Callable[[str, int, int | None], None]
+#: called with each step as it begins
+Report: TypeAlias = Callable[[str], None]
 
 
 def cache_folder() -> Path:
@@ -40,7 +40,7 @@ def hash_file(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def sources() -> dict[str, str]:
+def read_sources() -> dict[str, str]:
     """The source of each file, by name."""
     return {name: entry["source"] for name, entry in _read_record().items()}
 
@@ -94,7 +94,7 @@ def lock_cache(report: Report) -> Iterator[Path]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        report("waiting for another `course fetch`", 0, None)
+        report("waiting for another `course fetch`")
         lock.acquire(timeout=LOCK_TIMEOUT_S)
     try:
         _remove_leftovers(cache)
@@ -125,21 +125,15 @@ def explain_damage(file: Path) -> Iterator[None]:
         raise ValueError(f"{file}: {error}. Delete it and run `course fetch`.") from None
 
 
-class PrintedReport:
-    """A report for notebooks: a line for each step, as it begins."""
-
-    _step = ""
-
-    def __call__(self, step: str, done: int, total: int | None) -> None:
-        if step != self._step:
-            self._step = step
-            print(f"{step} ...", flush=True)
+def print_step(step: str) -> None:
+    """A report for notebooks."""
+    print(f"{step} ...", flush=True)
 
 
 def _read_record() -> dict[str, dict[str, str]]:
     """The record, empty where it cannot be read: then no file counts as intact."""
     try:
-        record = json.loads((cache_folder() / RECORD).read_bytes())
-        return {n: {"sha256": e["sha256"], "source": e["source"] + ""} for n, e in record.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        record: dict[str, dict[str, str]] = json.loads((cache_folder() / RECORD).read_bytes())
+    except (OSError, ValueError):
         return {}
+    return record

@@ -39,7 +39,7 @@ def load_auto_mpg() -> "pd.DataFrame":
     """
     import pandas as pd
 
-    return pd.read_csv(verified("auto-mpg.csv"), na_values="?")
+    return pd.read_csv(check_data_file("auto-mpg.csv"), na_values="?")
 
 
 def load_chicago() -> "pd.DataFrame":
@@ -62,7 +62,7 @@ def load_chicago() -> "pd.DataFrame":
     """
     import pandas as pd
 
-    return pd.read_csv(verified("chicago-ridership.csv.gz"), parse_dates=["date"])
+    return pd.read_csv(check_data_file("chicago-ridership.csv.gz"), parse_dates=["date"])
 
 
 def load_king_county() -> "pd.DataFrame":
@@ -85,7 +85,7 @@ def load_king_county() -> "pd.DataFrame":
     """
     import pandas as pd
 
-    return pd.read_csv(verified("king-county-houses.csv.gz"), parse_dates=["date"])
+    return pd.read_csv(check_data_file("king-county-houses.csv.gz"), parse_dates=["date"])
 
 
 def load_mnist() -> Split:
@@ -135,20 +135,20 @@ def _load_split(name: str) -> Split:
         return (x_train, y_train), (arrays["x_test"], arrays["y_test"])
 
 
-def digests() -> dict[str, str]:
+def read_digests() -> dict[str, str]:
     """SHA-256 of each file in the data folder, as ``data/DATA.md`` states them."""
     text = (data_folder() / "DATA.md").read_text(encoding="utf-8")
     return dict(re.findall(r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", text, re.MULTILINE))
 
 
-def verified(name: str) -> Path:
-    """The path of a file in the data folder, once its digest was found right.
+def check_data_file(name: str) -> Path:
+    """See that a file in the data folder is what the course shipped, and return its path.
 
     Raises:
         KeyError: no such file is part of the course.
         ValueError: its content is not what the course shipped.
     """
-    digest, path = digests()[name], data_folder() / name
+    digest, path = read_digests()[name], data_folder() / name
     if hash_file(path) != digest:
         raise ValueError(
             f"{path} is not the file the course shipped (its SHA-256 differs). "

@@ -20,8 +20,8 @@ MOBILENET = "mobilenet_1_0_224_tf.h5"
 MNIST = "mnist.npz"
 CIFAR10 = "cifar10.npz"
 
-CATS = range(281, 286)  # ImageNet's house cats
-SIZE = (224, 224)
+CAT_CLASSES = range(281, 286)  # ImageNet's house cats
+PHOTO_SIZE = (224, 224)
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,12 @@ def load_cat_photo() -> Any:
     from PIL import Image
 
     photo = Image.open(data_folder() / "photos" / "cat.png").convert("RGB")
-    return np.asarray(photo.resize(SIZE, Image.Resampling.BILINEAR), np.float32)[None]
+    return np.asarray(photo.resize(PHOTO_SIZE, Image.Resampling.BILINEAR), np.float32)[None]
 
 
 def check_knows_cat(probabilities: Any) -> None:
     """Raise ValueError unless a network's probabilities for the photo, (1, 1000), say cat."""
-    if int(np.argmax(probabilities)) not in CATS:
+    if int(np.argmax(probabilities)) not in CAT_CLASSES:
         raise ValueError(
             "its weights are not those of ImageNet: the network does not recognise the cat photo"
         )

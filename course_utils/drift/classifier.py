@@ -6,9 +6,9 @@ ROC curve above 0.5 is evidence and not memory.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,8 @@ from scipy import stats
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from course_utils.drift.column_test import ColumnTest
-from course_utils.drift.tables import Floats, by_frequency, to_floats
+from course_utils.drift.column_test import ALPHA, ColumnTest
+from course_utils.drift.tables import Floats, sort_by_frequency, to_floats
 
 ALL_TOGETHER = "(all together)"
 CLASSIFIER = "classifier"
@@ -26,6 +26,7 @@ MAX_CATEGORIES = 50  # the most frequent ones are told apart
 MAX_RANKED_COLUMNS = 20  # columns whose permutation importance is computed
 MAX_RANKED_ROWS = 1_000  # a side, for the same
 Matrix = NDArray[np.float32]
+NOTHING_RANKED = pd.DataFrame({"column": [], "auc_lost": []})
 
 
 @dataclass(frozen=True)
@@ -41,36 +42,40 @@ class DomainClassifier:
     """The curve: ``false_positive_rate``, ``true_positive_rate``."""
     rows: tuple[int, int]
     """Rows a side that it was judged on."""
-    ranking: dict[str, float] = field(default_factory=dict)
-    """How much AUC is lost where a column is shuffled, the most telling column first; empty where
-    the classifier found no difference."""
 
-    def interval(self, alpha: float) -> tuple[float, float]:
-        """Two-sided confidence interval of the AUC at ``1 - alpha``."""
-        width = float(stats.norm.isf(alpha / 2)) * self.deviation
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Two-sided confidence interval of the AUC at 95 %."""
+        width = self._width(ALPHA)
         return max(0.0, self.auc - width), min(1.0, self.auc + width)
 
-    def as_test(self, alpha: float) -> ColumnTest:
+    def as_test(self) -> ColumnTest:
         """The same as one more test beside those of the columns."""
-        low, high = self.interval(alpha)
+        low, high = self.interval
         effect, note = max(0.0, 2 * self.auc - 1), f"AUC {self.auc:.3f} ({low:.3f} to {high:.3f})"
 
         def margin(alpha: float) -> float:
-            return 2 * (self.auc - self.interval(alpha)[0])
+            return 2 * self._width(alpha)
 
         return ColumnTest(ALL_TOGETHER, CLASSIFIER, self.auc, self.p_value, effect, margin, note)
 
+    def _width(self, alpha: float) -> float:
+        return float(stats.norm.isf(alpha / 2)) * self.deviation
+
 
 def tell_apart(
-    samples: tuple[pd.DataFrame, pd.DataFrame], numbers: Sequence[str], *, alpha: float, seed: int
-) -> DomainClassifier:
+    samples: tuple[pd.DataFrame, pd.DataFrame], numbers: Sequence[str], *, seed: int
+) -> tuple[DomainClassifier, Callable[[], pd.DataFrame]]:
     """Train a random forest on half of the rows and judge it on the rest.
 
     Args:
         samples: reference and current rows, the same columns.
         numbers: the columns that hold numbers; all others are categories.
-        alpha: from which p-value on the columns are ranked.
         seed: for the split, the forest and the shuffling.
+
+    Returns:
+        What it achieves, and a function that ranks the columns it goes by. Ranking takes longer
+        than all the rest, so it is left to the caller, who knows whether there is a difference.
     """
     X = _encode(samples, set(numbers))
     y = np.repeat([0, 1], [len(sample) for sample in samples])
@@ -86,15 +91,14 @@ def tell_apart(
     p_value = stats.mannwhitneyu(new, old, alternative="greater", method="asymptotic").pvalue
     auc = float(roc_auc_score(y, scores))
     false, true, _ = roc_curve(y, scores)
-    ranking = _rank_columns(forest, X, y, samples[0].columns, random) if p_value <= alpha else {}
-    return DomainClassifier(
+    classifier = DomainClassifier(
         auc,
         _auc_deviation(old, new, auc),
         float(p_value),
         pd.DataFrame({"false_positive_rate": false, "true_positive_rate": true}),
         (len(old), len(new)),
-        ranking,
     )
+    return classifier, partial(_rank_columns, forest, X, y, samples[0].columns, random)
 
 
 def _encode(samples: tuple[pd.DataFrame, pd.DataFrame], numbers: set[str]) -> Matrix:
@@ -116,7 +120,7 @@ def _encode(samples: tuple[pd.DataFrame, pd.DataFrame], numbers: set[str]) -> Ma
 
 def _encode_categories(values: pd.Series) -> Floats:
     # Equally frequent ones by name: in order of appearance, the reference's own would come first.
-    order = {name: i for i, name in enumerate(by_frequency(values.value_counts().to_dict()))}
+    order = {name: i for i, name in enumerate(sort_by_frequency(values.value_counts().to_dict()))}
     codes = values.astype(object).map(order).to_numpy(dtype=np.float64)
     return np.minimum(codes, MAX_CATEGORIES) / MAX_CATEGORIES
 
@@ -165,18 +169,20 @@ def _rank_columns(
     forest: RandomForestClassifier,
     X: Matrix,
     y: NDArray[np.int64],
-    names: Any,
+    names: pd.Index,
     random: np.random.Generator,
-) -> dict[str, float]:
+) -> pd.DataFrame:
     """AUC lost where a column is shuffled, for the columns that the forest uses most."""
     sides = (random.permutation(np.flatnonzero(y == side)) for side in (0, 1))
     some = np.concatenate([side[:MAX_RANKED_ROWS] for side in sides])
     X, y = X[some], y[some]
     whole = roc_auc_score(y, forest.predict_proba(X)[:, 1])
-    lost = {}
-    for at in np.argsort(-forest.feature_importances_, kind="stable")[:MAX_RANKED_COLUMNS]:
+    used = np.argsort(-forest.feature_importances_, kind="stable")[:MAX_RANKED_COLUMNS]
+    lost = []
+    for at in used:
         shuffled = X.copy()
         shuffled[:, at] = X[random.permutation(len(X)), at]
-        lost[names[at]] = float(whole - roc_auc_score(y, forest.predict_proba(shuffled)[:, 1]))
-    order = sorted(lost.items(), key=lambda pair: -pair[1])
-    return {name: loss for name, loss in order if loss > 0}
+        lost.append(float(whole - roc_auc_score(y, forest.predict_proba(shuffled)[:, 1])))
+    ranking = pd.DataFrame({"column": names[used], "auc_lost": lost})
+    ranking = ranking.sort_values("auc_lost", ascending=False, kind="stable", ignore_index=True)
+    return ranking[ranking["auc_lost"] > 0]

@@ -1,7 +1,11 @@
 """The result of one test, with the size of the change beside the p-value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+ALPHA = 0.05
+"""Chance that anything at all is called significant where nothing has changed."""
+MAX_LISTED_NAMES = 8
 
 
 @dataclass(frozen=True)
@@ -23,3 +27,10 @@ class ColumnTest:
     """What changed, in plain words."""
     novel: bool = False
     """A change in kind: the current rows have what the reference never had."""
+
+
+def list_names(names: Iterable[str]) -> str:
+    """The first 8 names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - MAX_LISTED_NAMES} more" if len(names) > MAX_LISTED_NAMES else ""
+    return ", ".join(names[:MAX_LISTED_NAMES]) + more

@@ -1,11 +1,11 @@
 """What a comparison found: a row for each test, the classifier, the decision and its reasons."""
 
-import math
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from course_utils.drift.classifier import DomainClassifier
+from course_utils.drift.column_test import ALPHA
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Findings:
     """What was left out of the comparison, and why; which categories have come or gone."""
     rows: tuple[int, int]
     """Rows of the reference and of the current table."""
-    alpha: float
-    """Chance of calling anything at all significant where nothing has changed."""
-    classifier: DomainClassifier | None
-    """None where no column could be compared."""
+    classifier: DomainClassifier
+    ranking: pd.DataFrame
+    """The columns that the classifier goes by, the most telling first: ``column``, and
+    ``auc_lost`` where it is shuffled. Empty where the classifier found no difference."""
     numbers: list[str]
     """The columns that were compared as numbers, not as categories."""
     samples: tuple[pd.DataFrame, pd.DataFrame] = field(repr=False)
@@ -36,27 +36,10 @@ class Findings:
     @property
     def auc(self) -> float:
         """How well a classifier tells old rows from new: 0.5 is guessing, 1 is always."""
-        return self.classifier.auc if self.classifier else math.nan
-
-    @property
-    def auc_interval(self) -> tuple[float, float]:
-        """Confidence interval of `auc` at ``1 - alpha``."""
-        return self.classifier.interval(self.alpha) if self.classifier else (math.nan, math.nan)
-
-    @property
-    def auc_p_value(self) -> float:
-        """Of the classifier's Mann–Whitney test, not adjusted."""
-        return self.classifier.p_value if self.classifier else math.nan
-
-    @property
-    def ranking(self) -> pd.DataFrame:
-        """The columns that the classifier goes by, ``column`` and ``auc_lost`` without each."""
-        ranking = self.classifier.ranking if self.classifier else {}
-        names = pd.Series(list(ranking), dtype=object)  # Arrow refuses what a name may hold
-        return pd.DataFrame({"column": names, "auc_lost": list(ranking.values())})
+        return self.classifier.auc
 
     @property
     def significant(self) -> list[str]:
         """Columns with a significant test; ``(all together)`` is the classifier."""
-        found = self.columns[self.columns["p_adjusted"] <= self.alpha]
+        found = self.columns[self.columns["p_adjusted"] <= ALPHA]
         return list(dict.fromkeys(found["column"]))

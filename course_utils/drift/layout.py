@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,8 +15,7 @@ MAX_SAMPLE_ROWS = 10_000
 MAX_SAMPLE_CELLS = 20_000_000  # of two samples; of very many columns fewer rows are looked at
 IDENTIFIER_NAME = re.compile(r"(^|[_\W])(?i:id|uid|uuid|guid|key|index|rowid)$|[a-z]I[dD]$")
 ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:$|[ T]\d{2}:\d{2})"
-DISTINCT_SHARE = 0.95  # of a text column's values, from which on they tell rows apart
-DISTINCT_SHARE_OF_IDENTIFIER = 0.9  # the same of a column that is named like an identifier
+MIN_DISTINCT_SHARE = 0.9  # of a column's values, from which on they tell rows apart
 
 
 @dataclass
@@ -34,12 +34,42 @@ class Layout:
         return self.numbers + self.categories
 
 
-def check_tables(tables: Tables) -> None:
-    """Refuse what cannot be compared at all.
+def arrange(tables: Tables, keep: Sequence[str], seed: int) -> Layout:
+    """Sort the columns into numbers, categories and what is left out.
+
+    Args:
+        tables: two of them.
+        keep: columns to compare even though they look like identifiers.
+        seed: for the rows that are looked at.
 
     Raises:
-        ValueError: too few rows, duplicated names, or no column in common.
+        ValueError: too few rows, duplicated names, no column that can be compared, or ``keep``
+            names one that is not in both tables.
     """
+    _check_tables(tables)
+    old, new = (dict.fromkeys(names) for names in tables.names)
+    layout = Layout()
+    for name in keep:
+        if name not in old or name not in new:
+            raise ValueError(f"keep names {name!r}, which is not a column of both tables.")
+    layout.changed |= {name: "missing in the current table" for name in old if name not in new}
+    layout.changed |= {name: "new in the current table" for name in new if name not in old}
+    for name in old:
+        if name in new:
+            _place(tables, name, layout)
+    _leave_out_identifiers(tables, keep, layout, seed)
+    if not layout.features:
+        changed = [f"{name} {what}." for name, what in layout.changed.items()]
+        raise ValueError(" ".join(["No column could be compared.", *changed, *layout.warnings]))
+    return layout
+
+
+def choose_sample_size(columns: int) -> int:
+    """How many rows a side to draw, so that the cost of looking at them stays bounded."""
+    return max(2 * MIN_ROWS, min(MAX_SAMPLE_ROWS, MAX_SAMPLE_CELLS // (2 * max(columns, 1))))
+
+
+def _check_tables(tables: Tables) -> None:
     for side, rows, names in zip(SIDES, tables.rows, tables.names, strict=True):
         if rows < MIN_ROWS:
             raise ValueError(
@@ -52,44 +82,10 @@ def check_tables(tables: Tables) -> None:
                 f"The {side} table has several columns named {', '.join(map(repr, twice))}. "
                 "Rename or drop them, so that it is clear which is compared with which."
             )
-    if not set(tables.names[0]) & set(tables.names[1]):
-        old, new = (", ".join(names[:5]) or "none at all" for names in tables.names)
-        raise ValueError(
-            f"The tables have no column in common: {old} in the reference, {new} in the current."
-        )
 
 
-def arrange(tables: Tables, keep: tuple[str, ...], seed: int) -> Layout:
-    """Sort the columns into numbers, categories and what is left out.
-
-    Args:
-        tables: checked ones.
-        keep: columns to compare even though they look like identifiers.
-        seed: for the rows that are looked at.
-
-    Raises:
-        ValueError: ``keep`` names a column that is not in both tables.
-    """
-    old, new = (dict.fromkeys(names) for names in tables.names)
-    layout = Layout()
-    for name in keep:
-        if name not in old or name not in new:
-            raise ValueError(f"keep names {name!r}, which is not a column of both tables.")
-    layout.changed |= {name: "missing in the current table" for name in old if name not in new}
-    layout.changed |= {name: "new in the current table" for name in new if name not in old}
-    for name in old:
-        if name in new:
-            _place(tables, name, name in keep, layout)
-    _leave_out_identifiers(tables, keep, layout, seed)
-    return layout
-
-
-def sample_rows(columns: int) -> int:
-    """How many rows a side to draw, so that the cost of looking at them stays bounded."""
-    return max(2 * MIN_ROWS, min(MAX_SAMPLE_ROWS, MAX_SAMPLE_CELLS // (2 * max(columns, 1))))
-
-
-def _place(tables: Tables, name: str, kept: bool, layout: Layout) -> None:
+def _place(tables: Tables, name: str, layout: Layout) -> None:
+    """Put a column that both tables have where it belongs."""
     kinds = [tables.kind(name, side) for side in (0, 1)]
     known = [kind for kind in kinds if kind != EMPTY]
     other = [kind for kind in known if kind not in (NUMBER, CATEGORY, TIME)]
@@ -100,27 +96,29 @@ def _place(tables: Tables, name: str, kept: bool, layout: Layout) -> None:
     elif len(set(known)) > 1:
         layout.changed[name] = f"was a {kinds[0]} column and is now a {kinds[1]} column"
     elif known[0] == TIME:
-        reason = "cannot be compared" if kept else "would tell old rows from new by itself"
-        layout.warnings.append(f"{name} holds points in time, {reason}, and was left out.")
+        layout.warnings.append(
+            f"{name} holds points in time, would tell old rows from new by itself, and was left "
+            "out."
+        )
     else:
         (layout.numbers if known[0] == NUMBER else layout.categories).append(name)
 
 
-def _leave_out_identifiers(
-    tables: Tables, keep: tuple[str, ...], layout: Layout, seed: int
-) -> None:
+def _leave_out_identifiers(tables: Tables, keep: Sequence[str], layout: Layout, seed: int) -> None:
     """Leave out what tells rows apart, and move numbers of two values to the categories."""
     features = [name for name in layout.features if name not in keep]
     if not features:
         return
-    samples = [tables.sample(side, features, sample_rows(len(features)), seed) for side in (0, 1)]
+    samples = [
+        tables.sample(side, features, choose_sample_size(len(features)), seed) for side in (0, 1)
+    ]
     for name in features:
-        kind = layout.numbers if name in layout.numbers else layout.categories
         sides = [sample[name].dropna() for sample in samples]
+        kind = layout.numbers if name in layout.numbers else layout.categories
         if kind is layout.numbers:
             what = _recognise_numbers(name, sides, tables.rows)
         else:
-            what = _recognise_texts(name, sides)
+            what = _recognise_texts(sides)
         if what:
             kind.remove(name)
             layout.warnings.append(
@@ -143,30 +141,24 @@ def _recognise_numbers(name: str, sides: list[pd.Series], rows: tuple[int, int])
         return "a clock or a counter"
     if not all(((side % 1) == 0).all() for side in (old, new)):
         return ""
-    if _is_named_identifier(name, [old, new]):
+    if IDENTIFIER_NAME.search(name) and _are_distinct([old, new]):
         return "an identifier"
     dense = all(
-        side.is_unique and side.max() / 2 - side.min() / 2 < 0.75 * count  # halves: no overflow
+        side.is_unique and side.max() - side.min() < 1.5 * count
         for side, count in zip((old, new), rows, strict=True)
     )
     return "a row number" if dense else ""
 
 
-def _recognise_texts(name: str, sides: list[pd.Series]) -> str:
+def _recognise_texts(sides: list[pd.Series]) -> str:
     """What a column of categories is instead of a feature, if it is."""
     if min(map(len, sides)) < MIN_ROWS:
         return ""
     texts = [side.astype(str) for side in sides]
     if all(text.str.match(ISO_DATE).all() for text in texts):
         return "points in time"
-    unique = all(_distinct_share(text) > DISTINCT_SHARE for text in texts)
-    return "an identifier or free text" if unique or _is_named_identifier(name, texts) else ""
+    return "an identifier or free text" if _are_distinct(texts) else ""
 
 
-def _is_named_identifier(name: str, sides: list[pd.Series]) -> bool:
-    named = bool(IDENTIFIER_NAME.search(name))
-    return named and all(_distinct_share(side) > DISTINCT_SHARE_OF_IDENTIFIER for side in sides)
-
-
-def _distinct_share(column: pd.Series) -> float:
-    return column.nunique() / len(column)
+def _are_distinct(sides: list[pd.Series]) -> bool:
+    return all(side.nunique() > MIN_DISTINCT_SHARE * len(side) for side in sides)

@@ -6,7 +6,6 @@ large for memory can pass by in batches, and ties are exact.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import stats
@@ -20,53 +19,40 @@ MAX_TIED_VALUES = 1_000  # distinct values, up to which ties are exact
 MAX_KEPT_VALUES = 200_000  # distinct values up to which all counts are kept until the end
 
 
-@dataclass
 class RankTest:
-    """Compares two samples of ``n`` and ``m`` numbers by their ranks.
+    """Compares two samples of numbers by their ranks.
 
     Args:
         n: reference values, missing ones left out.
         m: current values, likewise.
+        batches: the distinct values, ascending, with how often either sample has each.
     """
 
-    n: int
-    m: int
-    distance: float = 0.0
+    distance = 0.0
     """The largest gap between the two empirical distribution functions (KS D)."""
-    where: float = math.nan
+    where = math.nan
     """The value at which that gap is found."""
-    shares: tuple[float, float] = (0.0, 0.0)
+    shares = 0.0, 0.0
     """How much of either sample lies at or below that value."""
-    infinite: tuple[int, int] = (0, 0)
-    """Rows of either sample that are plus or minus infinity."""
-    _kept: list[tuple[Counts, Counts]] | None = field(default_factory=list)
-    _seen: tuple[int, int] = (0, 0)
-    _away: Floats = field(default_factory=lambda: np.zeros(4))
 
-    @classmethod
-    def of(cls, n: int, m: int, batches: Iterable[Batch]) -> "RankTest":
-        """Take in all batches of a column."""
-        test = cls(n, m)
+    def __init__(self, n: int, m: int, batches: Iterable[Batch]) -> None:
+        self.n, self.m = n, m
+        self._away = np.zeros(4)
+        self._kept: list[tuple[Counts, Counts]] | None = []
+        seen = 0, 0
         for values, old, new in batches:
-            test._add(values, old, new)
-        return test
+            up_to = old.cumsum() + seen[0], new.cumsum() + seen[1]
+            seen = int(up_to[0][-1]), int(up_to[1][-1])
+            self._find_gap(values, up_to[0] / n, up_to[1] / m)
+            self._add_distances(old, new, up_to[0] + up_to[1])
+            self._keep(old, new)
 
-    def _add(self, values: Floats, old: Counts, new: Counts) -> None:
-        up_to = old.cumsum() + self._seen[0], new.cumsum() + self._seen[1]
-        gaps = up_to[0] / self.n - up_to[1] / self.m
-        at = int(np.argmax(np.abs(gaps, out=gaps)))
+    def _find_gap(self, values: Floats, old: Floats, new: Floats) -> None:
+        gaps = np.abs(old - new)
+        at = int(np.argmax(gaps))
         if gaps[at] > self.distance:
             self.distance, self.where = float(gaps[at]), float(values[at])
-            self.shares = (float(up_to[0][at] / self.n), float(up_to[1][at] / self.m))
-        self._add_distances(old, new, up_to[0] + up_to[1])
-        infinite = np.isinf(values)
-        beyond = int(old[infinite].sum()), int(new[infinite].sum())
-        self.infinite = self.infinite[0] + beyond[0], self.infinite[1] + beyond[1]
-        self._seen = int(up_to[0][-1]), int(up_to[1][-1])
-        if self._kept is not None:
-            self._kept.append((old, new))
-            if sum(len(counts) for counts, _ in self._kept) > MAX_KEPT_VALUES:
-                self._kept = None
+            self.shares = float(old[at]), float(new[at])
 
     def _add_distances(self, old: Counts, new: Counts, up_to: Counts) -> None:
         """Sum the mid-ranks' distances from the middle, their squares and their cubes."""
@@ -75,6 +61,12 @@ class RankTest:
         first = both * away
         second = first * away
         self._away += [(old * away).sum(), (new * away).sum(), second.sum(), (second * away).sum()]
+
+    def _keep(self, old: Counts, new: Counts) -> None:
+        if self._kept is not None:
+            self._kept.append((old, new))
+            if sum(len(counts) for counts, _ in self._kept) > MAX_KEPT_VALUES:
+                self._kept = None
 
     def ks_p_value(self) -> float:
         """Two-sided p-value of D, as `ks_2samp(method="asymp")` has it; with ties exact.
@@ -140,7 +132,7 @@ class RankTest:
         return old, new
 
 
-def number_tests(column: str, ranks: RankTest) -> list[ColumnTest]:
+def compare_numbers(column: str, ranks: RankTest) -> list[ColumnTest]:
     """Kolmogorov–Smirnov for any change, Ansari–Bradley for the spread, which KS is weak on."""
     old, new = ranks.shares
     size, p_value = ranks.distance, ranks.ks_p_value()

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from course_utils.drift.column_test import ALPHA
 from course_utils.drift.findings import Findings
 from course_utils.drift.verdict import AUC_BOUND, NOVEL_EFFECT, WATCH_EFFECT
 
@@ -20,22 +21,20 @@ class DriftReport(Findings):
         return "\n".join(lines + [f"  ! {warning}" for warning in self.warnings])
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON; what is not a number is None."""
+        """All of it, ready for JSON."""
         old, new = self.rows
-        table = self.columns.astype(object).where(self.columns.notna(), None)
         bounds = {"auc": AUC_BOUND, "watch": WATCH_EFFECT, "novel": NOVEL_EFFECT}
-        found = {"auc": None, "auc_interval": None, "auc_p_value": None}
-        if self.classifier:
-            found = {name: getattr(self, name) for name in found}
         return {
             "decision": self.decision,
             "reasons": self.reasons,
             "warnings": self.warnings,
             "rows": {"reference": old, "current": new},
-            "bounds": {"alpha": self.alpha} | bounds,
-            **found,
+            "bounds": {"alpha": ALPHA} | bounds,
+            "auc": self.auc,
+            "auc_interval": self.classifier.interval,
+            "auc_p_value": self.classifier.p_value,
             "ranking": self.ranking.to_dict("records"),
-            "columns": table.to_dict("records"),
+            "columns": self.columns.to_dict("records"),
         }
 
     def plot(self) -> "Figure":
@@ -49,5 +48,5 @@ class DriftReport(Findings):
         from course_utils.drift.page import render_page
 
         path = Path(path)
-        path.write_text(render_page(self), encoding="utf-8")
+        path.write_text(render_page(self), encoding="utf-8", errors="replace")
         return path

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from course_utils.drift.classifier import CLASSIFIER, DomainClassifier
-from course_utils.drift.column_test import ColumnTest
+from course_utils.drift.column_test import ALPHA, ColumnTest, list_names
 
 KEEP, WATCH, RETRAIN = "keep", "watch", "retrain"
 NO_CHANGE, NEGLIGIBLE, UNSURE = "no change", "negligible", "size unsure"
@@ -26,7 +26,6 @@ NOVEL_EFFECT = 0.01
 none, a category never seen."""
 
 MAX_REASONS = 5  # columns with a sentence of their own
-MAX_LISTED = 8
 COLUMNS = (
     *("column", "test", "statistic", "p_value", "p_adjusted", "effect", "effect_low"),
     *("verdict", "note"),
@@ -38,7 +37,7 @@ SENTENCES = {
 
 
 def adjust_p_values(p_values: list[float]) -> list[float]:
-    """p-values adjusted so that the chance of any false alarm stays below alpha (Holm 1979).
+    """p-values adjusted so that the chance of any false alarm stays below 5 % (Holm 1979).
 
     Valid however the tests depend on each other, and never weaker than Bonferroni.
     """
@@ -49,13 +48,13 @@ def adjust_p_values(p_values: list[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def judge(tests: list[ColumnTest], alpha: float) -> pd.DataFrame:
+def judge(tests: list[ColumnTest]) -> pd.DataFrame:
     """A row for each test, in order, with its verdict (see `DriftReport.columns`)."""
     rows = []
     adjusted = adjust_p_values([test.p_value for test in tests])
     for test, p_adjusted in zip(tests, adjusted, strict=True):
-        low = max(0.0, test.effect - test.margin(alpha / len(tests)))  # the sizes hold all at once
-        verdict = _choose_verdict(test, low) if p_adjusted <= alpha else NO_CHANGE
+        low = max(0.0, test.effect - test.margin(ALPHA / len(tests)))  # the sizes hold all at once
+        verdict = _choose_verdict(test, low) if p_adjusted <= ALPHA else NO_CHANGE
         found = {"p_adjusted": p_adjusted, "effect_low": low, "verdict": verdict}
         rows.append(vars(test) | found)
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -88,8 +87,8 @@ def decide(judged: pd.DataFrame, form_changed: bool) -> str:
 
 def explain(
     judged: pd.DataFrame,
-    classifier: DomainClassifier | None,
-    alpha: float,
+    classifier: DomainClassifier,
+    ranking: pd.DataFrame,
     changed: dict[str, str],
 ) -> list[str]:
     """Why, in plain words; the gravest first.
@@ -97,43 +96,37 @@ def explain(
     Args:
         judged: all tests, in the order of the columns.
         classifier: the one that has told old rows from new.
-        alpha: the level of significance.
+        ranking: the columns it goes by (see `DriftReport.ranking`).
         changed: columns whose form has changed, with what has.
     """
     reasons = [f"{name}: {what}. Mend the data before the model." for name, what in changed.items()]
     of_classifier = judged["test"] == CLASSIFIER
-    for verdict in judged.loc[of_classifier, "verdict"]:
-        if classifier and verdict != NO_CHANGE:
-            reasons.append(_explain_classifier(classifier, verdict, alpha))
+    (verdict,) = judged.loc[of_classifier, "verdict"]
+    if verdict != NO_CHANGE:
+        reasons.append(_explain_classifier(classifier, ranking, verdict))
     columns = judged[~of_classifier]
     large = columns[columns["verdict"].isin([RETRAIN, WATCH])]
     worst = sort_by_severity(large).drop_duplicates("column")
     for row in worst.head(MAX_REASONS).itertuples():
         reasons.append(f"{row.column}: {row.note} ({row.test}: at least {row.effect_low:.2f}).")
     if len(worst) > MAX_REASONS:
-        reasons.append(f"Large changes, too, of {_list(worst['column'][MAX_REASONS:])}.")
+        reasons.append(f"Large changes, too, of {list_names(worst['column'][MAX_REASONS:])}.")
     small = columns[~columns["column"].isin(large["column"])]
     for verdict, sentence in SENTENCES.items():
         names = small.loc[small["verdict"] == verdict, "column"].drop_duplicates()
         if len(names):
-            reasons.append(sentence.format(_list(names)))
+            reasons.append(sentence.format(list_names(names)))
     return reasons or [f"Nothing has changed that {len(judged)} tests would notice."]
 
 
-def _explain_classifier(classifier: DomainClassifier, verdict: str, alpha: float) -> str:
-    low, high = classifier.interval(alpha)
+def _explain_classifier(classifier: DomainClassifier, ranking: pd.DataFrame, verdict: str) -> str:
+    low, high = classifier.interval
     reason = (
         f"A classifier tells new rows from old ones with an AUC of {classifier.auc:.2f} "
         f"({low:.2f} to {high:.2f}; 0.5 is guessing, {AUC_BOUND:g} the bound)"
     )
-    if verdict in (RETRAIN, WATCH) and classifier.ranking:
-        most = max(classifier.ranking.values())
-        telling = [name for name, lost in classifier.ranking.items() if lost >= most / 10]
-        reason += f", mostly by {', '.join(telling[:3])}"
+    if verdict in (RETRAIN, WATCH) and len(ranking):
+        telling = ranking["auc_lost"] >= ranking["auc_lost"].max() / 10
+        reason += f", mostly by {', '.join(ranking.loc[telling, 'column'][:3])}"
     ends = {NEGLIGIBLE: ": too little to act on.", UNSURE: ": more rows would tell how well."}
     return reason + ends.get(verdict, ".")
-
-
-def _list(names: pd.Series) -> str:
-    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    return ", ".join(names[:MAX_LISTED]) + more

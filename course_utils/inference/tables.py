@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from course_utils.common.atomic_files import open_draft
 from course_utils.common.duckdb_session import (
     NO_DISK,
-    connected,
-    first_lines,
-    literal,
-    quoted,
+    open_session,
+    quote_file,
+    quote_sql,
+    shorten_error,
 )
 from course_utils.inference.schema import FeatureSchema
 
 CSV, PARQUET = ".csv", ".parquet"
-MEMORY_MIB = 512  # for DuckDB
+MEMORY_MB = 512  # for DuckDB
 Errors = list[str | None]  # for each row what is wrong with it; None where nothing is
 
 
@@ -44,10 +44,10 @@ def open_table(file: Path, folder: Path, schema: FeatureSchema) -> Iterator["Tab
         MemoryError: what is read at a time is too large.
     """
     try:
-        with connected(MEMORY_MIB, folder) as sql:
+        with open_session(MEMORY_MB, folder) as sql:
             yield Table(sql, file, folder, schema)
     except duckdb.Error as error:
-        said = first_lines(error)
+        said = shorten_error(error)
         if NO_DISK.search(said):
             raise OSError(
                 f"The disk is full. What was finished is kept: make room and start the same "
@@ -55,7 +55,7 @@ def open_table(file: Path, folder: Path, schema: FeatureSchema) -> Iterator["Tab
             ) from error
         if isinstance(error, duckdb.OutOfMemoryException):
             raise MemoryError(
-                f"{MEMORY_MIB} MiB are too little for what is read at a time: choose a smaller "
+                f"{MEMORY_MB} MB are too little for what is read at a time: choose a smaller "
                 f"chunk. ({said})"
             ) from error
         raise ValueError(f"{file.name} could not be read: {said}") from error
@@ -87,9 +87,9 @@ class Table:
     def prepare(self) -> int:
         """See that the table can be read from any row on, and return its number of rows."""
         if self._is_csv and not self._source.exists():
-            columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in self._types)
+            columns = ", ".join(f"{quote_sql(name)}: 'VARCHAR'" for name in self._types)
             lines = (
-                f"read_csv({literal(self._file)}, columns = {{{columns}}}, auto_detect = false, "
+                f"read_csv({quote_file(self._file)}, columns = {{{columns}}}, auto_detect = false, "
                 "header = true, delim = ',', quote = '\"', escape = '\"', "
                 "hive_partitioning = false)"
             )
@@ -169,15 +169,15 @@ class Table:
         form = "csv, HEADER" if path.suffix.lower() == CSV else "parquet"
         # DuckDB would write to a draft of its own beside ours, and leave it behind when killed.
         options = f"FORMAT {form}, USE_TMP_FILE false"
-        self._sql.execute(f"COPY ({query}) TO {quoted(path)} ({options})")
+        self._sql.execute(f"COPY ({query}) TO {quote_sql(path)} ({options})")
 
 
 def _scan_parquet(files: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(map(literal, files))}], hive_partitioning = false)"
+    return f"read_parquet([{', '.join(map(quote_file, files))}], hive_partitioning = false)"
 
 
 def _quote_name(column: str) -> str:
-    return quoted(column, '"')
+    return quote_sql(column, '"')
 
 
 def _cast_to_text(column: str) -> str:

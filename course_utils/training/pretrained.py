@@ -13,13 +13,13 @@ from course_utils.inference import Predictor, models, to_litert
 from course_utils.training.transfer import frozen_base, joined, new_head
 
 
-def fetch(report: keras_cache.Report | None = None) -> dict[str, str]:
+def fetch(report: keras_cache.Report = keras_cache.print_step) -> dict[str, str]:
     """Bring all that Keras downloads, and make what the image and pets services serve.
 
     What is there and unchanged is left as it is.
 
     Args:
-        report: is called as the work goes on; by default each step is printed as it begins.
+        report: is called with each step as it begins; by default it is printed.
 
     Returns:
         Where each file came from, by name.
@@ -28,18 +28,17 @@ def fetch(report: keras_cache.Report | None = None) -> dict[str, str]:
         OSError: a file could be had from nowhere; or the cache cannot be written.
         ValueError: what the course ships does not fit what was in the cache.
     """
-    report = report or keras_cache.PrintedReport()
     weights.fetch(report=report)
     if not all(map(_is_made, MAKERS)):
         with keras_cache.lock_cache(report) as scratch:
             for name, make in MAKERS.items():
                 if not _is_made(name):
-                    report(f"making {name}", 0, None)
+                    report(f"making {name}")
                     place, draft = keras_cache.cache_folder() / name, scratch / name
                     with atomic_files.open_draft(place, draft):
                         draft.write_bytes(make())
                     keras_cache.record_file(name, models.describe_source(name))
-    return keras_cache.sources()
+    return keras_cache.read_sources()
 
 
 def _is_made(name: str) -> bool:
@@ -62,7 +61,7 @@ def _make_classifier() -> bytes:
         with quiet_native_stderr():
             import keras
 
-            pixels = keras.Input((*originals.SIZE, 3), name="pixels")
+            pixels = keras.Input((*originals.PHOTO_SIZE, 3), name="pixels")
             scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
             content = to_litert(keras.Model(pixels, model(scaled)))
         originals.check_knows_cat(Predictor(content).predict(originals.load_cat_photo()))

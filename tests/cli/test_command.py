@@ -33,7 +33,7 @@ def write_notebook(folder, name, *sources):
 def test_fetch_finds_all_data_unchanged(course):
     result = course("fetch")
     assert result.exit_code == 0
-    assert f"All {len(datasets.digests())} data files" in result.output
+    assert f"All {len(datasets.read_digests())} data files" in result.output
 
 
 @pytest.mark.thorough

@@ -57,13 +57,15 @@ def test_the_report_is_that_of_the_tables_in_memory(
     new["nothing"] = 1.5
     new["truth"] |= new["x"] > 1000
     new = new.rename(columns={"select": "SELECT"}).assign(count="many")
-    found, expected = compare_files(*pair(old, new), memory=200, seed=7), compare(old, new, seed=7)
+    found, expected = (
+        compare_files(*pair(old, new), memory="200MB", seed=7),
+        compare(old, new, seed=7),
+    )
     same(found, expected)
     assert list(found.samples[0]["x"]) == list(expected.samples[0]["x"])
     assert "x" in found.significant
     assert any("day holds points in time" in warning for warning in found.warnings)
     assert any("count: was a number column" in reason for reason in found.reasons)
-    assert found.rows == (ROWS, ROWS - 90)
 
 
 def test_values_may_come_in_batches(pair, tidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +82,7 @@ def test_values_may_come_in_batches(pair, tidy: Path, monkeypatch: pytest.Monkey
     )
     monkeypatch.setattr(files, "BATCH_VECTORS", 1)  # 2,048 rows
     paths = pair(old, new)
-    with files.open_files(*paths, 200) as tables:
+    with files.open_files(*paths, "200MB") as tables:
         assert len(list(tables.numbers("none"))) >= 4
         for name in old:
             batches = tables.numbers(name)
@@ -103,7 +105,6 @@ TYPES = {
     "b::TINYINT": "number",
     "i::HUGEINT": "number",
     "(b / 4)::DECIMAL(10, 2)": "number",
-    "to_seconds(b * 60)": "number",
     "b > 3": "category",
     "('v' || b)::ENUM('v0', 'v1', 'v2', 'v3', 'v4', 'v5', 'v6')": "category",
     "DATE '2020-01-01' + b::INT": "time",
@@ -122,15 +123,13 @@ def test_every_type_of_column_is_something(tmp_path: Path, tidy: Path) -> None:
     )
     with files.open_files(path, path, "1GB") as tables:
         kinds = {sql: tables.kind(f"c{i}", 0) for i, sql in enumerate(TYPES)}
-        minutes = np.concatenate([batch[0] for batch in tables.numbers("c3")])
-        sample = tables.sample(0, ["c3", "c2", "c4", "c5"], 50, 0)
+        sample = tables.sample(0, ["c2", "c3", "c4"], 50, 0)
     assert kinds == TYPES
-    assert minutes.tolist() == [60 * b for b in range(7)]  # seconds, as of pandas' durations
     assert len(sample) == 50
     assert set(sample["c2"]) <= {b / 4 for b in range(7)}
     report = compare_files(path, path)
-    assert "c8 holds list values and was left out." in report.warnings
-    assert {"c2", "c4", "c5"} <= set(report.columns["column"])
+    assert "c7 holds list values and was left out." in report.warnings
+    assert {"c2", "c3", "c4"} <= set(report.columns["column"])
 
 
 def test_several_files_are_one_table_in_the_order_of_their_names(
@@ -157,7 +156,7 @@ def test_beyond_many_categories_the_rarest_are_one(
     random = np.random.default_rng(0)
     old, new = (pd.DataFrame({"c": random.zipf(1.5, 3000).astype(str)}) for _ in range(2))
     monkeypatch.setattr(files, "MAX_CATEGORIES", 10)
-    with files.open_files(*pair(old, new), 200) as tables:
+    with files.open_files(*pair(old, new), "200MB") as tables:
         counts = tables.categories("c")
     both = pd.concat([old, new])["c"].value_counts()
     for table, found in zip((old, new), counts, strict=True):
@@ -168,47 +167,23 @@ def test_beyond_many_categories_the_rarest_are_one(
         assert set(found) == set(both.index[:10])
 
 
-def test_a_category_may_be_called_like_all_others(pair, tidy: Path) -> None:
-    old = pd.DataFrame({"c": ["a"] * 60 + [files.OTHERS] * 40})
-    new = pd.DataFrame({"c": ["a"] * 50 + [files.OTHERS] * 50})
-    with files.open_files(*pair(old, new), 200) as tables:
-        assert tables.categories("c") == ({"a": 60, files.OTHERS: 40}, {files.OTHERS: 50, "a": 50})
-
-
-def test_capitals_alone_do_not_tell_columns_apart(tmp_path: Path, tidy: Path) -> None:
-    frame = pd.DataFrame({"aa": np.arange(90.0), "bb": np.arange(90) % 5})
-    path = write(frame, tmp_path / "t.parquet")
-    path.write_bytes(path.read_bytes().replace(b"bb", b"AA"))
-    with pytest.raises(ValueError, match="several columns named 'aa'; capitals alone"):
-        compare_files(path, path)
-
-
 REFUSED = {
-    "no such file": ("none.parquet", FileNotFoundError, "reference table: there is no file"),
-    "no match": ("none-*.parquet", FileNotFoundError, "reference table: there is no file"),
-    "a folder": ("", ValueError, "reference table: .* is no Parquet file. Of a folder, name"),
-    "a CSV file": ("t.csv", ValueError, "reference table: .*t.csv is no Parquet file.*COPY"),
-    "no Parquet inside": ("t.parquet", ValueError, "tables could not be read: .*t.parquet"),
+    "no such file": "none.parquet",
+    "no match": "none-*.parquet",
+    "a folder": "",
+    "a CSV file": "t.csv",
+    "damaged": "t.parquet",
 }
 
 
-@pytest.mark.parametrize(("name", "error", "message"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("name", REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_read_is_refused_in_plain_words(
-    tmp_path: Path, tidy: Path, name: str, error: type[Exception], message: str
+    tmp_path: Path, tidy: Path, name: str
 ) -> None:
-    for file in ("t.csv", "t.parquet"):
-        (tmp_path / file).write_bytes(b"x" * 99)
-    good = write(several(30, 1), tmp_path / "good.parquet")
-    with pytest.raises(error, match=message):
-        compare_files(tmp_path / name, good)
-    with pytest.raises(error, match=message.replace("reference", "current")):
-        compare_files(good, tmp_path / name)
-
-
-def test_a_damaged_file_is_refused(tmp_path: Path, tidy: Path) -> None:
-    path = write(several(5000, 1), tmp_path / "t.parquet")
-    content = bytearray(path.read_bytes())
+    (tmp_path / "t.csv").write_bytes(b"x" * 99)
+    good = write(several(5000, 1), tmp_path / "good.parquet")
+    content = bytearray(good.read_bytes())
     content[2000:60_000] = bytes(58_000)
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="The tables could not be read: "):
-        compare_files(path, path)
+    (tmp_path / "t.parquet").write_bytes(content)
+    with pytest.raises(ValueError, match=r"could not be read: (.|\n)*Give Parquet files"):
+        compare_files(good, tmp_path / name)

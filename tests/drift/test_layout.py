@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from course_utils.drift import compare
-from course_utils.drift.layout import arrange, check_tables
+from course_utils.drift.layout import arrange
 from course_utils.drift.tables import MemoryTables
 
 ROWS = 100
@@ -34,26 +34,31 @@ def repeated(*values: object) -> pd.Series:
     return pd.Series([values[i % len(values)] for i in range(ROWS)], dtype=object)
 
 
-def normal(scale: float = 1.0) -> np.ndarray:
-    return RANDOM.normal(scale=scale, size=ROWS)
+def normal() -> np.ndarray:
+    return RANDOM.normal(size=ROWS)
 
 
-def days(start: str, **options: str) -> pd.DatetimeIndex:
-    return pd.date_range(start, periods=ROWS, **options)
+def days(start: str) -> pd.DatetimeIndex:
+    return pd.date_range(start, periods=ROWS)
 
 
 def layout(old: pd.DataFrame, new: pd.DataFrame, *keep: str):
-    tables = MemoryTables(old, new)
-    check_tables(tables)
-    return arrange(tables, keep, 0)
+    return arrange(MemoryTables(old, new), keep, 0)
 
 
 REFUSED = {
     "no rows": (good().iloc[:0], good(), "reference table has 0 rows.*at least 20"),
     "one row": (good(), good().iloc[:1], "current table has 1 row;.*at least 20"),
-    "nineteen rows": (good(), good(19), "current table has 19 rows"),
-    "no columns": (good()[[]], good(), "no column in common: none at all in the ref"),
-    "nothing in common": (good()[["x"]], good()[["c"]], "no column in common: x in the.*, c in"),
+    "nothing in common": (
+        good()[["x"]],
+        good()[["c"]],
+        r"No column could be compared\. x missing in the current table\. c new in",
+    ),
+    "a clock and nothing else": (
+        pd.DataFrame({"day": days("2020")}),
+        pd.DataFrame({"day": days("2021")}),
+        "No column could be compared.*day holds points in time",
+    ),
     "a name twice": (pd.concat([good(), good()], axis=1), good(), "columns named 'c', 'x'"),
     "1 and '1'": (good().set_axis([1, "1"], axis=1), good(), "columns named '1'"),
 }
@@ -65,30 +70,13 @@ def test_what_cannot_be_compared_is_refused(old, new, message):
         compare(old, new)
 
 
-@pytest.mark.parametrize("table", [{"x": [1]}, [1, 2], None, np.zeros((30, 2)), pd.Series([1.0])])
-def test_what_is_no_table_is_refused(table):
-    with pytest.raises(TypeError, match=f"reference table is a {type(table).__name__}; give"):
-        compare(table, good())
-    with pytest.raises(TypeError, match="current table is"):
-        compare(good(), table)
-
-
 LEFT_OUT = {
     "no values": (cells(None), np.nan, "y has no values in either table"),
     "lists": (cells([1, 2]), cells([1]), "y holds lists or other values that cannot be"),
-    "arrays": (cells(np.zeros(2)), cells(np.zeros(2)), "y holds lists or other"),
-    "complex": (1j, 1j, "y holds complex"),
     "bytes": (cells(b"x"), cells(b"x"), "y holds bytes"),
-    "intervals": (pd.interval_range(0, ROWS), pd.interval_range(0, ROWS), "y holds interval"),
     "times": (days("2020"), days("2021"), "y holds points in time, would tell"),
     "dates": (cells(datetime.date(2020, 1, 1)), cells(datetime.date(2021, 1, 1)), "points in time"),
-    "dates and text": (repeated(datetime.date(2020, 1, 1), "?"), "?", "y mixes dates with other"),
     "dates as text": (days("2020").astype(str), days("2021").astype(str), "looks like points in"),
-    "times as text": (
-        days("2020", freq="min").strftime("%Y-%m-%dT%H:%M"),
-        days("2021", freq="min").strftime("%Y-%m-%dT%H:%M"),
-        "y looks like points in time",
-    ),
     "free text": ([f"u{i}" for i in range(ROWS)], [f"v{i}" for i in range(ROWS)], "or free text"),
     "a counter": (np.arange(ROWS), np.arange(ROWS) + ROWS, "y looks like a clock or a counter"),
     "row numbers": (RANDOM.permutation(ROWS),) * 2 + ("y looks like a row number",),
@@ -110,30 +98,20 @@ def maybe(values: list, dtype: str) -> pd.Series:
     return pd.Series(pd.array(values * (ROWS // len(values)), dtype=dtype))
 
 
-hours = pd.Series(pd.to_timedelta(RANDOM.random(ROWS), unit="h"))
 COMPARED = {
     "infinite": (np.where(HALF, np.inf, normal()), np.where(HALF, -np.inf, normal())),
-    "only infinite": (np.inf, -np.inf),
-    "very large": (normal(3e307), normal(3e307)),
-    "very large beside small": (normal(), RANDOM.uniform(1e308, 1.7e308, ROWS)),
     "missing on one side": (np.nan, normal()),
     "missing texts": (cells(None), repeated("a", "b")),
     "constant": (1.0, 1.0),
     "numbers and texts": (repeated(1, "a"), repeated(1, "b")),
     "truths": (True, HALF),
-    "durations as objects": (hours.astype(object), hours.astype(object)),
     "decimals": (repeated(*map(decimal.Decimal, "1234567")), repeated(decimal.Decimal(2), None)),
-    "decimals among others": (
-        repeated(*map(decimal.Decimal, "1234567")),
-        repeated(decimal.Decimal(2), 0.5, 7),
-    ),
-    "large integers": (repeated(*(10**30 + i for i in range(9))), repeated(10**30, 5, 7)),
     "nullable integers": (maybe([1, None, 2, 3], "Int64"), maybe([1, None, 2, 7], "Int64")),
     "nullable truths": (maybe([True, None, False, True], "boolean"), HALF),
     "categories": (pd.Categorical(repeated("a", "b")), pd.Categorical(["a"] * ROWS, list("abz"))),
     "sparse": (pd.arrays.SparseArray(np.arange(ROWS) % 4.0), np.arange(ROWS) % 4.0),
     "tuples": (repeated((1, 2), (1,)), repeated((1, 2), (3,))),
-    "signs and line breaks": (repeated("$a$", "<b>", "\n"), repeated("$a$", "", "\0")),
+    "signs and line breaks": (repeated("$a$", "<b>", "\n"), repeated("$a$", "")),
 }
 
 
@@ -175,6 +153,7 @@ def test_numbers_named_as_identifiers_are_left_out(name):
     assert f"{name} looks like an identifier" in found.warnings[0]
     assert f'keep=("{name}",)' in found.warnings[0]
     assert name in layout(old, new, name).numbers
+    assert "paid" in layout(good(paid=old[name]), good(paid=new[name])).numbers
 
 
 @pytest.mark.parametrize(
@@ -202,18 +181,6 @@ def test_keep_brings_back_what_was_left_out():
     assert not report.warnings
 
 
-@pytest.mark.parametrize("name", ["paid", "humid", "identity"])
-def test_words_that_merely_sound_like_it_are_features(name):
-    values = np.random.default_rng(0).integers(0, 10**9, ROWS)
-    assert name in layout(good(**{name: values}), good(**{name: values})).numbers
-
-
-def test_nothing_to_compare_is_not_nothing_changed():
-    """Where all columns are left out, a verdict would rest on nothing."""
-    with pytest.raises(ValueError, match=r"No column could be compared.*day holds points in time"):
-        compare(pd.DataFrame({"day": days("2020")}), pd.DataFrame({"day": days("2021")}))
-
-
 @pytest.mark.thorough
 def test_ten_thousand_columns():
     random = np.random.default_rng(0)
@@ -231,23 +198,3 @@ def test_ten_thousand_columns():
 def test_numbers_of_two_values_are_categories():
     found = layout(good(y=HALF * 3.0), good(y=HALF * 3.0))
     assert found.categories == ["c", "y"]
-
-
-def test_numbers_of_several_types_of_python_are_numbers():
-    old = repeated(*map(decimal.Decimal, "1234567"))
-    new = repeated(decimal.Decimal(2), 0.5, 7)
-    report = compare(good(y=old), good(y=new))
-    tests = report.columns.query("column == 'y'")["test"]
-    assert "Kolmogorov–Smirnov" in set(tests)
-
-
-def test_points_in_time_cannot_be_kept():
-    report = compare(good(y=days("2020")), good(y=days("2021")), keep=("y",))
-    assert any("y holds points in time, cannot be compared" in said for said in report.warnings)
-
-
-def test_infinite_values_are_a_change_of_their_own():
-    report = compare(good(y=normal()), good(y=np.where(HALF, np.inf, normal())))
-    found = report.columns.query("column == 'y' and test == 'infinite values'")
-    assert found["effect"].item() == pytest.approx(np.mean(HALF))
-    assert found["verdict"].item() != "no change"

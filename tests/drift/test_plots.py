@@ -3,28 +3,26 @@
 import functools
 import io
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from nbclient import NotebookClient
 from PIL import Image
 
-from course_utils.common import plots as common_plots
-from course_utils.common.plots import Labels, histogram
-from course_utils.drift import DriftReport, compare, plots
+from course_utils.drift import DriftReport, compare
 from course_utils.drift.classifier import ALL_TOGETHER
+from course_utils.drift.histograms import count_in_bins
 from course_utils.drift.plots import (
     MAX_BARS,
     MAX_EFFECTS,
     choose_bars,
-    png,
+    draw_numbers,
+    shorten_label,
+    write_png,
 )
 from course_utils.drift.verdict import SEVERITY
-from tests.support.drift_tables import as_objects, continuous, twenty, unchanged
+from tests.support.drift_tables import continuous, twenty, unchanged
 
 
 def texts(figure: Figure) -> list[str]:
@@ -66,7 +64,7 @@ def test_the_gravest_columns_stand_on_top_with_their_verdicts():
 def test_the_roc_curve_tells_auc_and_interval():
     report = many_changes()
     upper, lower = report.plot().subfigs[2].axes
-    low, high = report.auc_interval
+    low, high = report.classifier.interval
     assert f"AUC {report.auc:.2f} ({low:.2f} to {high:.2f})" in upper.get_title()
     curve, diagonal = upper.lines
     area = np.trapezoid(curve.get_ydata(), curve.get_xdata())
@@ -75,63 +73,33 @@ def test_the_roc_curve_tells_auc_and_interval():
     assert lower.get_yticklabels()[0].get_text() == "number_9"
 
 
-def test_from_no_column_to_two_hundred():
-    none = compare(pd.DataFrame({"x": range(30)}), pd.DataFrame({"x": ["a", "b"] * 15}))
-    assert any("Nothing could be compared" in text for text in texts(none.plot()))
+def test_from_one_column_to_two_hundred():
     constant = pd.DataFrame({"same": ["a"] * 30})
-    assert any("No column could be" in text for text in texts(compare(constant, constant).plot()))
+    assert "same" in texts(compare(constant, constant).plot())
     one = compare(numbers(), numbers(80)).plot()
     assert [ax.get_title() for ax in one.subfigs[1].axes] == ["x"]
     wide = compare(*unchanged(continuous, 200, 1)).plot()
     assert any(f"the {MAX_EFFECTS} gravest of 201" in text for text in texts(wide))
 
 
-NAMES = [
-    "$\\broken{",
-    "年龄与收入",
-    "🙂 face",
-    "two\nlines\tand \x00 control",
-    "half a pair \ud800",
-    "",
-    "name " * 100,
-    ALL_TOGETHER,
-]
-
-
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
+@pytest.mark.parametrize("name", ["$\\broken{", "two\nlines\tand more", "", "name " * 100])
 def test_no_name_breaks_the_picture(name: str):
-    """Warnings are errors here, a glyph that no font has among them."""
     random = np.random.default_rng(0)
     words = [name, f"other {name}", "third"]
     frames = (
-        as_objects({name: random.normal(s, 1, 60), f"{name}2": random.choice(words[s:], 60)})
+        pd.DataFrame({name: random.normal(s, 1, 60), f"{name}2": random.choice(words[s:], 60)})
         for s in (0, 1)
     )
     report = compare(*frames)
-    assert Image.open(io.BytesIO(png(report.plot()))).size[0] == 1500
+    assert Image.open(io.BytesIO(write_png(report.plot()))).size[0] == 1500
 
 
-def test_long_names_are_cut_amid_and_stay_apart():
-    labels = Labels()
-    long = [f"a long beginning that all have in common {i} and a long end" for i in range(9)]
-    short = labels.all([*long, "x"])
-    assert len(set(short)) == 10
-    assert max(map(len, short)) <= 26
-    assert labels("short") == "short"
-    assert labels("beginning " * 9 + "end").startswith("beginning")
-    assert labels("beginning " * 9 + "end").endswith("end")
-
-
-def test_characters_come_from_any_font_that_has_them(monkeypatch: pytest.MonkeyPatch):
-    """A font that comes with matplotlib stands for one of the world's scripts."""
-    file = font_manager.findfont("STIXNonUnicode", fallback_to_default=False)
-    only = sorted(set(font_manager.get_font(file).get_charmap()) - Labels().known)
-    letter = chr(only[0])
-    assert Labels()(letter) == "□"
-    monkeypatch.setattr(common_plots, "FALLBACKS", ("STIXNonUnicode", "not installed"))
-    assert Labels()(letter) == letter
-    frame = numbers().rename(columns={"x": letter})
-    png(compare(frame, frame + 3).plot())  # and is drawn without a warning
+def test_long_names_are_cut_in_the_middle():
+    assert shorten_label("short\nand sweet") == "short and sweet"
+    short = shorten_label("beginning " * 9 + "end")
+    assert len(short) == 26
+    assert short.startswith("beginning")
+    assert short.endswith("end")
 
 
 def normal(rows: int, mean: float = 0.0) -> np.ndarray:
@@ -139,7 +107,7 @@ def normal(rows: int, mean: float = 0.0) -> np.ndarray:
 
 
 def test_densities_are_those_of_numpy_where_nothing_is_cut():
-    found = histogram(normal(500), normal(400, 0.5))
+    found = count_in_bins(normal(500), normal(400, 0.5))
     assert found is not None
     assert found.outside == 0
     expected, _ = np.histogram(normal(500), found.edges, density=True)
@@ -149,7 +117,7 @@ def test_densities_are_those_of_numpy_where_nothing_is_cut():
 
 def test_outliers_do_not_squash_the_picture():
     spoilt = np.append(normal(1000), [1e12, -np.inf, np.inf, np.nan])
-    found = histogram(spoilt, normal(900))
+    found = count_in_bins(spoilt, normal(900))
     assert found is not None
     assert np.ptp(found.edges) < 20
     assert found.outside == pytest.approx(3 / 1903)  # the missing value is not counted
@@ -160,7 +128,7 @@ def test_outliers_do_not_squash_the_picture():
 def test_values_on_a_grid_get_bins_of_whole_steps(step: float):
     """Otherwise every other bin of evenly spread values would look empty."""
     even = np.repeat(np.arange(70), 10) * step
-    found = histogram(even, even)
+    found = count_in_bins(even, even)
     assert found is not None
     inner = found.densities[0][1:-1]
     assert inner == pytest.approx(inner[0])
@@ -172,21 +140,18 @@ def test_values_on_a_grid_get_bins_of_whole_steps(step: float):
         [0.0],
         [5.0],
         [1e16, 1e16 + 2, 1e16 + 4],
-        [5e-324, 1e-323],
-        [-1.7e308, 0, 1.7e308],
-        [0, 1e-300, 1],
         [-np.inf, 3, np.inf],
     ],
     ids=str,
 )
 def test_extreme_numbers_are_drawn(values: list[float]):
     column = np.repeat(np.array(values, dtype=float), 30)
-    found = histogram(column, column)
+    found = count_in_bins(column, column)
     assert found is not None
     assert (np.diff(found.edges) > 0).all()
     figure = Figure(layout="constrained")
-    plots.draw_numbers(figure.subplots(), column, column)
-    png(figure)
+    draw_numbers(figure.subplots(), column, column)
+    write_png(figure)
 
 
 def test_the_most_frequent_categories_and_the_rest():
@@ -195,30 +160,7 @@ def test_the_most_frequent_categories_and_the_rest():
     )
     bars = choose_bars(old, pd.concat([old, pd.Series(["new"] * 3)]))
     assert len(bars) == MAX_BARS + 1
-    assert bars[0] == ("c0", 40 / 115, 40 / 118)
-    assert ("new", 0.0, 3 / 118) in bars  # rare, but what has changed
-    assert bars[-1][0] == "(5 others)"
-    assert sum(bar[1] for bar in bars) == pytest.approx(1)
-    assert sum(bar[2] for bar in bars) == pytest.approx(1)
-
-
-CELL = """
-import pandas as pd
-from course_utils.drift import compare
-column = pd.DataFrame({"x": range(0, 90, 3)}).sample(frac=1, random_state=0)
-report = compare(column, column * 2, keep=["x"])
-"""
-
-
-@pytest.mark.thorough
-@pytest.mark.filterwarnings("ignore:Proactor event loop")  # Jupyter's on Windows
-@pytest.mark.parametrize("first", ["", "import matplotlib.pyplot as plt; _ = plt.plot([1])\n"])
-def test_a_notebook_shows_it_once(first: str):
-    cells = [nbformat.v4.new_code_cell(code) for code in (first, CELL, "report.plot()", "1 + 1")]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
-    pictures = [
-        [output for output in cell.outputs if "image/png" in output.get("data", {})]
-        for cell in notebook.cells
-    ]
-    assert list(map(len, pictures)) == [int(bool(first)), 0, 1, 0]
+    assert bars.index[0] == "new"  # rare, but what has changed
+    assert bars.loc["c0"].tolist() == pytest.approx([40 / 115, 40 / 118])
+    assert bars.index[-1] == "(5 others)"
+    assert bars.sum().tolist() == pytest.approx([1, 1])

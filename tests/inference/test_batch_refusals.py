@@ -163,7 +163,7 @@ def test_a_network_whose_answer_is_no_number(tmp_path):
 
 
 def test_a_chunk_that_is_too_large_for_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "MEMORY_MIB", 4)
+    monkeypatch.setattr(tables, "MEMORY_MB", 4)
     wide = "".join(f", hash(range) AS h{i}" for i in range(100))
     cells = ", ".join(f"{CARS[0][name]} AS {name}" for name in FEATURES)
     source = write_parquet(tmp_path / "in.parquet", f"SELECT {cells}{wide} FROM range(20_000)")

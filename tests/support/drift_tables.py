@@ -5,7 +5,6 @@ The tests look at a few of them, `benchmarks/drift.py` at thousands.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,19 +12,6 @@ import pandas as pd
 SHARES = [0.4, 0.25, 0.15, 0.1, 0.08, 0.02]
 Random = np.random.Generator
 Pair = tuple[pd.DataFrame, pd.DataFrame]
-
-
-def as_objects(columns: dict[str, Any]) -> pd.DataFrame:
-    """A table whose names and texts are Python's own strings.
-
-    Arrow, where pandas keeps its texts in it, cannot hold half a surrogate pair.
-    """
-    names = pd.Index(list(columns), dtype=object)
-    values = (
-        pd.Series(list(v), dtype=object if isinstance(v[0], str) else None)
-        for v in columns.values()
-    )
-    return pd.concat(list(values), axis=1).set_axis(names, axis=1)
 
 
 def continuous(random: Random, rows: int, at: int) -> pd.Series:
