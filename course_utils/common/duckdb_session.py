@@ -66,26 +66,6 @@ def open_session(megabytes: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnec
         raise
 
 
-def read_parquet_names(sql: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
-    """The names of a Parquet file's columns as they stand in it, also where one comes twice.
-
-    Raises:
-        duckdb.Error: it cannot be read.
-    """
-    query = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({quote_file(file)})"
-    names, nested = [], 0  # nested: how many of the next entries lie inside a column
-    for name, children in sql.execute(query).fetchall()[1:]:  # without the root; depth first
-        if not nested:
-            names.append(name)
-        nested = max(nested - 1, 0) + children
-    return names
-
-
-def fold(name: str) -> str:
-    """A column's name as DuckDB compares it: the capitals of ASCII do not count."""
-    return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
-
-
 def shorten_error(error: duckdb.Error) -> str:
     """What DuckDB complains of, without its advice."""
     return " ".join(str(error).split("\n\n")[0].split("\n")[:3])
