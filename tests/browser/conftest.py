@@ -1,13 +1,11 @@
 """The image service's page in a real browser."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.conftest import ROOT
 from tests.support.serving import Served, serving
 from tests.support.web_app import WebApp
 
@@ -40,11 +38,3 @@ def visit(browser: Browser) -> Iterator[Visit]:
 @pytest.fixture
 def app(visit: Visit, service: Served) -> WebApp:
     return visit(service.url)
-
-
-@pytest.fixture(scope="session")
-def artifacts() -> Path:
-    """Where pictures for people are kept."""
-    folder = ROOT / "test-artifacts"
-    folder.mkdir(exist_ok=True)
-    return folder
