@@ -143,7 +143,8 @@ def test_without_a_network_it_says_what_to_do(tmp_path: Path):
 @pytest.mark.registry
 def test_the_wheel_holds_the_page_and_its_sources_and_no_more(checkout: Checkout, tmp_path: Path):
     """Built from the source distribution, which has to hold all that the build needs."""
-    answer = run_uv("build", "--quiet", "--out-dir", tmp_path, checkout.tree, PATH=checkout.path)
+    options = ["--quiet", "--python", checkout.python, "--out-dir", tmp_path]
+    answer = run_uv("build", *options, checkout.tree, PATH=checkout.path)
     assert answer.returncode == 0, answer.stderr
     (sdist,) = tmp_path.glob("*.tar.gz")
     (wheel,) = tmp_path.glob("*.whl")
