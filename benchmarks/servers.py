@@ -42,9 +42,10 @@ GUNICORN = "gunicorn"
 GRANIAN = "Granian"
 APACHE = "Apache, mod_wsgi"
 ECHO = "bare Flask echo, Granian"
+FLASKS_OWN = [sys.executable, "-m", "benchmarks.flask_service"]
 LAUNCHER = [sys.executable, "-m", "tests.support.servers"]
 COMMANDS = {
-    FLASK: [*LAUNCHER, "flask"],
+    FLASK: FLASKS_OWN,
     GUNICORN: [*LAUNCHER, "gunicorn"],
     GRANIAN: PRODUCT,
     APACHE: [*LAUNCHER, "apache"],
@@ -52,7 +53,7 @@ COMMANDS = {
 }
 #: what is stopped, and by which signal; `systemctl stop apache2` sends the second of Apache's
 STOPS = {
-    f"{FLASK}, SIGTERM": ([*LAUNCHER, "flask", "--slow"], signal.SIGTERM),
+    f"{FLASK}, SIGTERM": ([*FLASKS_OWN, "--slow"], signal.SIGTERM),
     f"{GUNICORN}, SIGTERM": ([*LAUNCHER, "gunicorn", "--slow"], signal.SIGTERM),
     f"{GRANIAN}, SIGTERM": (SLOW, signal.SIGTERM),
     f"{APACHE}, SIGTERM": ([*LAUNCHER, "apache", "--slow"], signal.SIGTERM),

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from tools.programs import find
 # Chromium as root, in a container, without a screen.
 BROWSER_FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 BROWSER_TIMEOUT_MS = 60_000  # what a page has to do or show is awaited, as all else, for a minute
-Resolver = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def find_uv() -> str | None:
@@ -29,12 +28,18 @@ def find_uv() -> str | None:
     return str(beside) if beside.exists() else shutil.which("uv")
 
 
-def run_uv(*arguments: str, text: str = "") -> "subprocess.CompletedProcess[str]":
+def run_uv(
+    *arguments: str | Path, text: str = "", **environment: str
+) -> "subprocess.CompletedProcess[str]":
     """Run uv as the set-up does; ``text`` is what it reads where a file is called ``-``."""
-    command = [find_uv() or "uv", *arguments]
-    environment = uv_environment() | {"NO_COLOR": "1"}
     return subprocess.run(
-        command, input=text, capture_output=True, text=True, env=environment, cwd=ROOT, check=False
+        [find_uv() or "uv", *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        env=uv_environment() | {"NO_COLOR": "1"} | environment,
+        cwd=ROOT,
+        check=False,
     )
 
 
@@ -90,12 +95,6 @@ def nothing_left_running() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def uv() -> Resolver:
-    """Runs uv with the arguments given and returns the finished process."""
-    return run_uv
-
-
-@pytest.fixture(scope="session")
 def chromium() -> Path:
     """The browser that tests drive."""
     path = find("chromium")
@@ -120,3 +119,11 @@ def browser(chromium: Path) -> Iterator[Browser]:
         browser.new_context = new_context  # type: ignore[method-assign]
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Path:
+    """Where pictures for people are kept."""
+    folder = ROOT / "test-artifacts"
+    folder.mkdir(exist_ok=True)
+    return folder

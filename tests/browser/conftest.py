@@ -1,13 +1,11 @@
-"""The image service's page in a real browser."""
+"""Pages in a real browser."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.conftest import ROOT
 from tests.support.serving import Served, serving
 from tests.support.web_app import WebApp
 
@@ -23,28 +21,24 @@ def service() -> Iterator[Served]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
-    """Opens the page at an address, in a window of its own; afterwards all must have been well."""
-    apps: list[WebApp] = []
+    """Opens the page at an address, in a window of its own; afterwards all must have been well.
 
-    def open_page(url: str, **options: Any) -> WebApp:
-        apps.append(WebApp(browser.new_context(**options), url))
-        return apps[-1]
+    ``others`` are the addresses besides its own that the page may ask.
+    """
+    opened: list[tuple[WebApp, tuple[str, ...]]] = []
+
+    def open_page(url: str, *others: str, **options: Any) -> WebApp:
+        app = WebApp(browser.new_context(**options), url)
+        opened.append((app, (app.url, *others, "data:", "blob:")))
+        return app
 
     yield open_page
-    for app in apps:
+    for app, allowed in opened:
         app.close()
         assert app.complaints == []
-        assert [url for url in app.asked if not url.startswith((app.url, "data:", "blob:"))] == []
+        assert [url for url in app.asked if not url.startswith(allowed)] == []
 
 
 @pytest.fixture
 def app(visit: Visit, service: Served) -> WebApp:
     return visit(service.url)
-
-
-@pytest.fixture(scope="session")
-def artifacts() -> Path:
-    """Where pictures for people are kept."""
-    folder = ROOT / "test-artifacts"
-    folder.mkdir(exist_ok=True)
-    return folder

@@ -1,31 +1,21 @@
 """The docs page in a real browser: it comes from the service alone, and it works."""
 
 import pytest
-from playwright.sync_api import sync_playwright
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response
 
 from course_utils.inference import shipped_model
 from course_utils.services import mpg
 from course_utils.serving import launch
-from tests.conftest import BROWSER_FLAGS
-
-
-@pytest.fixture
-def page(chromium):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-        yield browser.new_page()
-        browser.close()
 
 
 @pytest.mark.parametrize("prefix", ["", "/proxy/5000"])
-def test_a_reader_tries_the_service_out(page, prefix):
+def test_a_reader_tries_the_service_out(browser, prefix):
     """Also behind a proxy that adds a path, as Colab's does."""
     app = DispatcherMiddleware(
         Response("not here", 404), {prefix: mpg.create_app(shipped_model("mpg"))}
     )
-    asked, said = [], []
+    page, asked, said = browser.new_page(), [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: said.append(message.text))
     with launch(app, port=5070) as server:

@@ -69,17 +69,11 @@ def test_granian(right):
 
 
 @posix
-def test_gunicorn(right):
-    with running([sys.executable, "-m", "tests.support.servers", "gunicorn"], workers=2) as served:
-        assert_the_same(ask.ask_service(served.url, CARS), right)
-        assert wait_until(lambda: logged(served) == len(CARS)), logged(served)
-
-
-@posix
-@pytest.mark.registry
-@pytest.mark.usefixtures("apache")
-def test_apache(right):
-    with running([sys.executable, "-m", "tests.support.servers", "apache"], workers=2) as served:
+@pytest.mark.parametrize("server", ["gunicorn", pytest.param("apache", marks=pytest.mark.registry)])
+def test_the_servers_of_deploy(server, right, request):
+    if server == "apache":
+        request.getfixturevalue("apache")  # or it is said what is missing
+    with running([sys.executable, "-m", "tests.support.servers", server], workers=2) as served:
         assert_the_same(ask.ask_service(served.url, CARS), right)
         assert wait_until(lambda: logged(served) == len(CARS)), logged(served)
 

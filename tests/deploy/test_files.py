@@ -1,5 +1,6 @@
 """The files of deploy/: what their linters say, and what several of them have to say alike."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -85,7 +86,7 @@ def test_image_and_user_are_the_same_everywhere(compose, pod):
 
 def test_the_port_is_the_same_everywhere(compose, manifests, pod):
     (port,) = dockerfile.of(FINAL, "EXPOSE")
-    command = dockerfile.exec_form(dockerfile.of(FINAL, "ENTRYPOINT")[0])
+    command = json.loads(dockerfile.of(FINAL, "ENTRYPOINT")[0])
     assert command[-4:] == ["--host", "0.0.0.0", "--port", port]  # else nobody outside reaches it
     assert compose["services"]["mpg"]["ports"] == [f"127.0.0.1:{port}:{port}"]
     (container,) = pod["containers"]
@@ -147,7 +148,7 @@ def test_models_are_read_where_the_volume_is(compose):
 
 
 def test_the_limits_leave_room_for_the_workers_threads(compose):
-    workers = int(dockerfile.exec_form(dockerfile.of(FINAL, "CMD")[0])[1])
+    workers = int(json.loads(dockerfile.of(FINAL, "CMD")[0])[1])
     limits = compose["services"]["mpg"]["deploy"]["resources"]["limits"]
     assert limits["pids"] > workers * THREADS_PER_WORKER * 1.5
     tasks = re.search(r"TasksMax=(\d+)", UNIT.read_text("utf-8"))

@@ -25,6 +25,7 @@ from course_utils import registry
 from course_utils.datasets import load_auto_mpg
 from course_utils.inference import Predictor
 from deploy.tensorflow_serving.ask import ask_service
+from tests.conftest import run_uv
 from tests.support import dockerfile
 from tests.support.cars import cars
 from tests.support.servers import no_user_switch, unprivileged
@@ -56,12 +57,12 @@ def locked() -> dict[str, str]:
 
 @pytest.mark.registry
 @pytest.mark.parametrize("platform", ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"])
-def test_the_images_own_python_has_wheels_of_all(uv, platform):
+def test_the_images_own_python_has_wheels_of_all(platform):
     """Of the versions in the lock: what the image's Python installs, on both kinds of machine."""
     version = dockerfile.of(BUILD, "FROM")[0].split(":")[1].split("-")[0].rpartition(".")[0]
     where = ["--python-platform", platform, "--python-version", version]
     options = ["--quiet", "--only-binary", ":all:", "--no-header", "--no-annotate"]
-    answer = uv("pip", "compile", *options, *where, "deploy/requirements.txt")
+    answer = run_uv("pip", "compile", *options, *where, "deploy/requirements.txt")
     assert answer.returncode == 0, answer.stderr
     names = [canonicalize_name(Requirement(line).name) for line in answer.stdout.splitlines()]
     assert "ai-edge-litert" in names
@@ -101,7 +102,7 @@ def container(image, store, tmp_path_factory):
 @pytest.fixture(scope="module")
 def served(container):
     """The service, started as the image starts it; what is added for a free port comes last."""
-    words = [dockerfile.exec_form(dockerfile.of(FINAL, name)[0]) for name in ("ENTRYPOINT", "CMD")]
+    words = [json.loads(dockerfile.of(FINAL, name)[0]) for name in ("ENTRYPOINT", "CMD")]
     with running(container(*words[0], *words[1], "--host", "127.0.0.1"), workers=2) as served:
         yield served
 
@@ -155,12 +156,12 @@ def test_it_has_what_is_probed(served):
 @posix
 @pytest.mark.registry
 def test_its_health_check_and_its_end(container):
-    words = dockerfile.exec_form(dockerfile.of(FINAL, "ENTRYPOINT")[0])
+    words = json.loads(dockerfile.of(FINAL, "ENTRYPOINT")[0])
     (check,) = dockerfile.of(FINAL, "HEALTHCHECK")
     with running(container(*words, "--host", "127.0.0.1")) as served:
         asked = check.partition("CMD ")[2].replace(":5000", f":{served.address[1]}")
         assert str(served.address[1]) in asked
-        question = container(*dockerfile.exec_form(asked))
+        question = container(*json.loads(asked))
         assert subprocess.run(question, check=False).returncode == 0
         served.terminate()
         assert served.process.wait(timeout=60) == 0
@@ -172,7 +173,7 @@ def test_its_health_check_and_its_end(container):
 @pytest.mark.registry
 def test_it_serves_what_is_promoted_in_its_volume(container, store):
     """As the comment in compose.yaml has it; the command `course models` is in the image, too."""
-    words = dockerfile.exec_form(dockerfile.of(FINAL, "ENTRYPOINT")[0])
+    words = json.loads(dockerfile.of(FINAL, "ENTRYPOINT")[0])
     cars = load_auto_mpg().drop(columns="name").dropna().head(60)
     files = [MODEL, MODEL.with_name("mpg.schema.json")]
     registry.register("mpg", files, training=cars, target="mpg", store=store / "records")

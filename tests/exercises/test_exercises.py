@@ -4,24 +4,17 @@ import importlib
 import itertools
 import pickletools
 import re
+from pathlib import Path
 
-import nbformat
 import pytest
 
 from course_utils.exercises import Exercise
-from tests.support import ROOT
-
-NOTEBOOKS = ROOT / "notebooks"
-PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+from tests.support.notebooks import NOTEBOOKS, code_cells, each_notebook, read, tags
 
 
 def exercise_cells(path):
-    notebook = nbformat.read(path, as_version=4)
-    return [
-        cell["source"]
-        for cell in notebook.cells
-        if any(tag.startswith("exercise-") for tag in cell.metadata.get("tags", []))
-    ]
+    cells = code_cells(read(path))
+    return [c.source for c in cells if any(tag.startswith("exercise-") for tag in tags(c))]
 
 
 def in_module(path):
@@ -29,14 +22,14 @@ def in_module(path):
     return {name: value for name, value in vars(module).items() if isinstance(value, Exercise)}
 
 
-ALL = [(path.stem, name) for path in PATHS for name in in_module(path)]
+ALL = [(path.stem, name) for path in NOTEBOOKS for name in in_module(path)]
 
 
 def the(stem, name):
-    return in_module(NOTEBOOKS / f"{stem}.ipynb")[name]
+    return in_module(Path(f"{stem}.ipynb"))[name]
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@each_notebook
 def test_notebook_and_module_have_the_same_exercises(path):
     cells = exercise_cells(path)
     assert 2 <= len(cells) <= 3
@@ -49,7 +42,7 @@ def test_solution_passes(stem, name):
     assert exercise.problem(exercise.solve) == ""
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@each_notebook
 def test_stubs_fail_kindly_until_the_solution_is_written(path, capsys):
     """Run each cell as it stands, then with what `solution` shows in place of the dots."""
     space: dict = {}

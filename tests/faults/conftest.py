@@ -1,12 +1,10 @@
-import logging
-import threading
 from collections.abc import Iterator
 
 import pytest
-from werkzeug.serving import make_server
 
 from course_utils.services.mpg import create_app
-from tests.support.serving import MODEL, serving
+from course_utils.serving import launch
+from tests.support.serving import MODEL, free_port, serving
 
 Address = tuple[str, int]
 
@@ -21,14 +19,8 @@ def production() -> Iterator[Address]:
 @pytest.fixture(scope="session")
 def development() -> Iterator[Address]:
     """The MPG service as a notebook runs it."""
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = make_server("127.0.0.1", 0, create_app(MODEL), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield "127.0.0.1", server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with launch(create_app(MODEL), port=free_port()) as server:
+        yield "127.0.0.1", server.port
 
 
 @pytest.fixture(params=["production", "development"])

@@ -29,7 +29,7 @@ SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 
 
 def start(
-    document: str, cases: int, seed: int, report: Path, *more: str, config: Path | None = None
+    document: str, cases: int, seed: int, report: Path, config: Path | None
 ) -> "subprocess.Popen[str]":
     options = ["--checks", "all", "--seed", str(seed), "--no-color"]
     options += ["--max-examples", str(cases)]
@@ -37,12 +37,8 @@ def start(
     folder = report.parent / str(seed)
     folder.mkdir()
     configured = ["--config-file", str(config)] if config else []
-    return subprocess.Popen(
-        [str(SCHEMATHESIS), *configured, "run", document, *options, *more],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    command = [str(SCHEMATHESIS), *configured, "run", document, *options]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize(("service", "least", "seeds"), CASES)
@@ -53,7 +49,7 @@ def test_no_case_meets_an_error_or_an_undocumented_answer(
     with serving(service, workers=2) as served:
         url = f"{served.url}/openapi.json"
         runs = [
-            start(url, least // len(seeds), seed, report, config=CONFIGURATION.get(service))
+            start(url, least // len(seeds), seed, report, CONFIGURATION.get(service))
             for seed, report in zip(seeds, reports, strict=True)
         ]
         for run in runs:
@@ -76,21 +72,3 @@ def test_no_case_meets_an_error_or_an_undocumented_answer(
     assert max(statuses) < 500
     for status in (200, 400, 405, 415):
         assert statuses.count(status) >= 3, status
-
-
-@pytest.mark.thorough
-def test_they_would_see_what_is_not_documented(tmp_path: Path) -> None:
-    """The runs above prove something only if a wrong document makes them fail."""
-    wrong, report = tmp_path / "wrong.json", tmp_path / "report.json"
-    with serving("mpg") as served:
-        document = requests.get(f"{served.url}/openapi.json", timeout=60).json()
-        responses = document["paths"]["/api/mpg"]["post"]["responses"]
-        responses["200"]["content"]["application/json"]["schema"]["required"].append("colour")
-        del responses["415"]
-        wrong.write_text(json.dumps(document), "utf-8")
-        options = ["--url", served.url, "--include-path", "/api/mpg", "--phases", "coverage"]
-        run = start(str(wrong), 500, 13, report, *options, "--continue-on-failure")
-        run.communicate(timeout=60)
-    assert run.returncode == 1
-    failures = {failure["title"] for failure in json.loads(report.read_text("utf-8"))["failures"]}
-    assert failures == {"Undocumented status code", "Response violates schema"}

@@ -12,14 +12,6 @@ def test_it_parses(path):
     assert swift.broken_lines(path.read_bytes()) == []
 
 
-@pytest.mark.parametrize(("right", "wrong"), [("}\n", "\n"), ("->", "-< >"), ("guard ", "guard ,")])
-def test_a_slip_is_found(right, wrong):
-    source = (swift.APP / "Classifier.swift").read_text(encoding="utf-8")
-    at = source.rindex(right)
-    broken = source[:at] + wrong + source[at + len(right) :]
-    assert swift.broken_lines(broken.encode())
-
-
 @each_file
 def test_nothing_is_forced(path):
     assert swift.forced_lines(path.read_bytes()) == []

@@ -3,10 +3,9 @@
 import re
 
 import pytest
-from nbformat.v4 import new_code_cell, new_output
 
 from tests.conftest import ROOT
-from tests.support.notebooks import code_cells, each_notebook, is_compared, options, read, tags
+from tests.support.notebooks import code_cells, each_notebook, is_compared, read, tags
 from tools import links
 
 # Folders of one machine. /content is Colab's, the same for everybody.
@@ -38,7 +37,7 @@ def test_the_set_up_cell_is_the_same_everywhere_and_runs_first(path):
 
 @each_notebook
 def test_all_cells_were_run_in_order(path):
-    cells = [cell for cell in code_cells(read(path)) if not options(cell)["skip"]]
+    cells = code_cells(read(path))
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert all(cell.source.strip() for cell in cells)
 
@@ -71,13 +70,6 @@ def test_code_cells_are_short_and_introduced(path):
 
 
 @each_notebook
-def test_a_skipped_cell_says_why(path):
-    for cell in code_cells(read(path)):
-        if options(cell)["skip"]:
-            assert has_reason(cell), cell.source
-
-
-@each_notebook
 def test_nine_in_ten_outputs_are_compared(path):
     shown = [cell for cell in code_cells(read(path)) if cell.outputs]
     compared = [cell for cell in shown if is_compared(cell)]
@@ -100,11 +92,6 @@ def texts(cell) -> list[str]:
     return [str(text) for text in found]
 
 
-def has_reason(cell) -> bool:
-    written = re.search(r"^# skipped in CI: \w", cell.source, re.MULTILINE)
-    return bool(written or cell.metadata.get("nbval-skip-reason"))
-
-
 @pytest.mark.parametrize(
     ("text", "is_one"),
     [
@@ -119,19 +106,3 @@ def has_reason(cell) -> bool:
 )
 def test_folders_of_a_machine_are_recognised(text, is_one):
     assert bool(MACHINE.search(text)) == is_one
-
-
-def test_a_reason_is_recognised():
-    assert has_reason(new_code_cell("# skipped in CI: needs an account\nlogin()"))
-    assert has_reason(new_code_cell("x", metadata={"nbval-skip-reason": "needs an account"}))
-    assert not has_reason(new_code_cell("# skipped in CI:\nlogin()"))
-
-
-def test_what_is_compared_follows_nbvals_marks():
-    output = new_output("stream", name="stdout", text="1")
-    assert is_compared(new_code_cell("1", outputs=[output]))
-    assert not is_compared(new_code_cell("1"))
-    assert not is_compared(new_code_cell("# NBVAL_IGNORE_OUTPUT\n1", outputs=[output]))
-    ignored = {"tags": ["nbval-ignore-output"]}
-    assert not is_compared(new_code_cell("1", outputs=[output], metadata=ignored))
-    assert not is_compared(new_code_cell("1", outputs=[output], metadata={"tags": ["nbval-skip"]}))

@@ -4,21 +4,19 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from course_utils.environment import data_folder
-from tests.conftest import BROWSER_FLAGS, ROOT
 from tests.support.notebooks import NOTEBOOKS, clean_environment, read
+from tests.support.serving import wait_until
 
 MPG, WEB_APP = (next(p for p in NOTEBOOKS if p.name.startswith(n)) for n in ("02_", "06_"))
-ARTIFACTS = ROOT / "test-artifacts"
 RUN_ALL = "window.jupyterapp.commands.execute('notebook:run-all-cells')"
 CONTENT = "window.jupyterapp.shell.currentWidget.content.model.toJSON()"
 IDLE = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
@@ -51,24 +49,22 @@ def lab(tmp_path: Path) -> Iterator[str]:
 
 
 def _info(runtime: Path, server: "subprocess.Popen[bytes]", log: Path) -> dict[str, Any]:
-    limit = time.monotonic() + 60
-    while not (found := list(runtime.glob("jpserver-*.json"))):
+    """What JupyterLab writes of itself once it answers."""
+
+    def find() -> list[Path]:
         assert server.poll() is None, log.read_text()
-        assert time.monotonic() < limit, log.read_text()
-        time.sleep(0.1)
-    return json.loads(found[0].read_text())
+        return list(runtime.glob("jpserver-*.json"))
+
+    return json.loads(wait_until(find)[0].read_text())
 
 
 @pytest.fixture
-def tab(chromium: Path) -> Iterator[Page]:
+def tab(browser: Browser) -> Iterator[Page]:
     """A browser's tab."""
-    ARTIFACTS.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-        tab = browser.new_page(viewport={"width": 1400, "height": 1000})
-        tab.set_default_timeout(120_000)
-        yield tab
-        browser.close()
+    tab = browser.new_page(viewport={"width": 1400, "height": 1000})
+    tab.set_default_timeout(120_000)
+    yield tab
+    tab.close()
 
 
 def run_all(tab: Page, address: str) -> None:
@@ -80,16 +76,18 @@ def run_all(tab: Page, address: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.thorough
-def test_a_learner_runs_the_notebook_in_jupyterlab(lab: str, tab: Page) -> None:
+def test_a_learner_runs_the_notebook_in_jupyterlab(lab: str, tab: Page, artifacts: Path) -> None:
     run_all(tab, lab.format(MPG.name))
-    tab.screenshot(path=ARTIFACTS / "jupyterlab.png")
+    tab.screenshot(path=artifacts / "jupyterlab.png")
     outputs = _checked_outputs(tab)
     assert any("image/png" in output.get("data", {}) for output in outputs)
 
 
 @pytest.mark.slow
 @pytest.mark.thorough
-def test_the_web_app_is_alive_below_its_cell(lab: str, tab: Page, tmp_path: Path) -> None:
+def test_the_web_app_is_alive_below_its_cell(
+    lab: str, tab: Page, artifacts: Path, tmp_path: Path
+) -> None:
     copy = tmp_path / "files" / WEB_APP.name
     notebook = read(copy)
     (stop,) = [c for c in notebook.cells if c.source.endswith("server.stop()")]
@@ -102,7 +100,7 @@ def test_the_web_app_is_alive_below_its_cell(lab: str, tab: Page, tmp_path: Path
     page = tab.frame_locator(".jp-OutputArea-output iframe")
     page.locator("input[type=file]").first.set_input_files(data_folder() / "photos" / "dog.jpg")
     page.get_by_role("region", name="Result").get_by_text("Samoyed").wait_for()
-    tab.screenshot(path=ARTIFACTS / "jupyterlab_web_app.png")
+    tab.screenshot(path=artifacts / "jupyterlab_web_app.png")
 
 
 def _checked_outputs(tab: Page) -> list[dict[str, Any]]:

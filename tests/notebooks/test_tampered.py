@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nbformat.v4 import new_code_cell, new_output
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from tests.support.notebooks import PATTERNS, each_notebook, is_compared, sanitize
@@ -67,24 +66,3 @@ def test_every_change_is_noticed(path, request):
             assert not cell.compare_outputs(draft, stored), cell.cell.source
             looked_at += 1
     assert looked_at > 0
-
-
-def test_a_change_is_small_and_survives_the_sanitizer():
-    assert changed("12 of 20 at http://localhost:5000/") == "12 of 21 at http://localhost:5000/"
-    assert changed("http://localhost:5000") == "http://localhosu:5000"
-    assert changed("no number") == "no numbes"
-    with pytest.raises(ValueError, match="nothing of this output"):
-        changed("\n")
-
-
-def test_every_kind_of_output_is_changed():
-    cell = new_code_cell(
-        outputs=[
-            new_output("stream", text="1"),
-            new_output("execute_result", data={"text/plain": "1", "image/png": "aGk="}),
-            new_output("error", ename="ValueError", evalue="1"),
-        ]
-    )
-    stream, result, error = tampered(cell.outputs)
-    assert [stream[0].text, result[1].data["text/plain"], error[2].evalue] == ["2", "2", "2"]
-    assert result[1].data["image/png"] == "aGk="

@@ -1,6 +1,5 @@
-"""What is written from the repository's address, and that the set-up cell does as it says."""
+"""What is written from the repository's address."""
 
-import ast
 import re
 import subprocess
 import sys
@@ -65,15 +64,3 @@ def test_another_address_is_written_everywhere(bare, monkeypatch):
     assert "git+https://github.com/ada/course@v2.5.0" in text
     readme = f"see https://github.com/{CITED}/issues\nversion: 0.1.0\n"
     assert links.link_text(readme) == "see https://github.com/ada/course/issues\nversion: 2.5.0\n"
-
-
-def test_the_set_up_cell_is_short_and_does_nothing_where_the_library_is():
-    source = links.setup_cell()
-    assert source.splitlines()[0] == (
-        "# @title Set-up: installs the course library where it is missing"
-    )
-    assert len(source.splitlines()) <= 25
-    ast.parse(source)
-    namespace: dict[str, object] = {}
-    exec(source, namespace)  # the library is here
-    assert "library" not in namespace

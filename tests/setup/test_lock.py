@@ -6,10 +6,11 @@ import sys
 import tomllib
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.conftest import ROOT, Resolver
+from tests.conftest import ROOT, run_uv
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -44,6 +45,14 @@ def test_everything_asked_for_is_locked_within_its_range():
             assert asked.specifier.contains(version), f"{requirement} against {asked}"
 
 
+def test_conda_brings_python_and_pip_and_pip_the_lock_and_the_course():
+    document = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    python, pip, by_pip = document["dependencies"]
+    assert python == f"python {PROJECT['requires-python']}"
+    assert pip.startswith("pip ")
+    assert by_pip == {"pip": ["-r requirements.lock", "-e ."]}
+
+
 def test_keras_is_the_one_whose_files_colab_reads():
     today = (ROOT / "tests/support/colab/today.txt").read_text(encoding="utf-8")
     assert str(locked()["keras"][0]) in today.splitlines()
@@ -62,9 +71,9 @@ ONLY_WHEELS = ["pip", "compile", "--quiet", "--no-deps", "--only-binary", ":all:
 @pytest.mark.registry
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_the_lock_has_wheels(uv: Resolver, platform, python):
+def test_the_lock_has_wheels(platform, python):
     where = ["--python-platform", platform, "--python-version", python]
-    answer = uv(*ONLY_WHEELS, *where, "requirements.lock")
+    answer = run_uv(*ONLY_WHEELS, *where, "requirements.lock")
     assert answer.returncode == 0, answer.stderr
 
 

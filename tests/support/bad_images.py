@@ -1,6 +1,6 @@
 """Files that a stranger may send as a photo: bombs, fragments, forgeries, and honest mistakes.
 
-Everything is made here, from two photographs that scikit-learn brings and from a fixed seed.
+Everything is made here, from a photograph that scikit-learn brings and from a fixed seed.
 """
 
 import functools
@@ -16,20 +16,15 @@ from pathlib import Path
 from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-PHOTOS = ("china.jpg", "flower.jpg")
 SEED = 13
-HTML = b"<!DOCTYPE html><html><script>alert(1)</script></html>"
-SVG = (
-    b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><rect width="9" height="9"/></svg>'
-)
 
 
-def photo(name: str = PHOTOS[0]) -> bytes:
+def photo() -> bytes:
     """A real photograph, as it came from a camera and an editor."""
     spec = importlib.util.find_spec("sklearn")
     assert spec
     assert spec.origin
-    return (Path(spec.origin).parent / "datasets" / "images" / name).read_bytes()
+    return (Path(spec.origin).parent / "datasets" / "images" / "china.jpg").read_bytes()
 
 
 def encoded(image: Image.Image, format: str, **options: object) -> bytes:
@@ -46,20 +41,12 @@ def photo_as(format: str) -> bytes:
         return encoded(small.quantize() if format == "GIF" else small, format)
 
 
-def blank(format: str, side: int = 64, **options: object) -> bytes:
-    return encoded(Image.new("L", (side, side), 99), format, **options)
-
-
 # --- PNG
 
 
 def chunk(kind: bytes, content: bytes = b"") -> bytes:
-    return (
-        struct.pack(">I", len(content))
-        + kind
-        + content
-        + struct.pack(">I", zlib.crc32(kind + content))
-    )
+    checksum = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
 
 def ihdr(width: int, height: int, depth: int = 8, color: int = 0) -> bytes:
@@ -73,20 +60,10 @@ def png(*chunks: bytes) -> bytes:
 PIXELS = chunk(b"IDAT", zlib.compress(bytes(9 * 8)))  # 8 by 8, grey: each row a filter, 8 bytes
 
 
-@functools.cache
-def decompression_bomb() -> bytes:
-    """A PNG of less than 500 KB that becomes 690 MB of RGB."""
-    side = 15_166
-    packer = zlib.compressobj(9)
-    row = bytes(side + 1)
-    rows = b"".join([*(packer.compress(row) for _ in range(side)), packer.flush()])
-    return png(ihdr(side, side), chunk(b"IDAT", rows))
-
-
-def inflating_chunks(kind: bytes, start: bytes, count: int) -> bytes:
-    """A small PNG, each of its ``count`` texts or profiles a megabyte when unpacked."""
+def inflating_chunks(kind: bytes, start: bytes) -> bytes:
+    """A small PNG, each of its 5,000 texts or profiles a megabyte when unpacked."""
     bomb = chunk(kind, start + zlib.compress(bytes(1_000_000), 9))
-    return png(ihdr(8, 8), bomb * count, PIXELS)
+    return png(ihdr(8, 8), bomb * 5_000, PIXELS)
 
 
 # --- JPEG
@@ -98,7 +75,7 @@ def segment(kind: int, content: bytes) -> bytes:
 
 def jpeg_of_size(width: int, height: int) -> bytes:
     """A JPEG whose header lies about its size."""
-    data = bytearray(blank("JPEG"))
+    data = bytearray(encoded(Image.new("L", (64, 64)), "JPEG"))
     struct.pack_into(">HH", data, data.index(b"\xff\xc0") + 5, height, width)
     return bytes(data)
 
@@ -109,24 +86,18 @@ def in_head(*segments: bytes) -> bytes:
     return data[:2] + b"".join(segments) + data[2:]
 
 
-@functools.cache
-def scan_bomb(side: int = 4_000, scans: int = 20_000) -> bytes:
+def scan_bomb() -> bytes:
     """A progressive JPEG that passes over all of its picture again and again."""
-    data = blank("JPEG", side, progressive=True)
+    data = encoded(Image.new("L", (4_000, 4_000)), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
-    return data[:last] + data[last:-2] * scans + data[-2:]
+    return data[:last] + data[last:-2] * 20_000 + data[-2:]
 
 
 def exif(*entries: tuple[int, int, int, int], next_ifd: int = 0, count: int | None = None) -> bytes:
     """An EXIF block with (tag, type, count, value) each."""
     packed = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-    number = len(entries) if count is None else count
-    return (
-        b"Exif\0\0II*\0\x08\0\0\0"
-        + struct.pack("<H", number)
-        + packed
-        + struct.pack("<I", next_ifd)
-    )
+    number = struct.pack("<H", len(entries) if count is None else count)
+    return b"Exif\0\0II*\0\x08\0\0\0" + number + packed + struct.pack("<I", next_ifd)
 
 
 # --- GIF, WebP, BMP
@@ -197,40 +168,36 @@ def others() -> dict[str, bytes]:
     return {
         "empty": b"",
         "a text": b"This is a photo of a cat.\n" * 40,
-        "html": HTML,
-        "svg": SVG,
+        "html": b"<!DOCTYPE html><html><script>alert(1)</script></html>",
         "svg that includes a file": (
             b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg><text>&x;</text></svg>'
         ),
         "unclosed comments": b"<!--" * 250_000,
-        "pdf": b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n",
         "zip": archive.getvalue(),
-        "tiff": blank("TIFF"),
-        "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40),
         "avif": b"\0\0\0\x1cftypavif\0\0\0\0avifmif1" + bytes(40),
         "javascript in front of a gif": b"/*" + photo_as("GIF"),
+        "10 MB and a byte": photo_as("JPEG").ljust(10_000_001, b"\0"),
     }
 
 
 def bombs() -> dict[str, bytes]:
     """Small files that claim to be large pictures, or are many times as large when unpacked."""
     return {
-        "png of 690 MB": decompression_bomb(),
+        "png of 460 KB that becomes 690 MB": png(
+            ihdr(15_166, 15_166), chunk(b"IDAT", zlib.compress(bytes(15_166 * 15_167), 9))
+        ),
         "png of 2**31-1 a side": png(ihdr(2**31 - 1, 2**31 - 1), PIXELS),
         "png of one long line": png(ihdr(25_000_000, 1), PIXELS),
         "png that changes its size": png(ihdr(8, 8), ihdr(40_000, 40_000), PIXELS),
         "jpeg of 100 megapixels": jpeg_of_size(10_000, 10_000),
-        "jpeg of 65500 a side": jpeg_of_size(65_500, 65_500),
         "jpeg with two frames": in_head(segment(0xC0, b"\x08" + b"\xff\xdc" * 2 + b"\1\1\x11\0")),
         "jpeg of 20,000 scans": scan_bomb(),
-        "jpeg of 60 scans over 25 megapixels": scan_bomb(5_000, 50),
         "gif of 65535 a side": gif(gif_picture(), width=65_535, height=65_535),
         "gif whose picture is larger than it": gif(gif_picture(65_535, 65_535)),
         "gif of 43 bytes whose disposal fills 169 megapixels": gif(
             b"!\xf9\x04\x08\0\0\0\0", gif_picture(13_000, 13_000), width=13_000, height=13_000
         ),
         "webp of 16 million a side": riff(vp8x(1 << 24, 1 << 24), riff_chunk(b"ANIM", bytes(6))),
-        "webp of 16383 a side": riff(vp8x(16_383, 16_383), riff_chunk(b"ANIM", bytes(6))),
         "lossless webp of 16383 a side": riff(
             riff_chunk(b"VP8L", b"\x2f\xfe\xbf\xff\x0f" + bytes(9))
         ),
@@ -244,12 +211,9 @@ def damaged() -> dict[str, bytes]:
     good = photo_as("JPEG")
     data = {
         "jpeg of 0 x 0": jpeg_of_size(0, 0),
-        "png of 0 x 0": png(ihdr(0, 0), PIXELS),
         "gif of 0 x 0": gif(gif_picture(0, 0), width=0, height=0),
-        "bmp of 0 x 0": bmp(0, 0),
         "jpeg without a frame": good[:2] + good[good.index(b"\xff\xda") :],
         "jpeg without a scan": good[: good.index(b"\xff\xda")] + b"\xff\xd9",
-        "jpeg without tables": good[:2] + good[good.index(b"\xff\xc0") :],
         "jpeg of padding": b"\xff\xd8" + b"\xff" * 9_000_000,
         "jpeg of rubbish": b"\xff\xd8\xff\xe0\0\x02" + b"a" * 9_000_000,
         "jpeg of small segments": in_head(segment(0xE3, b"") * 2_000_000),
@@ -272,17 +236,9 @@ def damaged() -> dict[str, bytes]:
     return data | {f"only the start of a {f}": photo_as(f)[:12] for f in FORMATS}
 
 
-def oversized() -> dict[str, bytes]:
-    """More than 10 MB."""
-    good = photo_as("JPEG")
-    return {
-        "10 MB and a byte": good + bytes(10_000_001 - len(good)),
-    }
-
-
 def bad() -> dict[str, bytes]:
     """All files that must be refused."""
-    return others() | bombs() | damaged() | oversized() | truncated()
+    return others() | bombs() | damaged() | truncated()
 
 
 def odd() -> dict[str, bytes]:
@@ -304,9 +260,9 @@ def odd() -> dict[str, bytes]:
         "jpeg with exif of 4 GB": in_head(segment(0xE1, exif((0x010E, 2, 2**32 - 1, 0)))),
         "jpeg with orientation 99": in_head(segment(0xE1, exif((0x0112, 3, 1, 99)))),
         "jpeg with a broken second photo": in_head(segment(0xE2, b"MPF\0II*\0\x08\0\0\0\xff\xff")),
-        "png with a bomb as a text": inflating_chunks(b"zTXt", b"Comment\0\0", 5_000),
-        "png with a bomb as another text": inflating_chunks(b"iTXt", b"Comment\0\1\0\0\0", 5_000),
-        "png with a bomb as a profile": inflating_chunks(b"iCCP", b"sRGB\0\0", 5_000),
+        "png with a bomb as a text": inflating_chunks(b"zTXt", b"Comment\0\0"),
+        "png with a bomb as another text": inflating_chunks(b"iTXt", b"Comment\0\1\0\0\0"),
+        "png with a bomb as a profile": inflating_chunks(b"iCCP", b"sRGB\0\0"),
         "png that says it is animated": png(ihdr(8, 8), chunk(b"acTL", b"\xff" * 8), PIXELS),
         "png that goes on unpacking": png(
             ihdr(8, 8), chunk(b"IDAT", zlib.compress(bytes(400_000_000), 9))
@@ -316,12 +272,10 @@ def odd() -> dict[str, bytes]:
 
 
 def truncated() -> dict[str, bytes]:
-    """The photographs in all formats, cut off at every 5 % of their length."""
-    whole = {f"{name}": photo(name) for name in PHOTOS} | {f: photo_as(f) for f in FORMATS}
+    """The photograph in all formats, cut off at every 5 % of its length."""
+    whole = {"camera's JPEG": photo()} | {f: photo_as(f) for f in FORMATS}
     with Image.open(io.BytesIO(photo())) as image:
         whole["progressive JPEG"] = encoded(image, "JPEG", progressive=True)
-        whole["interlaced PNG"] = encoded(image.resize((160, 107)), "PNG", bits=8)
-        whole["lossless WEBP"] = encoded(image.resize((160, 107)), "WEBP", lossless=True)
     return {
         f"{name} cut at {percent} %": data[: len(data) * percent // 100]
         for name, data in whole.items()
@@ -336,66 +290,34 @@ def seeds() -> list[bytes]:
         small = image.resize((24, 16))
     rgba = small.convert("RGBA")
     rgba.putalpha(small.convert("L"))
-    frames = [small, small.rotate(180)]
+    animated = {"save_all": True, "append_images": [small.rotate(180)]}
     return [
         encoded(small, "JPEG"),
         encoded(small, "JPEG", progressive=True, exif=exif((0x0112, 3, 1, 6))),
         encoded(small.convert("CMYK"), "JPEG"),
-        encoded(small, "PNG"),
-        encoded(rgba, "PNG"),
         encoded(small.quantize(16), "PNG", transparency=3),
         encoded(small.convert("I;16"), "PNG"),
-        encoded(frames[0], "PNG", save_all=True, append_images=frames[1:]),
-        encoded(small, "WEBP"),
+        encoded(small, "PNG", **animated),
         encoded(rgba, "WEBP", lossless=True),
-        encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:]),
+        encoded(small, "WEBP", **animated),
         encoded(small.quantize(), "GIF", transparency=3),
-        encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]),
-        encoded(small, "BMP"),
+        encoded(small, "GIF", **animated),
         encoded(small.quantize(), "BMP"),
         encoded(rgba, "BMP"),
     ]
 
 
-def mutated(count: int, seed: int = SEED) -> Iterator[bytes]:
-    """Good files with bytes changed, cut out, doubled, or taken from another file."""
-    chance = random.Random(seed)
+def mutated(count: int) -> Iterator[bytes]:
+    """Good files with bytes changed, cut out, or taken from another file."""
+    chance = random.Random(SEED)
     for number in range(count):
         data = bytearray(seeds()[number % len(seeds())])
         for _ in range(chance.choice((1, 1, 2, 4, 16))):
-            mutate(data, chance)
-        if data[:8] == b"\x89PNG\r\n\x1a\n" and chance.random() < 0.7:
-            mend_checksums(data)
+            # Most of what can go wrong is decided near the start.
+            at = chance.randrange(chance.choice((40, 200, 1000)))
+            length = chance.choice((1, 1, 2, 4, 50))
+            donor = chance.choice(seeds())
+            start = chance.randrange(len(donor))
+            ways = (b"", bytes(length), b"\xff" * length, chance.randbytes(length))
+            data[at : at + length] = chance.choice((*ways, donor[start : start + length]))
         yield bytes(data)
-
-
-def mutate(data: bytearray, chance: random.Random) -> None:
-    # Most of what can go wrong is decided near the start.
-    at = chance.randrange(min(len(data), chance.choice((40, 200, len(data)))))
-    length = chance.choice((1, 1, 2, 4, 50))
-    way = chance.randrange(6)
-    if way <= 1:
-        data[at] = chance.randrange(256)
-    elif way == 2:
-        data[at : at + length] = bytes([chance.choice((0, 1, 0x7F, 0x80, 0xFF))]) * length
-    elif way == 3:
-        del data[at : at + length]
-    elif way == 4:
-        data[at:at] = data[at : at + length]
-    else:
-        donor = chance.choice(seeds())
-        start = chance.randrange(len(donor))
-        data[at : at + length] = donor[start : start + length]
-    data[len(data) :] = b"" if data else b"\0"
-
-
-def mend_checksums(data: bytearray) -> None:
-    """Write the checksums of a PNG anew, or most mutations would end there."""
-    at = 8
-    while at + 12 <= len(data):
-        length = struct.unpack_from(">I", data, at)[0]
-        end = at + 8 + length
-        if end + 4 > len(data):
-            return
-        struct.pack_into(">I", data, end, zlib.crc32(data[at + 4 : end]))
-        at = end + 4

@@ -1,6 +1,5 @@
 """A Dockerfile without Docker: read, and its build replayed in a folder."""
 
-import json
 import os
 import re
 import subprocess
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pathspec
 
-from tests.support.serving import ROOT
+from tests.support import ROOT, list_files
 from tools.install import uv_environment
 
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
@@ -42,10 +41,7 @@ def context(ignored: str) -> list[str]:
     lines = [line for line in ignored.splitlines() if line and not line.startswith("#")]
     rooted = [re.sub(r"^(!?)(?!\*)", r"\1/", line) for line in lines]
     spec = pathspec.PathSpec.from_lines("gitignore", rooted)
-    git = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    listing = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    files = [name for name in listing.split("\0") if name and (ROOT / name).is_file()]
-    return [name for name in files if not spec.match_file(name)]
+    return [name for name in list_files() if not spec.match_file(name)]
 
 
 def copies(stage: Instructions, files: list[str]) -> list[tuple[str, str]]:
@@ -100,12 +96,3 @@ def variables(stage: Instructions) -> dict[str, str]:
     """What ENV sets."""
     words = " ".join(of(stage, "ENV")).split()
     return dict(word.split("=", 1) for word in words)
-
-
-def exec_form(text: str) -> list[str]:
-    """A command as a JSON list, which Docker runs without a shell.
-
-    Raises:
-        ValueError: it is the other form.
-    """
-    return list(json.loads(text))

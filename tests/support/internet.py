@@ -10,7 +10,6 @@ same way::
 """
 
 import collections
-import contextlib
 import ctypes
 import faulthandler
 import fcntl
@@ -26,16 +25,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
 SIOCSIFADDR = 0x8916
-PHOTOS, SILENT, DOWN, NAT64 = (
-    "93.184.215.14",
-    "93.184.215.15",
-    "93.184.215.16",
-    "64:ff9b::5db8:d70e",
-)
-PHOTOS6 = "2606:2800:21f::1"
+PHOTOS, SILENT, DOWN = "93.184.215.14", "93.184.215.15", "93.184.215.16"
+PHOTOS6, NAT64 = "2606:2800:21f::1", "64:ff9b::5db8:d70e"
 PRIVATE = ("127.0.0.1", "10.0.0.5", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254")
 PRIVATE6 = ("::1", "fd00:ec2::254", "64:ff9b::7f00:1", "2002:7f00:1::", "fec0::1")
 PORTS = (22, 80, 443, 8000)
@@ -55,10 +52,10 @@ NAMES = {
     "metadata.test": ["169.254.169.254"],
     "mixed.test": [PHOTOS, "10.0.0.5"],
     "mixed6.test": [PHOTOS, "::1"],
+    "rebind.test": [PHOTOS],  # asked again, it has another address
 }
-CHANGING = {"rebind.test": [PHOTOS, "127.0.0.1"]}  # first the one, from then on the other
-asked: collections.Counter[str] = collections.Counter()
-canaries: collections.Counter[str] = collections.Counter()
+asked: collections.Counter[str] = collections.Counter()  # "NAME KIND" of each look-up
+called: list[int] = []  # ports of canaries, a call each
 
 
 def take_a_network(folder: Path) -> None:
@@ -101,36 +98,73 @@ def serve_names() -> None:
     server.bind(("127.0.0.1", 53))
     while True:
         query, client = server.recvfrom(2048)
-        name, kind, question = read_question(query)
+        at, labels = 12, []
+        while length := query[at]:
+            labels.append(query[at + 1 : at + 1 + length].decode("latin-1"))
+            at += length + 1
+        name, kind = ".".join(labels).lower(), struct.unpack_from(">H", query, at + 1)[0]
         asked[f"{name} {kind}"] += 1
         if name != "slow.test":  # asked for that one, it never answers
-            server.sendto(answer(query, name, kind, question), client)
+            server.sendto(answer(query[: at + 5], name, kind), client)
 
 
-def read_question(query: bytes) -> tuple[str, int, bytes]:
-    at, labels = 12, []
-    while length := query[at]:
-        labels.append(query[at + 1 : at + 1 + length].decode("latin-1"))
-        at += length + 1
-    return ".".join(labels).lower(), struct.unpack_from(">H", query, at + 1)[0], query[12 : at + 5]
-
-
-def answer(query: bytes, name: str, kind: int, question: bytes) -> bytes:
+def answer(query: bytes, name: str, kind: int) -> bytes:
     addresses = NAMES.get(name, [])
-    if name in CHANGING:
-        first, later = CHANGING[name]
-        addresses = [first if asked[f"{name} 1"] == 1 else later]
+    if name == "rebind.test" and asked[f"{name} 1"] > 1:
+        addresses = ["127.0.0.1"]
     family = socket.AF_INET if kind == 1 else socket.AF_INET6
     packed = [socket.inet_pton(family, a) for a in addresses if (":" in a) == (kind == 28)]
     records = b"".join(
         b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 0, len(one)) + one for one in packed
     )
-    code = 0 if name in NAMES or name in CHANGING else 3  # no such name
-    header = query[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(packed), 0, 0)
-    return header + question + records
+    flags = 0x8180 if name in NAMES else 0x8183  # no such name
+    return query[:2] + struct.pack(">HHHHH", flags, 1, len(packed), 0, 0) + query[12:] + records
 
 
 # --- hosts
+
+
+def make_photo() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "PNG")
+    return file.getvalue()
+
+
+def reply(*headers: str, body: bytes = b"", status: str = "200 OK") -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode() + body
+
+
+PHOTO = make_photo()
+PNG, CHUNKED = "Content-Type: image/png", "Transfer-Encoding: chunked"
+WHOLE = f"Content-Length: {len(PHOTO)}"
+#: what a host sends, by the path asked for, before it hangs up
+REPLIES = {
+    "photo.png": reply(PNG, WHOLE, body=PHOTO),
+    "octets": reply("Content-Type: application/octet-stream", body=PHOTO),
+    "chunked": reply(PNG, CHUNKED, body=b"%x\r\n%s\r\n0\r\n\r\n" % (len(PHOTO), PHOTO)),
+    "missing": reply("Content-Length: 0", status="404 Not Found"),
+    "html": reply("Content-Type: text/html", body=b"<p>secret"),
+    "lie": reply(PNG, body=b"secret"),
+    "gzip": reply(PNG, "Content-Encoding: gzip", body=b"\x1f\x8b"),
+    "big-chunks": reply(PNG, CHUNKED, body=(b"2710\r\n" + bytes(10_000) + b"\r\n") * 1_100),
+    "announced": reply(PNG, "Content-Length: 10000001"),
+    "too-short": reply(PNG, WHOLE, body=PHOTO[:20]),
+    "nothing": b"",
+    "garbage": os.urandom(5_000),
+    "bad-length": reply(PNG, "Content-Length: " + "9" * 5_000, body=PHOTO[:9]),
+    "long-header": reply("X-Long: " + "a" * 100_000, body=PHOTO),
+    "endless": reply(PNG),
+    "drip": reply(PNG),
+    "drip-headers": b"HTTP/1.1 200 OK\r\nX-Long: ",
+    "drip-continue": b"",
+}
+#: what some go on with, twenty times a second
+REPEATED = {
+    "endless": bytes(1_000_000),
+    "drip": b"a",
+    "drip-headers": b"a",
+    "drip-continue": b"HTTP/1.1 100 Continue\r\n\r\n",
+}
 
 
 class Listener(socketserver.ThreadingTCPServer):
@@ -148,8 +182,8 @@ class Listener(socketserver.ThreadingTCPServer):
 
 class Canary(socketserver.BaseRequestHandler):
     def handle(self) -> None:
-        canaries["{}:{}".format(*self.server.server_address[:2])] += 1
-        self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
+        called.append(self.server.server_address[1])
+        self.request.sendall(reply("Content-Length: 6", body=b"secret"))
 
 
 class Silent(socketserver.BaseRequestHandler):
@@ -161,98 +195,31 @@ class Photos(socketserver.StreamRequestHandler):
     """A web server with good and bad manners, by the path asked for."""
 
     def handle(self) -> None:
-        line = self.rfile.readline().decode("latin-1")
+        path = self.rfile.readline().decode("latin-1").split(" ")[1].strip("/")
         headers: dict[str, str] = {}
         while text := self.rfile.readline().decode("latin-1").strip():
             name, _, value = text.partition(": ")
             headers[name.lower()] = value
-        _, _, path = line.split(" ")[1].partition("/")
-        kind, _, rest = path.partition("/")
-        getattr(self, kind.partition("?")[0].replace(".", "_").replace("-", "_"))(rest, headers)
-
-    def send(self, body: bytes, *headers: str, status: str = "200 OK") -> None:
-        head = "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""])
-        with contextlib.suppress(OSError):
-            self.wfile.write(head.encode("latin-1") + body)
-
-    def photo_png(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(PHOTO, "Content-Type: image/png", f"Content-Length: {len(PHOTO)}")
-
-    def octets(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(PHOTO, "Content-Type: application/octet-stream")
-
-    def gzip(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(b"\x1f\x8b", "Content-Type: image/png", "Content-Encoding: gzip")
-
-    def host(self, rest: str, headers: dict[str, str]) -> None:
-        """The photo only for a request as it should be."""
-        good = headers["host"] in ("photos.test", "[2606:2800:21f::1]")
-        good = good and headers["accept-encoding"] == "identity" and "cookie" not in headers
-        good = good and "authorization" not in headers and "referer" not in headers
-        self.photo_png("", {}) if good else self.missing("", {})
-
-    def redirect(self, rest: str, headers: dict[str, str]) -> None:
-        status, _, target = rest.partition("?")
-        self.send(b"", f"Location: {target}", "Content-Length: 0", status=f"{status} Elsewhere")
-
-    def missing(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(b"", "Content-Length: 0", status="404 Not Found")
-
-    def html(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(b"<p>secret", "Content-Type: text/html", "Content-Length: 9")
-
-    def lie(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(b"secret", "Content-Type: image/png")
-
-    def chunked(self, rest: str, headers: dict[str, str]) -> None:
-        framed = b"%x\r\n%s\r\n0\r\n\r\n" % (len(PHOTO), PHOTO)
-        self.send(framed, "Content-Type: image/png", "Transfer-Encoding: chunked")
-
-    def big_chunks(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(b"", "Content-Type: image/png", "Transfer-Encoding: chunked")
-        for _ in range(1_100):
-            self.wfile.write(b"2710\r\n" + bytes(10_000) + b"\r\n")
-        time.sleep(30)
-
-    def endless(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(b"", "Content-Type: image/png")
-        while True:
-            self.wfile.write(bytes(100_000))
-
-    def announced(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(b"", "Content-Type: image/png", "Content-Length: 10000001")
-        time.sleep(30)
-
-    def too_short(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(PHOTO[:20], "Content-Type: image/png", f"Content-Length: {len(PHOTO)}")
-
-    def drip(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(b"", "Content-Type: image/png")
-        self.drop()
-
-    def drip_headers(self, rest: str, headers: dict[str, str]) -> None:
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
-        self.drop()
-
-    def drip_continue(self, rest: str, headers: dict[str, str]) -> None:
-        self.drop(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def drop(self, what: bytes = b"a") -> None:
-        while True:
-            self.wfile.write(what)
+        path, _, query = path.partition("?")
+        if path.startswith("redirect/"):
+            status = f"{path.removeprefix('redirect/')} Elsewhere"
+            self.wfile.write(reply(f"Location: {query}", "Content-Length: 0", status=status))
+            return
+        if path == "host":
+            path = "photo.png" if is_as_it_should_be(headers) else "missing"
+        self.wfile.write(REPLIES[path])
+        while path in REPEATED:
+            self.wfile.write(REPEATED[path])
             time.sleep(0.05)
 
-    def nothing(self, rest: str, headers: dict[str, str]) -> None:
-        """Hangs up."""
 
-    def garbage(self, rest: str, headers: dict[str, str]) -> None:
-        self.wfile.write(os.urandom(5_000))
-
-    def bad_length(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(PHOTO[:9], "Content-Type: image/png", "Content-Length: " + "9" * 5_000)
-
-    def long_header(self, rest: str, headers: dict[str, str]) -> None:
-        self.send(PHOTO, "X-Long: " + "a" * 100_000)
+def is_as_it_should_be(headers: dict[str, str]) -> bool:
+    """Whether a request names the host and nothing of whoever asks."""
+    return (
+        headers["host"] in ("photos.test", f"[{PHOTOS6}]")
+        and headers["accept-encoding"] == "identity"
+        and headers.keys().isdisjoint({"cookie", "authorization", "referer"})
+    )
 
 
 def serve_hosts(certificate: str | None) -> None:
@@ -274,25 +241,24 @@ def serve_hosts(certificate: str | None) -> None:
 # --- orders
 
 
-def fetch(order: dict[str, object]) -> dict[str, object]:
+def fetch(url: str, seconds: float = 5) -> dict[str, Any]:
     from course_utils.images import Refusal, download, read_image
 
     try:
-        photo = download(str(order["url"]), seconds=float(str(order.get("seconds", 5))))
-        return {"size": read_image(photo).shape[:2]}
+        return {"size": read_image(download(url, seconds=seconds)).shape[:2]}
     except Refusal as error:
         parts = [str(error), error.detail, error.received, error.allowed]
         return {"error": type(error).__name__, "said": " ".join(parts)}
 
 
-def fetch_carelessly(order: dict[str, object]) -> dict[str, object]:
+def fetch_carelessly(url: str) -> dict[str, Any]:
     """What a service does that has not heard of all this."""
     import requests
 
     with requests.Session() as session:
         session.trust_env = False
         try:
-            return {"text": session.get(str(order["url"]), timeout=60).text}
+            return {"text": session.get(url, timeout=60).text}
         except Exception as error:  # urllib3's and the resolver's own come through as well
             return {"error": type(error).__name__}
 
@@ -300,29 +266,19 @@ def fetch_carelessly(order: dict[str, object]) -> dict[str, object]:
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="internet-") as folder:
         take_a_network(Path(folder))
-        serve_orders()
-
-
-def serve_orders() -> None:
-    global PHOTO
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), "red").save(file, "PNG")
-    PHOTO = file.getvalue()
-    threading.Thread(target=serve_names, daemon=True).start()
-    serve_hosts(os.environ.get("CERTIFICATE"))
-    print(json.dumps({"ready": True}), flush=True)
-    for line in sys.stdin:
-        order = json.loads(line)
-        faulthandler.dump_traceback_later(30, exit=True)  # a hang is a failure, too
-        before, names, began = canaries.total(), asked.copy(), time.monotonic()
-        result = (fetch_carelessly if order.get("careless") else fetch)(order)
-        seconds = time.monotonic() - began
-        time.sleep(0.02 if "error" in result else 0)  # for a canary to wake up
-        look_ups = sum(thread.name == "look-up" for thread in threading.enumerate())
-        result |= {"canaries": canaries.total() - before, "seconds": seconds, "look_ups": look_ups}
-        print(json.dumps(result | {"asked": dict(asked - names)}), flush=True)
+        threading.Thread(target=serve_names, daemon=True).start()
+        serve_hosts(os.environ.get("CERTIFICATE"))
+        print(json.dumps({"ready": True}), flush=True)
+        for line in sys.stdin:
+            order = json.loads(line)
+            faulthandler.dump_traceback_later(30, exit=True)  # a hang is a failure, too
+            calls, names, began = len(called), asked.copy(), time.monotonic()
+            result = fetch_carelessly(order["url"]) if "careless" in order else fetch(**order)
+            seconds = time.monotonic() - began
+            time.sleep(0.02 if "error" in result else 0)  # for a canary to wake up
+            look_ups = sum(thread.name == "look-up" for thread in threading.enumerate())
+            result |= {"canaries": len(called) - calls, "seconds": seconds, "look_ups": look_ups}
+            print(json.dumps(result | {"asked": dict(asked - names)}), flush=True)
 
 
 if __name__ == "__main__":

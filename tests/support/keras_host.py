@@ -39,6 +39,15 @@ class KerasHost(ThreadingHTTPServer):
         self.go_on = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}/"
 
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=(0.05,)).start()
+        return self
+
+    def __exit__(self, *error):
+        self.go_on.set()
+        self.shutdown()
+        super().__exit__(*error)
+
 
 class Handler(BaseHTTPRequestHandler):
     server: KerasHost
@@ -71,13 +80,8 @@ class Handler(BaseHTTPRequestHandler):
 def host(monkeypatch):
     """The stand-in, in the place of Keras' host."""
     with KerasHost() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
         monkeypatch.setattr(weights, "KERAS_HOST", server.url)
         yield server
-        server.go_on.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +92,9 @@ def fetched(tmp_path_factory):
     for name in LARGE:
         (home / "models" / name).write_bytes(b"large")
     with KerasHost() as server, pytest.MonkeyPatch.context() as patch:
-        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
         patch.setenv("KERAS_HOME", str(home))
         patch.setattr(weights, "KERAS_HOST", server.url)
         sources = pretrained.fetch()
-        server.shutdown()
     return home / "models", sources
 
 

@@ -10,6 +10,7 @@ Two ways of asking, as queueing theory has them:
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import math
 import subprocess
@@ -17,12 +18,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from tests.support.serving import CAR, ROOT
 
 CLOSED = "port closed"  # the connection was refused: nothing was sent
 LOST = "lost"  # sent, and no complete answer
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass
@@ -71,41 +72,34 @@ class Client:
         tasks = []
         for number in range(int(rate * seconds)):
             await asyncio.sleep(start + number / rate - time.perf_counter())
-            tasks.append(asyncio.create_task(self.ask_once(f"open-{number}", path)))
+            tasks.append(asyncio.create_task(self._ask(Outcome(f"open-{number}", path))))
         await asyncio.gather(*tasks)
-
-    async def ask_once(self, tag: str, path: str) -> None:
-        began = time.perf_counter()
-        outcome = Outcome(tag, path)
-        self.done.append(outcome)
-        try:
-            streams = await asyncio.open_connection(*self._address)
-        except OSError:
-            outcome.failure = CLOSED
-        else:
-            await self._ask(outcome, streams, began, keep=False)
 
     async def closed_loop(self, name: str, path: str, seconds: float, *, keep: bool) -> None:
         """Ask on one connection as long as the service keeps it, or on a new one each time."""
-        end = time.perf_counter() + seconds
-        number = 0
-        while time.perf_counter() < end and len(self.done) < self._most:
-            try:
-                streams = await asyncio.open_connection(*self._address)
-            except OSError:
+        end, connection = time.perf_counter() + seconds, None
+        for number in itertools.count():
+            if time.perf_counter() >= end or len(self.done) >= self._most:
                 return
-            goes_on, reused = True, False
-            while goes_on and len(self.done) < self._most and not streams[0].at_eof():
-                outcome = Outcome(f"{name}-{number}", path, reused=reused)
-                number += 1
-                self.done.append(outcome)
-                answered = await self._ask(outcome, streams, time.perf_counter(), keep=keep)
-                goes_on, reused = answered and time.perf_counter() < end, True
-            streams[1].close()
+            outcome = Outcome(f"{name}-{number}", path)
+            connection = await self._ask(outcome, connection, keep=keep)
+            if outcome.failure == CLOSED:
+                return
 
-    async def _ask(self, outcome: Outcome, streams: Any, began: float, *, keep: bool) -> bool:
-        """Fill in ``outcome``; say whether the connection can be used again."""
-        reader, writer = streams
+    async def _ask(
+        self, outcome: Outcome, connection: Connection | None = None, *, keep: bool = False
+    ) -> Connection | None:
+        """Fill in ``outcome``; return the connection where it can be used again."""
+        self.done.append(outcome)
+        began = time.perf_counter()
+        outcome.reused = connection is not None and not connection[0].at_eof()
+        try:
+            if connection is None or not outcome.reused:
+                connection = await asyncio.open_connection(*self._address)
+        except OSError:
+            outcome.failure = CLOSED
+            return None
+        reader, writer = connection
         try:
             writer.write(_request(outcome.path, outcome.tag, keep))
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -113,17 +107,16 @@ class Client:
             await reader.readexactly(int(headers.get("content-length", "0")))
         except (OSError, asyncio.IncompleteReadError):
             outcome.failure = LOST
-            keep = False
         else:
             outcome.status = int(head[0].split()[1])
             outcome.request_id = headers.get("x-request-id")
             outcome.retry_after = headers.get("retry-after")
             outcome.version = headers.get("x-model-version")
-            keep = keep and headers.get("connection") != "close"
         outcome.seconds = time.perf_counter() - began
-        if not keep:
-            writer.close()
-        return keep
+        if keep and outcome.status and headers.get("connection") != "close":
+            return connection
+        writer.close()
+        return None
 
 
 def _request(path: str, tag: str, keep: bool) -> bytes:

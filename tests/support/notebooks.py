@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from nbval.plugin import find_comment_markers, find_metadata_tags, get_sanitize_patterns
+from nbval.plugin import get_sanitize_patterns
 
 from tests.conftest import ROOT
 
@@ -36,16 +36,9 @@ def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-def options(cell: NotebookNode) -> dict[str, bool]:
-    """nbval's options for a cell, from its tags and comments."""
-    given = dict(find_metadata_tags(cell.metadata)) | dict(find_comment_markers(cell.source))
-    return {"check": True, "skip": False} | given
-
-
 def is_compared(cell: NotebookNode) -> bool:
-    """Whether nbval holds the cell's stored output against a new one."""
-    chosen = options(cell)
-    return bool(cell.outputs) and chosen["check"] and not chosen["skip"]
+    """Whether nbval holds the cell's stored output against a new one, by its tags."""
+    return bool(cell.outputs) and not {"nbval-ignore-output", "nbval-skip"} & {*tags(cell)}
 
 
 def sanitize(text: str) -> str:

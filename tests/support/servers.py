@@ -1,6 +1,6 @@
 """The MPG service under the servers of deploy/, as `tests.support.serving.running` starts them.
 
-    python -m tests.support.servers {flask,gunicorn,apache} --port 5000 --workers 2 [--slow]
+    python -m tests.support.servers {gunicorn,apache} --port 5000 --workers 2 [--slow]
 
 What starts becomes the server itself, so that a signal reaches it. With ``--slow`` each prediction
 takes 20 ms, and what is begun is told (see `slow_service`).
@@ -11,12 +11,10 @@ import functools
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
-from typing import NoReturn
 
 from tests.support.serving import MODEL, ROOT
 
@@ -45,9 +43,8 @@ LoadModule wsgi_module "{wsgi}"
 
 def no_apache() -> str:
     """Why Apache cannot be run here; empty where it can."""
-    lacking = [name for name in ("apache2", "apxs") if not shutil.which(name, path=search_path())]
-    if lacking:
-        return f"needs {', '.join(lacking)}, which `make test` installs as root on Debian"
+    if not all(shutil.which(name, path=search_path()) for name in ("apache2", "apxs")):
+        return "needs apache2 and apxs, which `make test` installs as root on Debian"
     return no_user_switch()
 
 
@@ -55,8 +52,6 @@ def no_user_switch() -> str:
     """Why `unprivileged` cannot work here; empty where it can."""
     if not _is_root():
         return ""
-    if not shutil.which("setpriv"):
-        return "needs setpriv (Debian: util-linux) to be somebody else than root"
     command = unprivileged(["true"], 10001)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return f"this root may not become somebody else: {done.stderr}" if done.returncode else ""
@@ -92,20 +87,15 @@ def apache_configuration(folder: Path, port: int, script: Path) -> Path:
             rf"(?m)^Define COURSE_{name} .*$", f"Define COURSE_{name} {value}", site
         )
         assert changed == 1, name
-    query = subprocess.run(
-        ["apxs", "-q", "LIBEXECDIR"],
-        env={"PATH": search_path()},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    around = AROUND.format(folder=folder, port=port, modules=query.stdout.strip(), wsgi=mod_wsgi())
-    path = folder / "apache2.conf"
-    path.write_text(around + site, "utf-8")
+    query, path = ["apxs", "-q", "LIBEXECDIR"], {"PATH": search_path()}
+    modules = subprocess.check_output(query, env=path, text=True).strip()
+    around = AROUND.format(folder=folder, port=port, modules=modules, wsgi=mod_wsgi())
+    configuration = folder / "apache2.conf"
+    configuration.write_text(around + site, "utf-8")
     for log in ("networks-at-work.log", "networks-at-work-error.log"):
         (folder / log).unlink(missing_ok=True)
         (folder / log).symlink_to("stdout")
-    return path
+    return configuration
 
 
 def unprivileged(command: list[str], uid: int, *paths: Path) -> list[str]:
@@ -124,47 +114,22 @@ def unprivileged(command: list[str], uid: int, *paths: Path) -> list[str]:
 
 
 def apache(port: int, workers: int, slow: bool) -> list[str]:
+    import pwd  # which Windows lacks
+
     assert workers == 2, "as many as the site says"
     output = OUTPUT.readlink()
     path = apache_configuration(output.parent, port, SLOW if slow else DEPLOY / "wsgi.py")
-    command = [
-        shutil.which("apache2", path=search_path()) or "",
-        "-f",
-        str(path),
-        "-D",
-        "FOREGROUND",
-    ]
-    return unprivileged(command, _debians_user(), output, output.parent)
+    program = shutil.which("apache2", path=search_path()) or ""
+    # Debian's own user for it: mod_wsgi wants one that is known.
+    user = pwd.getpwnam("www-data").pw_uid
+    return unprivileged([program, "-f", str(path), "-D", "FOREGROUND"], user, output, output.parent)
 
 
 def gunicorn(port: int, workers: int, slow: bool) -> list[str]:
-    options = ["--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
     program = Path(sys.executable).with_name("gunicorn")
-    configuration = str(DEPLOY / "gunicorn.conf.py")
-    return [
-        *(str(program), "--config", configuration, *options),
-        *(["tests.support.slow_wsgi:application"] if slow else []),
-    ]
-
-
-def flask(port: int, slow: bool) -> NoReturn:
-    """Flask's own server, as `launch` runs it behind a cell."""
-    from course_utils.services.http.telemetry import Host
-    from course_utils.services.mpg import create_app
-    from course_utils.serving import launch
-    from tests.support.slow_service import create
-
-    host = Host(log_line=lambda line: os.write(1, f"{line}\n".encode()))
-    launch(create(0.02, host) if slow else create_app(MODEL, host=host), port=port)
-    while True:
-        signal.pause()
-
-
-def _debians_user() -> int:
-    """The user that Apache has on Debian: mod_wsgi wants one that is known."""
-    import pwd
-
-    return pwd.getpwnam("www-data").pw_uid
+    command = [str(program), "--config", str(DEPLOY / "gunicorn.conf.py")]
+    command += ["--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
+    return [*command, *(["tests.support.slow_wsgi:application"] if slow else [])]
 
 
 def _is_root() -> bool:
@@ -178,18 +143,15 @@ def search_path() -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("server", choices=["flask", "gunicorn", "apache"])
+    parser.add_argument("server", choices=["gunicorn", "apache"])
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--slow", action="store_true")
     options = parser.parse_args()
-    if options.server == "flask":
-        flask(options.port, options.slow)
     make = {"gunicorn": gunicorn, "apache": apache}[options.server]
     program, *arguments = make(options.port, options.workers, options.slow)
     # Coverage would be written by a user who may not.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     environment |= {"COURSE_MODEL": str(MODEL), "PATH": search_path()}
-    if options.server == "apache":
-        environment["APACHE_LOG_DIR"] = str(OUTPUT.readlink().parent)
+    environment["APACHE_LOG_DIR"] = str(OUTPUT.readlink().parent)
     os.execvpe(program, [program, *arguments], environment)

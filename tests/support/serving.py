@@ -19,7 +19,6 @@ from course_utils.inference import shipped_model
 from tests.support import ROOT
 
 MODEL = ROOT / "data" / "models" / "mpg.tflite"
-DIGIT_MODEL = ROOT / "data" / "models" / "digit.tflite"
 COURSE = Path(sys.executable).with_name("course")
 MINUTE = 60.0  # seconds: how long a test waits for what has to come
 CAR = {
@@ -67,17 +66,6 @@ class Served:
         self.process.send_signal(signal.SIGTERM)
 
 
-def shipped(name: str) -> Path | None:
-    """The model that the course brings for a service."""
-    models = {
-        "mpg": lambda: MODEL,
-        "image": lambda: shipped_model("image"),
-        "digit": lambda: DIGIT_MODEL,
-        "pets": lambda: shipped_model("pets"),
-    }
-    return models.get(name, lambda: None)()
-
-
 @contextlib.contextmanager
 def serving(
     name: str, *, workers: int = 1, model: Path | None = None, seconds: float = 2 * MINUTE
@@ -86,8 +74,8 @@ def serving(
 
     Without ``model`` it serves the one that the course brings, whatever a learner has saved here.
     """
-    model = model or shipped(name)
-    options = ["--model", str(model)] if model else []
+    has_model = name in ("mpg", "image", "digit", "pets")
+    options = ["--model", str(model or shipped_model(name))] if has_model else []
     command = [str(COURSE), "serve", name, *options]
     with running(command, workers=workers, seconds=seconds) as served:
         yield served

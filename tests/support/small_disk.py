@@ -4,7 +4,6 @@ It is a file system in memory, mounted in a mount namespace of a child process, 
 seen outside or left behind.
 """
 
-import ctypes
 import os
 import subprocess
 import sys
@@ -14,15 +13,8 @@ import pytest
 
 from tests.support import ROOT
 
-CLONE_NEWNS, MS_PRIVATE_REC = 0x00020000, (1 << 18) | (1 << 14)
-SIZE = "1m"
-BEGIN = """
-import sys
-from pathlib import Path
-from tests.support.small_disk import mount
-folder = Path(sys.argv[1])
-mount(folder)
-"""
+MOUNT = 'mount -t tmpfs -o size=1m none "$0" && exec "$@"'
+BEGIN = "import sys\nfrom pathlib import Path\nfolder = Path(sys.argv[1])\n"
 
 needs_mounts = pytest.mark.skipif(
     not (sys.platform == "linux" and os.geteuid() == 0) and not os.environ.get("CI"),
@@ -32,9 +24,9 @@ needs_mounts = pytest.mark.skipif(
 
 def run_on_small_disk(folder: Path, code: str) -> str:
     """Run Python code in which ``folder`` is such a disk; returns what it printed."""
-    options = ["-W", "ignore::DeprecationWarning", "-c", BEGIN + code, str(folder)]
+    python = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", BEGIN + code]
     done = subprocess.run(
-        [sys.executable, *options],
+        ["unshare", "--mount", "sh", "-c", MOUNT, folder, *python, folder],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -43,16 +35,3 @@ def run_on_small_disk(folder: Path, code: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def mount(folder: Path) -> None:
-    """Mount an empty file system over ``folder``, for this process and its children."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    calls = (
-        lambda: libc.unshare(CLONE_NEWNS),
-        lambda: libc.mount(b"none", b"/", None, MS_PRIVATE_REC, None),
-        lambda: libc.mount(b"none", os.fsencode(folder), b"tmpfs", 0, f"size={SIZE}".encode()),
-    )
-    for call in calls:
-        if call():
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
