@@ -45,18 +45,6 @@ def test_a_tampered_version_is_refused_while_the_old_one_serves(
     assert told[0].startswith("version 2 of mpg is refused: ")
 
 
-def test_what_is_mended_is_taken_after_all(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "RETRY_INTERVAL_S", 0.2)
-    model = registry.load("mpg", 2, store=store).model
-    hidden = model.rename(model.with_name("away"))
-    app = versions.create_app("mpg", store=store)
-    force_promotion(store, 2)
-    assert wait_until(lambda: app.state()["refused"])
-    hidden.rename(model)
-    assert wait_until(lambda: app.state()["serving"] == 2)
-    assert app.state()["refused"] == []
-
-
 def test_a_refused_canary_has_no_share(store: Path) -> None:
     tamper(store, 2)
     app = versions.create_app("mpg", store=store)
