@@ -23,7 +23,7 @@ from course_utils.inference import (
 )
 from course_utils.services.http import openapi
 from course_utils.services.http.body import read_body
-from course_utils.services.http.errors import Problem, request_id
+from course_utils.services.http.errors import Problem, get_request_id
 from course_utils.services.http.gate import Gate
 from course_utils.services.http.operations import operate
 from course_utils.services.http.strict_json import parse_json
@@ -75,7 +75,7 @@ def create_app(
         if recorder:
             recorder(row, miles)
         # Two values that need no escaping; a JSON encoder takes longer than the network.
-        answer = f'{{"id": "{request_id()}", "mpg": {miles!r}, "errors": []}}'
+        answer = f'{{"id": "{get_request_id()}", "mpg": {miles!r}, "errors": []}}'
         return Response(answer, content_type="application/json")
 
     def check() -> None:

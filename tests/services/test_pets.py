@@ -165,10 +165,9 @@ def test_course_serve_takes_the_list_of_origins_from_the_environment(
             assert ("Access-Control-Allow-Origin" in answer.headers) == welcome
 
 
-@pytest.mark.parametrize("labels", ['["cat", "bird"]', '["cat", "dog", "bird"]', "[]"])
-def test_a_model_of_other_classes_is_refused(tmp_path: Path, labels: str) -> None:
+def test_a_model_of_other_classes_is_refused(tmp_path: Path) -> None:
     model = tmp_path / "m.tflite"
     model.write_bytes(shipped_model("pets").read_bytes())
-    (tmp_path / "m.labels.json").write_text(labels, "utf-8")
-    with pytest.raises(ValueError, match="two classes, cat and dog"):
+    (tmp_path / "m.labels.json").write_text('["cat", "bird"]', "utf-8")
+    with pytest.raises(ValueError, match="needs cat and dog"):
         create_app(model)

@@ -35,7 +35,7 @@ class Problem(HTTPException):
         self.headers = headers or {}
 
 
-def request_id() -> str:
+def get_request_id() -> str:
     """The id of the request being answered."""
     return request.environ[REQUEST_ID]
 
@@ -62,13 +62,13 @@ def _answer_http(error: HTTPException) -> Response:
         "status": status,
         "detail": error.description or error.name,
         "errors": [fault.as_dict() for fault in faults],
-        "request_id": request_id(),
+        "request_id": get_request_id(),
     }
     return Response(json.dumps(body), status, headers, content_type=CONTENT_TYPE)
 
 
 def _answer_unexpected(error: Exception) -> Response:
-    log.exception("unexpected error in request %s", request_id(), exc_info=error)
+    log.exception("unexpected error in request %s", get_request_id(), exc_info=error)
     return _answer_http(
         InternalServerError(
             "Something went wrong on our side. Nothing of your request is to blame; the log has "
