@@ -5,7 +5,6 @@ import io
 import json
 import shutil
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -82,42 +81,6 @@ def test_ten_thousand_requests_during_swaps_and_back_and_none_fails(
     assert min(answered.values()) > 500
     after = by_version(service.url, route="/api/mpg", status="200")
     assert sum(after.values()) - sum(before.values()) >= 10_000  # nothing vanished with a swap
-
-
-@pytest.mark.thorough
-def test_the_header_tells_the_truth(served: tuple[Served, Path]) -> None:
-    """Half and half from a canary, on both workers: each answer is that of the version it names."""
-    service, store = served
-    registry.promote("mpg", 1, store=store)
-    registry.try_canary("mpg", 2, 0.5, store=store)
-    assert wait_until(lambda: {version_of(ask(service.url)) for _ in range(20)} == {1, 2})
-    time.sleep(1)  # the other worker has seen it, too
-    answers = [ask(service.url) for _ in range(100)]
-    miles = {v: {a.json()["mpg"] for a in answers if version_of(a) == v} for v in (1, 2)}
-    (less,), (more,) = miles[1], miles[2]
-    assert more - less == pytest.approx(2, abs=1e-3)
-    registry.end_canary("mpg", store=store)
-    assert wait_until(lambda: all_serve(service.url, 1))
-
-
-@pytest.mark.thorough
-def test_a_canary_gets_its_tenth(served: tuple[Served, Path]) -> None:
-    """Of 2,000 requests 200, give or take what two workers may round: a fair coin of a tenth
-    would be off by more than 27 one time in twenty."""
-    service, store = served
-    registry.promote("mpg", 1, store=store)
-    registry.try_canary("mpg", 2, 0.1, store=store)
-    wait_until(lambda: all(state(service.url)["canary"] == 2 for _ in range(20)))
-    before = by_version(service.url, route="/api/mpg")
-    with load(service.url, seconds=60, requests=2000, clients=1, fresh=1) as process:
-        done = outcomes(process, 90)
-    counted = Counter(outcome.version for outcome in done)
-    assert abs(counted["2"] - len(done) / 10) <= 8
-    # The metrics saw the same.
-    difference = by_version(service.url, route="/api/mpg") - before
-    assert difference == {1: counted["1"], 2: counted["2"]}
-    registry.end_canary("mpg", store=store)
-    assert wait_until(lambda: all_serve(service.url, 1))
 
 
 @pytest.mark.thorough
