@@ -7,7 +7,6 @@ expect. Whatever is wrong with a request comes back as problem+json, all faults 
 
 import math
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, Response
 
@@ -81,7 +80,9 @@ def create_app(
     def check() -> None:
         predict_mpg(network, [(f.minimum + f.maximum) / 2 for f in schema.features])
 
-    paths = _describe_paths(schema)
+    body = openapi.json_body(schema.to_json_schema())
+    summary = "Predict a car's fuel economy in miles per gallon"
+    paths = {"/api/mpg": {"post": openapi.operation(summary, ANSWER, body=body)}}
     operate(app, title="Miles per gallon", paths=paths, check=check, host=host)
     return app
 
@@ -113,9 +114,3 @@ def read_example(schema: FeatureSchema) -> dict[str, float]:
     if faults:
         raise Problem(400, detail, faults)
     return example
-
-
-def _describe_paths(schema: FeatureSchema) -> dict[str, Any]:
-    body = openapi.json_body(schema.to_json_schema())
-    summary = "Predict a car's fuel economy in miles per gallon"
-    return {"/api/mpg": {"post": openapi.operation(summary, ANSWER, body=body)}}
