@@ -4,7 +4,7 @@
 
 - A request by way of Ray Serve against the same request by way of `course serve`, in turns, and
   the processor time that each of Serve's processes spends on it.
-- The image service with one and with two replicas, in turns.
+- The image service with one and with two replicas, started anew in turns.
 - A raylet is killed under load: requests that failed, and the time until all replicas are back.
 - What the controller does for each replica while nobody asks anything.
 
@@ -114,16 +114,18 @@ def cost(name: str, rounds: int, seconds: int) -> tuple[Found, dict[str, float]]
 
 def two_replicas(rounds: int, seconds: int) -> Found:
     """The image service with one replica and with two, in turns, within one cluster."""
-    with (
-        raylets(0, cores=4) as several,
-        on_ray.serve("image", address=several.address, prefix="/one") as one,
-        on_ray.serve("image", replicas=2, address=several.address, prefix="/two") as two,
-    ):
-        measures = {"1 replica": load("image", one.url), "2 replicas": load("image", two.url)}
+    with raylets(0, cores=4) as several:
+
+        def measure_with(replicas: int, seconds: int) -> Measured:
+            with on_ray.serve("image", replicas=replicas, address=several.address) as served:
+                post = load("image", served.url)
+                post(seconds=1, connections=2 * CLIENTS)  # first requests fill caches
+                return post(seconds=seconds, connections=2 * CLIENTS)
+
         return in_turns(
             {
-                name: functools.partial(post, connections=2 * CLIENTS)
-                for name, post in measures.items()
+                "1 replica": functools.partial(measure_with, 1),
+                "2 replicas": functools.partial(measure_with, 2),
             },
             rounds,
             seconds,

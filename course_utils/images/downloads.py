@@ -18,7 +18,6 @@ import time
 from typing import Any
 
 import certifi
-from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from course_utils.images.reading import MAX_BYTES
@@ -125,7 +124,7 @@ def _parse(url: str) -> Url:
         raise malformed
     try:
         parts = parse_url(url)
-    except (LocationParseError, ValueError):
+    except ValueError:
         raise malformed from None
     if not parts.host:
         raise malformed

@@ -53,7 +53,6 @@ _UPRIGHT = {
 def read_image(
     data: bytes,
     *,
-    max_pixels: int = MAX_PIXELS,
     size: tuple[int, int] | None = None,
     longest: int | None = None,
     background: Background = "white",
@@ -66,7 +65,6 @@ def read_image(
 
     Args:
         data: the file, at most ``MAX_BYTES``.
-        max_pixels: how many pixels it may have, before it is resized.
         size: (width, height) in pixels to resize to; proportions are not kept.
         longest: in the place of ``size``, pixels that no side may exceed; a larger picture
             shrinks to that, its proportions kept.
@@ -89,7 +87,7 @@ def read_image(
     try:
         content, exif = _strip_metadata(data)
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_cost(image, max_pixels)
+            _check_cost(image)
             orientation = _read_orientation(exif or image.info.get("exif", b""))
             return np.array(_to_upright_rgb(image, orientation, size, longest, background))
     except BadImage:
@@ -98,7 +96,7 @@ def read_image(
         # Pillow's message begins with the number of pixels.
         number = re.search(r"\d+", str(error))
         received = f"{int(number[0]):,}" if number else "more than 179 million"
-        raise _too_many_pixels(f"{received} pixels", max_pixels) from error
+        raise _report_size(f"{received} pixels") from error
     except Exception as error:  # of a damaged file decoders raise whatever it makes them
         ended = isinstance(error, (EOFError, IndexError, struct.error))
         if ended or "truncated" in str(error).lower():
@@ -106,16 +104,16 @@ def read_image(
         raise report_damage() from error
 
 
-def _too_many_pixels(received: str, max_pixels: int) -> BadImage:
-    allowed = f"at most {max_pixels / 1e6:g} million pixels, and {MAX_SIDE_PIXELS:,} a side"
+def _report_size(received: str) -> BadImage:
+    allowed = f"at most {MAX_PIXELS / 1e6:g} million pixels, and {MAX_SIDE_PIXELS:,} a side"
     return BadImage("The image has too many pixels.", received, f"{allowed}; make it smaller")
 
 
-def _check_cost(image: Image.Image, max_pixels: int) -> None:
+def _check_cost(image: Image.Image) -> None:
     """Refuse what would cost too much, after the header and before anything is decoded."""
     width, height = image.size
-    if width * height > max_pixels or max(image.size) > MAX_SIDE_PIXELS:
-        raise _too_many_pixels(f"{width:,} × {height:,} pixels", max_pixels)
+    if width * height > MAX_PIXELS or max(image.size) > MAX_SIDE_PIXELS:
+        raise _report_size(f"{width:,} × {height:,} pixels")
     if image.format == "BMP" and image.info["compression"] in (1, 2):
         # Run lengths, which Pillow expands in Python, one by one.
         raise report_damage("a compressed BMP, which is not read here")
@@ -129,12 +127,8 @@ def _strip_metadata(data: bytes) -> tuple[bytes, bytes]:
         return _strip_png(data)
     if data.startswith(b"GIF"):
         return _strip_gif(data), b""
-    # Of what ends before these places Pillow would only say that it cannot be decoded.
-    if data.startswith(b"RIFF"):
-        end_of_headers = 8 + struct.unpack_from("<I", data, 4)[0]
-    else:
-        end_of_headers = struct.unpack_from("<I", data, 10)[0]  # of a BMP
-    if end_of_headers > len(data):
+    # Of a WebP that is cut off Pillow would only say that it cannot be decoded.
+    if data.startswith(b"RIFF") and 8 + struct.unpack_from("<I", data, 4)[0] > len(data):
         raise report_truncation()
     return data, b""
 
@@ -200,8 +194,6 @@ def _strip_gif(data: bytes) -> bytes:
             if at + 11 + _measure_color_table(data[at + 9]) > len(data):
                 raise report_truncation()
             return data[:start] + control + data[at:]
-        if kind == ord(";"):
-            raise report_damage("a GIF without a picture")
         if kind == ord("!"):
             end = _find_end_of_blocks(data, at + 2)
             if data[at + 1] == 0xF9 and end == at + 8:
@@ -210,7 +202,7 @@ def _strip_gif(data: bytes) -> bytes:
                 flags = data[at + 3] & 0b11100011
                 control = data[at : at + 3] + bytes([flags]) + data[at + 4 : end]
             at = end
-        else:  # a stray byte between blocks is skipped, as viewers do
+        else:  # A stray byte between blocks is skipped, as viewers do.
             at += 1
     raise report_damage(f"an image in more than {MAX_PARTS:,} blocks")
 

@@ -8,7 +8,7 @@ Whatever was sent, a photo of ink on paper or a drawing, is brought to MNIST's f
 Pages on another origin may call it as `cors` allows.
 """
 
-from functools import partial
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from flask import Flask, Response, jsonify
 
 from course_utils.images import digits
 from course_utils.inference import Fault, Predictor, find_model
-from course_utils.services import pictures
+from course_utils.services import classification
 from course_utils.services.http import cors, openapi, page
 from course_utils.services.http.body import UploadLimit, get_file, read_body
 from course_utils.services.http.errors import Problem
@@ -30,21 +30,13 @@ MAX_SIDE_PIXELS = 400  # of the picture in which the digit is looked for
 PAGE_FOLDER = Path(__file__).with_name("digit_page")
 
 
-def create_app(
-    model: str | Path | None = None,
-    *,
-    predictor: Predictor | None = None,
-    slots: int = 2,
-    host: Host = ALONE,
-) -> Flask:
+def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
     """The digit service and its page.
 
     Args:
         model: a ``.keras``, ``.h5`` or ``.tflite`` file that takes pictures of shape ``(28, 28)``
             or ``(28, 28, 1)``, 0 to 1, and gives ten probabilities; by default what
             `inference.find_model` finds.
-        predictor: used instead of loading ``model``.
-        slots: pictures read at a time; more than the machine has cores only makes all wait.
         host: what the server around the app offers it.
 
     Raises:
@@ -52,20 +44,20 @@ def create_app(
         ValueError: it cannot be read, or is a model of something else; or the environment
             variable COURSE_ORIGINS is no list of origins.
     """
-    network = predictor or Predictor.load(model or find_model("digit"))
-    if network.input_shape[:2] != (28, 28) or np.prod(network.input_shape) != 28 * 28:
+    network = Predictor.load(model or find_model("digit"))
+    if network.input_shape not in ((28, 28), (28, 28, 1)):
         raise ValueError(f"the digit service needs a model of 28 × 28, not {network.input_shape}")
     if network.output_shape != (10,):
         raise ValueError(f"the digit service needs ten classes, not {network.output_shape}")
-    uploads, gate = UploadLimit(), Gate(slots=slots, max_wait_s=pictures.MAX_WAIT_S)
+    uploads, gate = UploadLimit(), Gate(slots=2, max_wait_s=classification.MAX_WAIT_S)
     app = Flask(__name__, static_folder=None)
 
     def classify_upload() -> np.ndarray:
         with uploads:
-            _, body = read_body(pictures.FORM_LIMITS)
+            _, body = read_body(classification.FORM_LIMITS)
             data = get_file(body, FIELD)
             with gate:
-                return classify(network, read_digit(data))
+                return classification.predict_probabilities(network, read_digit(data))
 
     def digit() -> Response:
         return jsonify(str(classify_upload().argmax()))
@@ -79,20 +71,10 @@ def create_app(
         app.add_url_rule(path, view_func=digit, methods=["POST"])
     app.add_url_rule("/api/digit", view_func=with_probabilities, methods=["POST"])
     page.install(app, PAGE_FOLDER, built=False)
-    check = partial(pictures.check, network)
+    check = functools.partial(classification.check_network, network)
     operate(app, title="Digits", paths=PATHS, check=check, host=host)
     cors.allow(app)
     return app
-
-
-def classify(network: Predictor, picture: np.ndarray) -> np.ndarray:
-    """The probabilities of the ten digits, shape ``(10,)``, for a picture in MNIST's form.
-
-    Raises:
-        ValueError: what the network answers are no probabilities.
-    """
-    answer = pictures.predict_probabilities(network, picture.reshape(network.input_shape))
-    return np.clip(answer, 0, 1)
 
 
 def read_digit(data: bytes) -> np.ndarray:
@@ -101,7 +83,8 @@ def read_digit(data: bytes) -> np.ndarray:
     Raises:
         Problem: 400; no picture, or an empty one.
     """
-    pixels = pictures.decode_picture(data, FIELD, longest=MAX_SIDE_PIXELS, background="contrast")
+    options = {"longest": MAX_SIDE_PIXELS, "background": "contrast"}
+    pixels = classification.decode_photo(data, FIELD, **options)
     try:
         return digits.to_mnist(pixels)
     except digits.NothingDrawn as error:

@@ -10,8 +10,8 @@ the names of its classes as a JSON list beside it, in ``NAME.labels.json``.
 """
 
 import base64
+import functools
 import io
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from PIL import Image
 from course_utils import images
 from course_utils.environment import PACKAGE_FOLDER
 from course_utils.inference import Fault, Predictor, describe, pointer
-from course_utils.services import pictures
+from course_utils.services import classification
 from course_utils.services.http import openapi, page
 from course_utils.services.http.body import FORM, UploadLimit, get_file, read_body
 from course_utils.services.http.errors import Problem
@@ -31,7 +31,7 @@ from course_utils.services.http.operations import operate
 from course_utils.services.http.strict_json import parse_object
 from course_utils.services.http.telemetry import ALONE, Host
 
-BODY_LIMITS = pictures.FORM_LIMITS | {"application/json": 64 * 1024}
+BODY_LIMITS = classification.FORM_LIMITS | {"application/json": 64 * 1024}
 TOP_CLASSES = 5  # in an answer
 MAX_THUMBNAIL_SIDE_PIXELS = 320
 MAX_DOWNLOADS = 8  # at a time; each waits for another host, up to five seconds
@@ -57,10 +57,10 @@ def create_app(
         FileNotFoundError: no model, or no labels beside it.
         ValueError: one of them cannot be read, or they do not fit together.
     """
-    path, network, labels = pictures.load_classifier("image", model, predictor)
+    path, network, labels = classification.load_classifier("image", model, predictor)
     height, width, _ = network.input_shape
     uploads, downloads = UploadLimit(), Gate(slots=MAX_DOWNLOADS, queue=0)
-    gate = Gate(slots=slots, max_wait_s=pictures.MAX_WAIT_S)
+    gate = Gate(slots=slots, max_wait_s=classification.MAX_WAIT_S)
     app = Flask(__name__, static_folder=None)
 
     @app.post("/api/image")
@@ -69,9 +69,9 @@ def create_app(
             data, field = read_photo(downloads)
             wants_thumbnail = _read_flag("thumbnail")
             with gate:
-                pixels = pictures.decode_picture(data, field, size=(width, height))
-                shares = pictures.predict_probabilities(network, pixels)
-                answer: dict[str, Any] = {"pred": top(shares, labels)}
+                pixels = classification.decode_photo(data, field, size=(width, height))
+                shares = classification.predict_probabilities(network, pixels)
+                answer: dict[str, Any] = {"pred": rank_classes(shares, labels)}
                 if wants_thumbnail:
                     answer["thumbnail"] = _make_thumbnail(data)
         return jsonify(answer)
@@ -80,12 +80,12 @@ def create_app(
     about["formats"] = list(images.FORMATS)
     app.add_url_rule("/api/model", "about", lambda: jsonify(about))
     page.install(app, PACKAGE_FOLDER / "webapp" / "dist")
-    check = partial(pictures.check, network)
+    check = functools.partial(classification.check_network, network)
     operate(app, title="Image classification", paths=PATHS, check=check, host=host)
     return app
 
 
-def top(probabilities: np.ndarray, labels: list[str]) -> list[dict[str, Any]]:
+def rank_classes(probabilities: np.ndarray, labels: list[str]) -> list[dict[str, Any]]:
     """The likeliest classes, likeliest first, as the service answers them.
 
     Args:
@@ -116,7 +116,7 @@ def read_photo(downloads: Gate) -> tuple[bytes, str]:
         try:
             return images.download(url), "url"
         except images.BadURL as error:
-            fault = pictures.describe_refusal("url", error)
+            fault = classification.describe_refusal("url", error)
             raise Problem(400, "No photo came from this address; see errors.", [fault]) from None
 
 

@@ -7,7 +7,6 @@ expect. Whatever is wrong with a request comes back as problem+json, all faults 
 
 import math
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, Response
 
@@ -23,7 +22,7 @@ from course_utils.inference import (
 )
 from course_utils.services.http import openapi
 from course_utils.services.http.body import read_body
-from course_utils.services.http.errors import Problem, request_id
+from course_utils.services.http.errors import Problem, get_request_id
 from course_utils.services.http.gate import Gate
 from course_utils.services.http.operations import operate
 from course_utils.services.http.strict_json import parse_json
@@ -75,13 +74,15 @@ def create_app(
         if recorder:
             recorder(row, miles)
         # Two values that need no escaping; a JSON encoder takes longer than the network.
-        answer = f'{{"id": "{request_id()}", "mpg": {miles!r}, "errors": []}}'
+        answer = f'{{"id": "{get_request_id()}", "mpg": {miles!r}, "errors": []}}'
         return Response(answer, content_type="application/json")
 
     def check() -> None:
         predict_mpg(network, [(f.minimum + f.maximum) / 2 for f in schema.features])
 
-    paths = _describe_paths(schema)
+    body = openapi.json_body(schema.to_json_schema())
+    summary = "Predict a car's fuel economy in miles per gallon"
+    paths = {"/api/mpg": {"post": openapi.operation(summary, ANSWER, body=body)}}
     operate(app, title="Miles per gallon", paths=paths, check=check, host=host)
     return app
 
@@ -113,9 +114,3 @@ def read_example(schema: FeatureSchema) -> dict[str, float]:
     if faults:
         raise Problem(400, detail, faults)
     return example
-
-
-def _describe_paths(schema: FeatureSchema) -> dict[str, Any]:
-    body = openapi.json_body(schema.to_json_schema())
-    summary = "Predict a car's fuel economy in miles per gallon"
-    return {"/api/mpg": {"post": openapi.operation(summary, ANSWER, body=body)}}

@@ -8,17 +8,16 @@ origins may ask it as far as `cors` lets them.
 """
 
 import binascii
+import functools
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from flask import Flask, Response, jsonify
 
 from course_utils import images
-from course_utils.inference import Fault, Predictor, describe
-from course_utils.services import pictures
+from course_utils.inference import Fault, describe
+from course_utils.services import classification
 from course_utils.services.http import cors, openapi
 from course_utils.services.http.body import UploadLimit, read_body
 from course_utils.services.http.errors import Problem
@@ -33,20 +32,12 @@ MAX_BODY_BYTES = 4 * -(-images.MAX_BYTES // 3) * 80 // 76 + 1024
 LINE_BREAKS = {ord(character): None for character in " \t\r\n"}
 
 
-def create_app(
-    model: str | Path | None = None,
-    *,
-    predictor: Predictor | None = None,
-    slots: int = 2,
-    host: Host = ALONE,
-) -> Flask:
+def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
     """The back end.
 
     Args:
         model: a ``.keras``, ``.h5`` or ``.tflite`` file that tells cats from dogs, with its
             ``.labels.json`` beside it; by default what `inference.find_model` finds.
-        predictor: used instead of loading ``model``; the labels are read all the same.
-        slots: photos looked at a time; more than the machine has cores only makes all wait.
         host: what the server around the app offers it.
 
     Raises:
@@ -54,9 +45,11 @@ def create_app(
         ValueError: one of them cannot be read, or they do not fit together; or the environment
             variable COURSE_ORIGINS names something else than origins.
     """
-    _, network, labels = pictures.load_classifier("pets", model, predictor, two_classes=LABELS)
+    path, network, labels = classification.load_classifier("pets", model)
+    if tuple(sorted(labels)) != LABELS:
+        raise ValueError(f"{path.name} names {labels}; the service needs {' and '.join(LABELS)}.")
     height, width, _ = network.input_shape
-    uploads, gate = UploadLimit(), Gate(slots=slots, max_wait_s=pictures.MAX_WAIT_S)
+    uploads, gate = UploadLimit(), Gate(slots=2, max_wait_s=classification.MAX_WAIT_S)
     app = Flask(__name__, static_folder=None)
 
     @app.post("/")
@@ -64,23 +57,17 @@ def create_app(
         with uploads:
             data = read_photo()
             with gate:
-                pixels = pictures.decode_picture(data, "image", size=(width, height))
-                return jsonify(prediction=classify(network, pixels, labels))
+                pixels = classification.decode_photo(data, "image", size=(width, height))
+                shares = classification.predict_probabilities(network, pixels)
+        # Always the cat first, whichever order the model has.
+        return jsonify(
+            prediction={name: round(float(shares[labels.index(name)]), 6) for name in LABELS}
+        )
 
-    check = partial(pictures.check, network)
+    check = functools.partial(classification.check_network, network)
     operate(app, title="Cats and dogs", paths=PATHS, check=check, host=host)
     cors.allow(app)
     return app
-
-
-def classify(network: Predictor, pixels: np.ndarray, labels: list[str]) -> dict[str, float]:
-    """The probabilities of cat and dog, in this order, for one picture of the network's size.
-
-    Raises:
-        ValueError: the network's answers are no probabilities.
-    """
-    shares = pictures.predict_probabilities(network, pixels)
-    return {name: round(float(shares[labels.index(name)]), 6) for name in LABELS}
 
 
 def read_photo() -> bytes:

@@ -4,7 +4,8 @@ Which version of a model is served, and which is on trial beside it, stands in a
 (see `registry`). This service looks there twice a second. A version that it does not know yet is
 verified, loaded and asked a known sample beside the one that serves; only then new requests go to
 it, while those in flight end on the old one. What does not verify or load is refused: the log and
-``/version`` say why, and the old version goes on.
+``/version`` say why, and the old version goes on. A refused version is tried again when the store
+names it anew.
 
 Each worker follows by itself, so for about a second two of them may serve different versions;
 the header ``X-Model-Version`` says which one answered. The metrics count by version, so that a
@@ -26,7 +27,6 @@ from course_utils.services.catalog import SERVICES
 from course_utils.services.http.telemetry import ALONE, Host, Metrics, Release
 
 POLL_INTERVAL_S = 0.5  # between two looks into the store
-RETRY_INTERVAL_S = 10.0  # until what was refused is tried again: a disk may have been away
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 App = Callable[..., Iterable[bytes]]
@@ -93,7 +93,6 @@ class VersionedApp:
         self._apps: dict[int, App] = {}
         self._wanted: registry.Serving | None = None
         self._refused: dict[int, str] = {}
-        self._retry_at = float("inf")
         self._trouble = ""  # why the store could not be read, the last time
         self._polling = threading.Lock()
         registry.find_served(name, store=store)  # raises where there is none
@@ -138,14 +137,13 @@ class VersionedApp:
                 self._trouble = str(error)
                 return
             self._trouble = ""
-            if wanted != self._wanted or time.monotonic() >= self._retry_at:
+            if wanted != self._wanted:
                 self._wanted = wanted
                 self._adopt(wanted)
 
     def _adopt(self, wanted: registry.Serving) -> None:
         before = self._route
-        asked = wanted.version, wanted.canary
-        self._refused = {v: why for v, why in self._refused.items() if v in asked}
+        self._refused = {}
         main, canary = self._get_ready(wanted.version), self._get_ready(wanted.canary)
         if canary is None:
             wanted = replace(wanted, canary=None, share=0.0)
@@ -155,24 +153,19 @@ class VersionedApp:
         self._route = _Route(wanted, main, canary)
         in_use = wanted.version, wanted.canary
         self._apps = {version: app for version, app in self._apps.items() if version in in_use}
-        self._retry_at = time.monotonic() + RETRY_INTERVAL_S if self._refused else float("inf")
-        log.info("%s: %s", self.name, self.state())
 
     def _get_ready(self, version: int | None) -> App | None:
         """A version's app, loaded if it is not yet; None where there is none or it is refused."""
         if version is None:
             return None
-        if version in self._apps:
-            return self._apps[version]
-        refused = {v: why for v, why in self._refused.items() if v != version}
-        try:
+        if version not in self._apps:
             host = replace(self._host, release=Release(version, self._metrics, self.state))
-            self._apps[version] = _load(self.name, version, self._store, host, self._record)
-        except Exception as error:  # whatever a file makes its loader raise
-            if self._refused.get(version) != str(error):
+            try:
+                self._apps[version] = _load(self.name, version, self._store, host, self._record)
+            except Exception as error:  # whatever a file makes its loader raise
                 log.error("version %d of %s is refused: %s", version, self.name, error)
-            refused[version] = str(error)
-        self._refused = refused  # replaced, not changed: somebody may be reading it
+                # Replaced, not changed: `state` may be reading it.
+                self._refused = self._refused | {version: str(error)}
         return self._apps.get(version)
 
     def _choose_first(self) -> _Route:
@@ -180,14 +173,12 @@ class VersionedApp:
 
         A worker that takes the place of a lost one must not stay away because of a bad version.
         """
-        past: dict[int | None, str] = {}
-        for serving in registry.history(self.name, store=self._store):
-            if serving.version not in list(past)[-1:]:  # else a canary has come or gone
-                past.pop(serving.version, None)
-                past[serving.version] = serving.time
-        for version in reversed(past):
-            if app := self._get_ready(version):
-                return _Route(registry.Serving(version, time=past[version]), app)
+        history = registry.history(self.name, store=self._store)
+        # Entries in a row with the same version differ in the canary; the first is the promotion.
+        rows = itertools.groupby(history, key=lambda serving: serving.version)
+        for promoted in reversed([next(row) for _, row in rows]):
+            if app := self._get_ready(promoted.version):
+                return _Route(replace(promoted, canary=None, share=0.0), app)
         why = "; ".join(f"version {v}: {reason}" for v, reason in self._refused.items())
         raise ValueError(why)
 

@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 from course_utils.inference import Predictor, load_labels, shipped_model
-from course_utils.services.image import top
+from course_utils.services.image import rank_classes
 from tests.conftest import ROOT
 from tests.ios.test_project import PACKAGE
 from tests.support.swift import APP, IOS
@@ -67,7 +67,7 @@ def test_the_cat_squeezed_and_cropped():
     said = []
     for view in (photo, photo.crop((left, 0, left + side, side))):
         small = np.asarray(view.resize((224, 224), Image.Resampling.BILINEAR), np.float32)
-        said.append(top(network.predict(small[None])[0], labels)[0])
+        said.append(rank_classes(network.predict(small[None])[0], labels)[0])
     assert {each["name"] for each in said} == {"Egyptian_cat"}
     squeezed, cropped = (f"{each['prob']:.2f}" for each in said)
     assert f"with {squeezed} when the picture is squeezed, and with {cropped} when its" in README

@@ -17,7 +17,7 @@ from course_utils.environment import data_folder, quiet_native_stderr
 from course_utils.inference import Predictor, shipped_model
 from course_utils.services.http.body import MAX_UPLOADS
 from course_utils.services.image import create_app
-from tests.support.serving import MODEL, Served, serving, wait_until
+from tests.support.serving import Served, serving, wait_until
 from tests.support.wire import head, receive
 
 PHOTOS = data_folder() / "photos"
@@ -51,25 +51,8 @@ def test_the_answer_has_the_shape_that_the_chapters_clients_expect(image: Served
     assert 0 < sum(probabilities) <= 1
 
 
-def test_it_says_what_keras_says_of_the_same_pixels(image: Served) -> None:
-    with quiet_native_stderr():
-        from keras.applications import MobileNet
-        from keras.applications.mobilenet import decode_predictions, preprocess_input
-    keras_network = MobileNet(weights="imagenet")
-    for name in EXPECTED:
-        photo = Image.open(PHOTOS / name).convert("RGB")
-        square = photo.resize((224, 224), Image.Resampling.BILINEAR)
-        pixels = preprocess_input(np.asarray(square, np.float32)[None].copy())
-        theirs = decode_predictions(keras_network.predict(pixels, verbose=0), top=5)[0]
-        ours = ask(image, read(name)).json()["pred"]
-        assert [guess["name"] for guess in ours] == [name for _, name, _ in theirs]
-        for guess, (_, _, probability) in zip(ours, theirs, strict=True):
-            assert abs(guess["prob"] - probability) <= 1e-4
-
-
-@pytest.mark.parametrize("value", ["2", "", "true"])
-def test_a_switch_is_0_or_1(image: Served, value: str) -> None:
-    answer = ask(image, read("dog.jpg"), params={"thumbnail": value})
+def test_a_switch_is_0_or_1(image: Served) -> None:
+    answer = ask(image, read("dog.jpg"), params={"thumbnail": "true"})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] == "/thumbnail"
 
@@ -108,32 +91,23 @@ def test_a_thumbnail_keeps_its_proportions_and_is_upright(
     exif[0x0112] = 6  # the camera was held upright
     Image.new("RGB", size, "red").save(photo, "JPEG", exif=exif)
     answer = ask(image, photo.getvalue(), params={"thumbnail": "1"}).json()
-    encoded = answer["thumbnail"].partition(",")[2]
-    assert Image.open(io.BytesIO(base64.b64decode(encoded))).size == small[::-1]
-
-
-def test_a_thumbnail_is_there_if_asked_for_and_changes_nothing(image: Served) -> None:
-    plain = ask(image, read("dog.jpg")).json()
-    answer = ask(image, read("dog.jpg"), params={"thumbnail": "1"}).json()
     head, _, encoded = answer.pop("thumbnail").partition(",")
-    assert answer == plain
+    assert answer == ask(image, photo.getvalue()).json()
     assert head == "data:image/jpeg;base64"
     thumbnail = Image.open(io.BytesIO(base64.b64decode(encoded)))
-    original = Image.open(PHOTOS / "dog.jpg").convert("RGB")
-    assert thumbnail.size == (320, 240)
-    difference = np.asarray(thumbnail, int) - np.asarray(original.resize((320, 240)), int)
-    assert np.abs(difference).mean() < 8
+    assert thumbnail.size == small[::-1]
+    red, green, blue = thumbnail.getpixel((0, 0))
+    assert red > 250
+    assert max(green, blue) < 5
 
 
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [
         ({}, ["/url"]),
-        ({"url": 5}, ["/url"]),
         ({"url": None, "a/b": 1}, ["/a~1b", "/url"]),
         ({"url": "http://127.0.0.1/cat.png"}, ["/url"]),
         ([], [""]),
-        ("http://example.org/cat.png", [""]),
     ],
 )
 def test_every_fault_of_an_address_is_named(image: Served, body: Any, pointers: list[str]) -> None:
@@ -175,9 +149,9 @@ def test_it_says_what_it_serves(image: Served) -> None:
     }
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """An image classifier of three classes: which is the strongest, red, green or blue."""
+@pytest.mark.thorough
+def test_it_serves_any_image_classifier(tmp_path: Path) -> None:
+    """One of three classes: which is the strongest, red, green or blue."""
     with quiet_native_stderr():
         import keras
 
@@ -186,14 +160,9 @@ def small(tmp_path: Path) -> Path:
         shares = keras.layers.Softmax()(keras.layers.Rescaling(0.1)(means))
         keras.Model(pixels, shares).save(tmp_path / "colours.keras")
     (tmp_path / "colours.labels.json").write_text('["red", "grün", "blue"]', "utf-8")
-    return tmp_path / "colours.keras"
-
-
-@pytest.mark.thorough
-def test_it_serves_any_image_classifier(small: Path) -> None:
     green = io.BytesIO()
     Image.new("RGB", (50, 30), "lime").save(green, "PNG")
-    with serving("image", model=small) as served:
+    with serving("image", model=tmp_path / "colours.keras") as served:
         assert "colours.keras" in served.said()
         guesses = ask(served, green.getvalue()).json()["pred"]
         about = requests.get(f"{served.url}/api/model", timeout=60).json()
@@ -203,29 +172,23 @@ def test_it_serves_any_image_classifier(small: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "error", "reason"),
+    ("name", "labels", "error", "reason"),
     [
-        (None, FileNotFoundError, "labels.json is missing"),
-        ("[1, 2, 3]", ValueError, "not a JSON list of names"),
-        ('["red"]', ValueError, "but 1 class names"),
+        ("image", None, FileNotFoundError, "labels.json is missing"),
+        ("image", "[1, 2, 3]", ValueError, "not a JSON list of names"),
+        ("image", '["red"]', ValueError, "but 1 class names"),
+        ("mpg", '["mpg"]', ValueError, "a model of RGB pictures"),
     ],
 )
-def test_labels_that_do_not_fit_are_refused_at_the_start(
-    tmp_path: Path, labels: str | None, error: type[Exception], reason: str
+def test_what_does_not_fit_together_is_refused_at_the_start(
+    tmp_path: Path, name: str, labels: str | None, error: type[Exception], reason: str
 ) -> None:
     model = tmp_path / "m.tflite"
-    model.write_bytes(shipped_model("image").read_bytes())
+    model.write_bytes(shipped_model(name).read_bytes())
     if labels is not None:
         (tmp_path / "m.labels.json").write_text(labels, "utf-8")
     with pytest.raises(error, match=reason):
         create_app(model)
-
-
-def test_a_model_of_something_else_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "mpg.tflite").write_bytes(MODEL.read_bytes())
-    (tmp_path / "mpg.labels.json").write_text('["mpg"]', "utf-8")
-    with pytest.raises(ValueError, match="a model of RGB pictures"):
-        create_app(tmp_path / "mpg.tflite")
 
 
 class Broken(Predictor):
@@ -242,7 +205,7 @@ class Broken(Predictor):
 @pytest.mark.parametrize("answer", [[0.5, 0.4], [np.nan, 0.1], [0.7, 0.7]])
 def test_what_is_no_probability_is_not_passed_on(answer: list[float]) -> None:
     client = create_app(shipped_model("image"), predictor=Broken(answer)).test_client()
-    photo = (io.BytesIO((data_folder() / "photos" / "cat.png").read_bytes()), "cat.png")
+    photo = io.BytesIO(read("cat.png")), "cat.png"
     reply = client.post("/api/image", data={"image": photo})
     assert (reply.status_code, reply.json.get("pred")) == (500, None)
     assert client.get("/readyz").status_code == 503

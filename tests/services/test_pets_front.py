@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from werkzeug import Response
 
 from course_utils.environment import data_folder
 from course_utils.inference import shipped_model
@@ -61,7 +62,7 @@ def test_a_body_that_is_too_large_does_not_get_through(front_end: Server) -> Non
 
 
 def test_a_back_end_that_is_overloaded_says_when_to_come_back() -> None:
-    busy = pets.create_app(shipped_model("pets"), slots=0)
+    busy = Response("{}", 503, {"Retry-After": "1"}, content_type="application/problem+json")
     with launch(busy, port=free_port()) as back:
         app = pets_front.create_app(back.url, relay=True)
         answer = app.test_client().post("/api/pets", json=BODY)

@@ -10,6 +10,7 @@ from typing import Any
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
+from werkzeug.wsgi import get_content_length
 
 from course_utils.inference import Fault, describe, pointer
 from course_utils.services.http.errors import Problem
@@ -17,7 +18,8 @@ from course_utils.services.http.gate import Gate
 
 FORM = "multipart/form-data"
 FORM_OVERHEAD_BYTES = 16 * 1024  # that a form takes around its file
-MAX_FORM_PARTS = 8  # one is right; a few more are named, hundreds are not looked at
+MAX_FORM_PARTS = 8  # One is right. A few more are named; a form of hundreds is not read.
+MAX_NAME_CHARACTERS = 40  # of a field in an answer
 MAX_UPLOADS = 32  # bodies in memory at a time, up to 10 MB each
 PIECE_BYTES = 64 * 1024  # of a dropped body held at a time
 MAX_DROPPED_BYTES = 32 * 1024 * 1024  # of a refused body still read, so that the refusal arrives
@@ -39,7 +41,7 @@ def read_body(limits: Mapping[str, int]) -> tuple[str, bytes]:
             would otherwise see a broken connection, not the answer.
     """
     environ = request.environ
-    length = _read_content_length()
+    length = get_content_length(environ)
     media_type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     limit = limits.get(media_type, limits.get("*/*"))
     if limit is None:
@@ -89,31 +91,26 @@ def get_file(body: bytes, field: str) -> bytes:
     Raises:
         Problem: 400, with every fault of the form.
     """
-    faults: list[tuple[str, str]] = []
+    allowed = f"one file, in the field {field}"
+    faults: list[Fault] = []
     content = None
     for part, data in _parse_form(body, field):
         if isinstance(part, Field):
-            faults.append((part.name or "", "not a file but a text"))
+            detail = "not a file but a text"
         elif part.name != field:
-            faults.append((part.name or "", "unknown field"))
+            detail = "unknown field"
         elif content is not None:
-            faults.append((field, "more than one file"))
+            detail = "more than one file"
         else:
             content = data
-    if content is not None and not faults:
-        return content
-    if content is None and all(name != field for name, _ in faults):
-        faults.append((field, "missing"))
-    raise Problem(
-        400,
-        f"The form has to have one file, in the field {field}.",
-        [_describe_fault(name[:40], field, detail) for name, detail in dict.fromkeys(faults)],
-    )
-
-
-def _describe_fault(name: str, field: str, detail: str) -> Fault:
-    received = "nothing" if detail == "missing" else f"the field {describe(name)}"
-    return Fault(pointer(name), detail, received, f"one file, in the field {field}")
+            continue
+        name = (part.name or "")[:MAX_NAME_CHARACTERS]
+        faults.append(Fault(pointer(name), detail, f"the field {describe(name)}", allowed))
+    if content is None and all(fault.pointer != pointer(field) for fault in faults):
+        faults.append(Fault(pointer(field), "missing", "nothing", allowed))
+    if content is None or faults:
+        raise Problem(400, f"The form has to have {allowed}.", faults)
+    return content
 
 
 def _parse_form(body: bytes, field: str) -> list[tuple[Field | File, bytes]]:
@@ -141,15 +138,6 @@ def _parse_form(body: bytes, field: str) -> list[tuple[Field | File, bytes]]:
     raise Problem(400, "The body is not a form that can be read.", [fault])
 
 
-def _read_content_length() -> int | None:
-    length = request.environ.get("CONTENT_LENGTH", "").strip()
-    if length and not length.isdecimal():
-        fault = Fault("", "not a length", describe(length), "a number of bytes")
-        raise Problem(400, "The header Content-Length is not a number.", [fault])
-    # Twenty digits are more than enough to be refused; Python reads at most 4,300.
-    return int(length[:20]) if length else None
-
-
 def _read(stream: Any, size: int) -> bytes:
     try:
         return stream.read(size)
@@ -160,7 +148,7 @@ def _read(stream: Any, size: int) -> bytes:
 
 def _drop_body() -> None:
     """Read what is left of the current request's body, and keep nothing of it."""
-    left = _read_content_length()
+    left = get_content_length(request.environ)
     if left is None:
         left = MAX_DROPPED_BYTES if request.environ.get("wsgi.input_terminated") else 0
     if left > MAX_DROPPED_BYTES:  # no client gets that far; do not wait for it

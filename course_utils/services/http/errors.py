@@ -5,6 +5,8 @@ Every 4xx and 5xx of every service has this form, with the list of all faults of
 
 import json
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -13,7 +15,6 @@ from course_utils.inference import Fault
 from course_utils.services.http.telemetry import REQUEST_ID
 
 CONTENT_TYPE = "application/problem+json"
-ABOUT_BLANK = "about:blank"  # RFC 9457: the status says it all
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Problem(HTTPException):
         self.headers = headers or {}
 
 
-def request_id() -> str:
+def get_request_id() -> str:
     """The id of the request being answered."""
     return request.environ[REQUEST_ID]
 
@@ -56,19 +57,27 @@ def _answer_http(error: HTTPException) -> Response:
     }
     headers.update(getattr(error, "headers", {}))
     faults = getattr(error, "faults", [])
-    body = {
-        "type": ABOUT_BLANK,
-        "title": error.name,
-        "status": status,
-        "detail": error.description or error.name,
-        "errors": [fault.as_dict() for fault in faults],
-        "request_id": request_id(),
-    }
+    detail, request_id = error.description or error.name, get_request_id()
+    body = describe_problem(status, error.name, detail, request_id, faults)
     return Response(json.dumps(body), status, headers, content_type=CONTENT_TYPE)
 
 
+def describe_problem(
+    status: int, title: str, detail: str, request_id: str, faults: Sequence[Fault] = ()
+) -> dict[str, Any]:
+    """The members of a problem document."""
+    return {
+        "type": "about:blank",  # RFC 9457: the status says it all
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "errors": [fault.as_dict() for fault in faults],
+        "request_id": request_id,
+    }
+
+
 def _answer_unexpected(error: Exception) -> Response:
-    log.exception("unexpected error in request %s", request_id(), exc_info=error)
+    log.exception("unexpected error in request %s", get_request_id(), exc_info=error)
     return _answer_http(
         InternalServerError(
             "Something went wrong on our side. Nothing of your request is to blame; the log has "

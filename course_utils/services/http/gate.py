@@ -11,7 +11,8 @@ import threading
 
 from course_utils.services.http.errors import Problem
 
-WAITING_STEPS = 4  # however long the process stands still, it uses up one of them
+WAITING_STEPS = 4  # However long the process stands still, it uses up one of them.
+OVERLOADED = "The service has more requests than it can serve. Wait a second and try again."
 
 
 class Gate:
@@ -27,24 +28,17 @@ class Gate:
         self._max_wait_s = max_wait_s
 
     def __enter__(self) -> None:
-        if self._slots.acquire(blocking=False):
-            return
+        if not self._slots.acquire(blocking=False) and not self._wait_for_slot():
+            raise Problem(503, OVERLOADED, headers={"Retry-After": "1"})
+
+    def _wait_for_slot(self) -> bool:
         if not self._places.acquire(blocking=False):
-            raise _overloaded()
+            return False
         try:
             step = self._max_wait_s / WAITING_STEPS
-            if not any(self._slots.acquire(timeout=step) for _ in range(WAITING_STEPS)):
-                raise _overloaded()
+            return any(self._slots.acquire(timeout=step) for _ in range(WAITING_STEPS))
         finally:
             self._places.release()
 
     def __exit__(self, *_: object) -> None:
         self._slots.release()
-
-
-def _overloaded() -> Problem:
-    return Problem(
-        503,
-        "The service has more requests than it can serve. Wait a second and try again.",
-        headers={"Retry-After": "1"},
-    )

@@ -60,11 +60,11 @@ def parse_object(data: bytes, key: str) -> tuple[dict[str, Any], list[Fault]]:
 def _parse_again(data: bytes) -> tuple[Any, list[Fault]]:
     """What `parse_json` gives, by Python's own reader, which can be asked about every fault."""
     if not data.strip():
-        raise _malformed("the body is empty", "0 characters of JSON")
+        raise _refuse("the body is empty", "0 characters of JSON")
     if data.startswith(b"\xef\xbb\xbf"):
-        raise _malformed("the body starts with a byte order mark", "a byte order mark")
+        raise _refuse("the body starts with a byte order mark", "a byte order mark")
     if data.count(b"[") + data.count(b"{") > MAX_BRACKETS:
-        raise _malformed(
+        raise _refuse(
             "the body holds too many arrays and objects",
             f"more than {MAX_BRACKETS} brackets",
             f"at most {MAX_BRACKETS} arrays and objects",
@@ -80,20 +80,20 @@ def _parse_again(data: bytes) -> tuple[Any, list[Fault]]:
         value = json.loads(text, object_pairs_hook=as_object, parse_constant=NotJSONNumber)
     except UnicodeDecodeError as error:
         byte = f"byte 0x{data[error.start]:02x}"
-        raise _malformed(f"byte {error.start} is not valid UTF-8", byte) from None
+        raise _refuse(f"byte {error.start} is not valid UTF-8", byte) from None
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
         found = repr(text[error.pos : error.pos + 10]) if error.pos < len(text) else "the end"
-        raise _malformed(f"not JSON at {at}: {error.msg}", found) from None
+        raise _refuse(f"not JSON at {at}: {error.msg}", found) from None
     except ValueError:  # Python refuses to read an integer of more than 4,300 digits
         received = f"an integer of more than {MAX_DIGITS} digits"
         allowed = f"numbers of at most {MAX_DIGITS} digits"
-        raise _malformed("a number is too long", received, allowed) from None
+        raise _refuse("a number is too long", received, allowed) from None
     counts = Counter(names if isinstance(value, dict) else [])
     detail, received, allowed = "this key stands more than once", "the key again", "each key once"
     doubled = [name for name in counts if counts[name] > 1]
     return value, [Fault(pointer(name), detail, received, allowed) for name in doubled]
 
 
-def _malformed(detail: str, received: str, allowed: str = "a JSON text in UTF-8") -> Problem:
+def _refuse(detail: str, received: str, allowed: str = "a JSON text in UTF-8") -> Problem:
     return Problem(400, "The body is not JSON.", [Fault("", detail, received, allowed)])

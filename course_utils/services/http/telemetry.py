@@ -136,7 +136,8 @@ class Telemetry:
         key = (method if method in METHODS else "other", rule.rule if rule else "unknown", status)
         child = self._children.get(key)
         if child is None:
-            child = self._children[key] = self._new_child(key)
+            child = self.metrics.seconds.labels(self._service, *key, *self._version)
+            self._children[key] = child
         child.observe(seconds)
         if self._log_line:
             # Only the path comes from outside; the rest needs no JSON encoder.
@@ -147,6 +148,3 @@ class Telemetry:
                 f'"ms": {seconds * 1000:.3f}}}'
             )
             self._log_line(line)
-
-    def _new_child(self, key: tuple[str, str, str]) -> Any:
-        return self.metrics.seconds.labels(self._service, *key, *self._version)

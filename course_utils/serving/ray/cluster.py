@@ -3,7 +3,6 @@
 import logging
 import os
 import socket
-import sys
 import warnings
 from typing import Any
 
@@ -30,19 +29,12 @@ def import_ray(address: str | None = None) -> Any:
 
     Args:
         address: of the cluster that it is imported for; by default for this machine alone, and
-            then no cluster can be joined before Python starts anew.
+            then no cluster on other machines can be joined before Python starts anew.
 
     Raises:
         ModuleNotFoundError: it is not installed.
-        ValueError: it was imported for this machine alone, and a cluster elsewhere is named.
     """
     here = not address or address.startswith(("127.", "localhost:"))
-    alone = all(os.environ.get(name) == value for name, value in LOOPBACK_ONLY.items())
-    if not here and alone and "ray" in sys.modules:
-        raise ValueError(
-            "Ray runs in this program for this machine alone. Restart Python, or the notebook's "
-            f"kernel, and join the cluster at {address} first."
-        )
     for name, value in (ENVIRONMENT | (LOOPBACK_ONLY if here else {})).items():
         os.environ.setdefault(name, value)
     logging.disable(logging.WARNING)  # a remark on widgets that a notebook lacks

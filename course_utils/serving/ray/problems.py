@@ -12,13 +12,11 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 
-from course_utils.services.http.errors import ABOUT_BLANK, CONTENT_TYPE
+from course_utils.services.http.errors import CONTENT_TYPE, describe_problem
+from course_utils.services.http.gate import OVERLOADED
 
 Message = MutableMapping[str, Any]
-DETAILS = {
-    404: "Nothing is served at this path.",
-    503: "The service has more requests than it can serve. Wait a second and try again.",
-}
+DETAILS = {404: "Nothing is served at this path.", 503: OVERLOADED}
 REPLICA_GONE = (
     "The machine that was to answer has gone. Nothing of your request is to blame; send it again."
 )
@@ -44,8 +42,7 @@ class Problems:
                 ours = headers.get(b"content-type", b"").startswith(CONTENT_TYPE.encode())
                 if message["status"] >= 400 and not ours:
                     replaced = True
-                    problem = describe_problem(message["status"], headers)
-                    await problem(scope, receive, send)
+                    await make_answer(message["status"], headers)(scope, receive, send)
             if not replaced:
                 await send(message)
 
@@ -53,7 +50,7 @@ class Problems:
             await self._app(scope, receive, pass_on)
         finally:
             if not started:  # the replica has died before it sent anything
-                await describe_problem(500, dict(scope["headers"]))(scope, receive, send)
+                await make_answer(500, dict(scope["headers"]))(scope, receive, send)
 
 
 def middleware() -> list[Middleware]:
@@ -61,7 +58,7 @@ def middleware() -> list[Middleware]:
     return [Middleware(Problems)]
 
 
-def describe_problem(status: int, headers: dict[bytes, bytes]) -> JSONResponse:
+def make_answer(status: int, headers: dict[bytes, bytes]) -> JSONResponse:
     """Make the answer in place of Serve's own with this status.
 
     Args:
@@ -73,14 +70,8 @@ def describe_problem(status: int, headers: dict[bytes, bytes]) -> JSONResponse:
     status = 503 if gone else status
     request_id = headers.get(b"x-request-id", b"").decode("latin-1")
     title = http.HTTPStatus(status).phrase
-    problem = {
-        "type": ABOUT_BLANK,
-        "title": title,
-        "status": status,
-        "detail": REPLICA_GONE if gone else DETAILS.get(status, title),
-        "errors": [],
-        "request_id": request_id,
-    }
+    detail = REPLICA_GONE if gone else DETAILS.get(status, title)
+    problem = describe_problem(status, title, detail, request_id)
     answered = {"X-Request-ID": request_id}
     if status == 503:  # the next try had better meet another proxy
         answered |= {"Retry-After": "1", "Connection": "close"}

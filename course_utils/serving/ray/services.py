@@ -15,6 +15,7 @@ from course_utils.serving import ports
 from course_utils.serving.ray import cluster
 
 ON_RAY = ("mpg", "image")
+APP = "course"  # the service's name among Serve's applications
 DEFAULT_PORT = 8000  # Serve's own
 QUEUE_SIZE = 64  # requests that may wait in a proxy; the excess gets 503
 LOGGING_CONFIG = {"log_level": "WARNING", "enable_access_log": False}
@@ -33,8 +34,6 @@ class Deployment(contextlib.AbstractContextManager["Deployment"]):
 
     name: str
     url: str
-    app: str
-    """Its name among Serve's applications."""
     metrics: Path
     """The folder in which its replicas gather their metrics."""
 
@@ -44,39 +43,36 @@ class Deployment(contextlib.AbstractContextManager["Deployment"]):
         Raises:
             RuntimeError: it has been stopped.
         """
-        if not self._is_running():
+        if _running is not self:
             raise RuntimeError(f"The service {self.name} has been stopped.")
         from ray import serve
 
-        found = serve.status().applications[self.app].deployments
+        found = serve.status().applications[APP].deployments
         return {name: found[name].replica_states.get("RUNNING", 0) for name in sorted(found)}
 
     def stop(self) -> None:
         """End the replicas, and Ray if it was started for them; a second call does nothing."""
-        if not self._is_running():
+        global _running
+        if _running is not self:
             return
         from ray import is_initialized, serve
         from ray.exceptions import RayError
 
         with contextlib.suppress(RayError, RuntimeError):  # the cluster may have gone before us
             if is_initialized():
-                serve.delete(self.app)
-        del _running[self.app]  # not before: interrupted here, it can be stopped again
+                serve.delete(APP)
+        _running = None  # not before: interrupted here, it can be stopped again
         shutil.rmtree(self.metrics, ignore_errors=True)
-        if not _running:
-            cluster.shut_down()
-
-    def _is_running(self) -> bool:
-        return _running.get(self.app) is self
+        cluster.shut_down()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<Deployment {self.name}: {self.url if self._is_running() else 'stopped'}>"
+        return f"<Deployment {self.name}: {self.url if _running is self else 'stopped'}>"
 
 
-_running: dict[str, Deployment] = {}  # by the names of their applications
+_running: Deployment | None = None
 
 
 def serve(
@@ -87,14 +83,13 @@ def serve(
     target: float = 4,
     model: str | Path | None = None,
     address: str | None = None,
-    prefix: str = "/",
 ) -> Deployment:
     """Serve ``"mpg"`` or ``"image"`` with the same routes as `course serve`, on Ray Serve.
 
-    Serving it again replaces what was served at ``prefix``. The image service has two deployments:
-    the app reads and checks photos, the network classifies what is waiting in one go. The proxies
-    listen on the loopback address, on port 8000 or a free one; on a cluster where Serve runs
-    already (``serve start --http-host 0.0.0.0``) they stay as they are.
+    It replaces what this program has served before. The image service has two deployments: the app
+    reads and checks photos, the network classifies what is waiting in one go. The proxies listen on
+    the loopback address, on port 8000 or a free one; on a cluster where Serve runs already
+    (``serve start --http-host 0.0.0.0``) they stay as they are.
 
     Args:
         name: of the service.
@@ -103,7 +98,6 @@ def serve(
         target: requests that a replica should have at a time, working and waiting, if it does.
         model: as `course serve --model`; on a cluster every node finds it at this path.
         address: of a cluster to join (see `cluster.connect`); each of its nodes then has a proxy.
-        prefix: of the paths, where a cluster serves several applications.
 
     Raises:
         ConnectionError: no cluster answers at ``address``.
@@ -112,48 +106,31 @@ def serve(
         RuntimeError: Ray or the replicas do not start.
         ValueError: an argument is out of bounds, or the model cannot be read.
     """
+    global _running
     if name not in ON_RAY:
         raise ValueError(f"{name!r} is not served on Ray; choose one of {', '.join(ON_RAY)}.")
-    _check_bounds(replicas, max_replicas, target, prefix)
     ray = cluster.import_ray(address)  # says what is missing before anything is loaded
     path = Path(model).absolute() if model else find_model(name)
     network = Predictor.load(path)
     SERVICES[name].create_app(path, predictor=network)  # raises here what would end each replica
-    if not ray.is_initialized():
-        for ended in _running.values():  # with the Ray that it ran on
-            shutil.rmtree(ended.metrics, ignore_errors=True)
-        _running.clear()
+    metrics = Path(gettempdir(), f"course-scale-{uuid.uuid4().hex}")
+    scaling = _describe_scaling(replicas, max_replicas, target)
+    application = _build_application(name, path, network, metrics, scaling)
     cluster.connect(address)
     try:
         _check_cores(ray, replicas)
         url = _start_proxies("HeadOnly" if address is None else "EveryNode")
-        # /a-b is another prefix than /a/b.
-        app = "course" + prefix.rstrip("/").replace("-", "--").replace("/", "-")
-        metrics = Path(gettempdir(), f"course-scale-{uuid.uuid4().hex}")
-        scaling = _describe_scaling(replicas, max_replicas, target)
-        application = _build_application(name, path, network, app, metrics, scaling)
-        _run(application, name, app, prefix)
+        from ray import serve
+
+        serve.run(application, name=APP, route_prefix="/", logging_config=LOGGING_CONFIG)
     except BaseException:
-        if not _running:
+        if _running is None:
             cluster.shut_down()
         raise
-    replaced = _running.get(app)
-    _running[app] = Deployment(name, url + prefix.rstrip("/"), app, metrics)
-    if replaced:
-        shutil.rmtree(replaced.metrics, ignore_errors=True)
-    return _running[app]
-
-
-def _check_bounds(replicas: int, max_replicas: int | None, target: float, prefix: str) -> None:
-    for what, value in (("replicas", replicas), ("max_replicas", max_replicas)):
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"{what} is {value!r}; give a whole number from 1.")
-    if max_replicas is not None and max_replicas < replicas:
-        raise ValueError(f"max_replicas is {max_replicas}, fewer than replicas, {replicas}.")
-    if not target > 0:
-        raise ValueError(f"target is {target!r}; give a number of requests above 0.")
-    if not prefix.startswith("/") or (prefix.endswith("/") and prefix != "/"):
-        raise ValueError(f"prefix is {prefix!r}; it begins with a / and does not end with one.")
+    if _running:
+        shutil.rmtree(_running.metrics, ignore_errors=True)
+    _running = Deployment(name, url, metrics)
+    return _running
 
 
 def _check_cores(ray: Any, replicas: int) -> None:
@@ -186,20 +163,6 @@ def _start_proxies(location: str) -> str:
     return f"http://{ports.LOOPBACK if host in ('0.0.0.0', '::') else host}:{port}"
 
 
-def _run(application: Any, name: str, app: str, prefix: str) -> None:
-    """Start the replicas; where they do not start, nothing is left of them in the cluster."""
-    from ray import serve
-
-    try:
-        serve.run(application, name=app, route_prefix=prefix, logging_config=LOGGING_CONFIG)
-    except RuntimeError as error:
-        found = serve.status().applications.get(app)
-        reasons = [each.message for each in found.deployments.values()] if found else []
-        serve.delete(app)
-        why = " ".join(filter(None, reasons)) or error
-        raise RuntimeError(f"The replicas of the service {name} did not start. {why}") from error
-
-
 def _describe_scaling(replicas: int, max_replicas: int | None, target: float) -> dict[str, Any]:
     if max_replicas is None:
         return {"num_replicas": replicas}
@@ -208,7 +171,7 @@ def _describe_scaling(replicas: int, max_replicas: int | None, target: float) ->
 
 
 def _build_application(
-    name: str, model: Path, network: Predictor, app: str, metrics: Path, scaling: dict[str, Any]
+    name: str, model: Path, network: Predictor, metrics: Path, scaling: dict[str, Any]
 ) -> Any:
     """Describe what Serve is to run: the app, and the network of the image service beside it."""
     from ray import serve
@@ -226,7 +189,7 @@ def _build_application(
     def build() -> Any:
         predictor = None
         if apart:
-            handle = serve.get_deployment_handle("network", app_name=app)
+            handle = serve.get_deployment_handle("network", app_name=APP)
             predictor = replicas.RemotePredictor(handle, *shapes)
         return replicas.build_asgi_app(name, model, metrics, predictor)
 
@@ -240,7 +203,7 @@ def _build_application(
 
 
 @atexit.register
-def _stop_all() -> None:
-    for deployment in list(_running.values()):
-        with contextlib.suppress(Exception):  # Python is ending; nobody is left to tell
-            deployment.stop()
+def _stop_running() -> None:
+    with contextlib.suppress(Exception):  # Python is ending; nobody is left to tell
+        if _running:
+            _running.stop()

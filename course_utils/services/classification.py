@@ -1,4 +1,4 @@
-"""What the services of pictures share: reading a picture, and models that take one."""
+"""What the services of photos share: decoding a photo, and the network that classifies it."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from course_utils import images
-from course_utils.inference import Fault, Predictor, find_model, labels_path, load_labels, pointer
+from course_utils.inference import Fault, Predictor, find_model, load_labels, pointer
 from course_utils.services.http.body import FORM, FORM_OVERHEAD_BYTES
 from course_utils.services.http.errors import Problem
 
@@ -15,11 +15,7 @@ MAX_WAIT_S = 1.0  # in the queue; a photo takes about twenty milliseconds
 
 
 def load_classifier(
-    name: str,
-    model: str | Path | None,
-    predictor: Predictor | None,
-    *,
-    two_classes: tuple[str, str] | None = None,
+    name: str, model: str | Path | None, predictor: Predictor | None = None
 ) -> tuple[Path, Predictor, list[str]]:
     """A classifier of RGB pictures, and the names of its classes.
 
@@ -27,7 +23,6 @@ def load_classifier(
         name: of the service.
         model: a model file with its labels beside it; by default what `find_model` finds.
         predictor: used instead of loading ``model``.
-        two_classes: the names that it has to have, sorted; by default it may have any.
 
     Returns:
         The model's path, the network, the names in the order of its outputs.
@@ -38,11 +33,6 @@ def load_classifier(
     """
     path = Path(model) if model else find_model(name)
     labels = load_labels(path)
-    if two_classes and tuple(sorted(labels)) != two_classes:
-        raise ValueError(
-            f"{labels_path(path).name} names {', '.join(labels) or 'nothing'}; the {name} service "
-            f"needs a model of two classes, {' and '.join(two_classes)}."
-        )
     network = predictor or Predictor.load(path)
     if len(network.input_shape) != 3 or network.input_shape[2] != 3:
         raise ValueError(
@@ -57,18 +47,17 @@ def load_classifier(
     return path, network, labels
 
 
-def decode_picture(data: bytes, field: str, **how: Any) -> np.ndarray:
+def decode_photo(data: bytes, field: str, **options: Any) -> np.ndarray:
     """The pixels of a file that a request sent in ``field``, as `images.read_image` gives them.
 
     Raises:
         Problem: 400, it is not an image that is read here.
     """
     try:
-        return images.read_image(data, **how)
+        return images.read_image(data, **options)
     except images.BadImage as error:
-        raise Problem(
-            400, "This photo cannot be read; see errors.", [describe_refusal(field, error)]
-        ) from None
+        fault = describe_refusal(field, error)
+        raise Problem(400, "This photo cannot be read; see errors.", [fault]) from None
 
 
 def describe_refusal(field: str, error: images.Refusal) -> Fault:
@@ -76,20 +65,20 @@ def describe_refusal(field: str, error: images.Refusal) -> Fault:
     return Fault(pointer(field), error.detail, error.received, error.allowed)
 
 
-def predict_probabilities(network: Predictor, picture: np.ndarray) -> np.ndarray:
-    """The probability of each class for one picture of the network's size.
+def predict_probabilities(network: Predictor, photo: np.ndarray) -> np.ndarray:
+    """The probability of each class for one photo in the network's input shape.
 
     Raises:
         ValueError: what the network answers are no probabilities.
     """
-    answer: np.ndarray = network.predict(picture[None])[0]
+    answer: np.ndarray = network.predict(photo.reshape(1, *network.input_shape))[0]
     if not np.isfinite(answer).all() or abs(answer.sum() - 1) > 1e-3:
         raise ValueError("the network's answers are not probabilities: they do not sum to 1")
     return answer
 
 
-def check(network: Predictor) -> None:
-    """Let the network predict a black picture, for ``/readyz``.
+def check_network(network: Predictor) -> None:
+    """Let the network predict a black photo, for ``/readyz``.
 
     Raises:
         ValueError: what it answers are no probabilities.
