@@ -42,7 +42,7 @@ class Sample:
 
 def draw(seed: int, largest: int, ratio: float, base: Any, folder: Path) -> Sample:
     classes = [str(c) for c in np.random.default_rng(seed).permutation(CIFAR10_CLASSES)]
-    sizes = labelled_images.unbalanced_sizes(classes, largest, ratio)
+    sizes = labelled_images.choose_sizes(classes, largest, ratio)
     csv = labelled_images.write_cifar10(folder / "learn", sizes, seed=seed)
     exam_csv = labelled_images.write_cifar10(
         folder / "exam", dict.fromkeys(classes, EXAM), part="test", seed=seed
@@ -50,11 +50,13 @@ def draw(seed: int, largest: int, ratio: float, base: Any, folder: Path) -> Samp
     table = labelled_images.read_labels(csv)
     exam = labelled_images.read_labels(exam_csv).assign(copy=0)
     assert not set(exam["digest"]) & set(table["digest"])
-    even = labelled_images.balanced(labelled_images.split(table, seed=seed), seed=seed)
+    even = labelled_images.balance_classes(labelled_images.split(table, seed=seed), seed=seed)
     groups = [even.training, exam]
-    pixels = [labelled_images.pictures(group, base.input_shape[1], seed=seed) for group in groups]
-    x, exam_x = np.split(transfer.features(base, np.concatenate(pixels)), [len(pixels[0])])
-    y, exam_y = (labelled_images.numbers(group, even.classes) for group in groups)
+    pixels = [
+        labelled_images.read_pictures(group, base.input_shape[1], seed=seed) for group in groups
+    ]
+    x, exam_x = np.split(transfer.compute_features(base, np.concatenate(pixels)), [len(pixels[0])])
+    y, exam_y = (labelled_images.number_labels(group, even.classes) for group in groups)
     return Sample(x, y, even.training["copy"].to_numpy(), exam_x, exam_y)
 
 
@@ -62,7 +64,7 @@ def train(x: np.ndarray, y: np.ndarray, seed: int, steps: int) -> Any:
     import keras
 
     set_seeds(seed)
-    head = transfer.new_head(x.shape[1], 10)
+    head = transfer.build_head(x.shape[1], 10)
     head.compile(keras.optimizers.Adam(0.001), "sparse_categorical_crossentropy")
     epochs = round(steps / np.ceil(len(x) / BATCH))
     head.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0)
@@ -113,7 +115,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="pixels a side")
     given = parser.parse_args()
     with quiet_native_stderr():
-        base = transfer.frozen_base(size=given.size)
+        base = transfer.build_base(size=given.size)
     results = []
     for seed in track(range(given.seeds), "seeds", console=Console(stderr=True)):
         with tempfile.TemporaryDirectory() as folder:

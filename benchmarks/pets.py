@@ -26,7 +26,7 @@ from rich.table import Table
 from course_utils.datasets import CIFAR10_CLASSES, load_cifar10
 from course_utils.images import read_image
 from course_utils.inference import Predictor, shipped_model
-from course_utils.training.transfer import labelled_folder
+from course_utils.training.transfer import list_pictures
 from tests.support.serving import serving
 
 NAMES = ("cat", "dog")
@@ -71,7 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     sets = {"CIFAR-10, test part": cifar10()}
     if options.photos:
-        files, labels = labelled_folder(options.photos, NAMES)
+        files, labels = list_pictures(options.photos, NAMES)
         sets["photographs"] = ([file.read_bytes() for file in files], labels)
     table = Table("photos", "number", "right", "cats", "dogs", "asked for", "ImageNet's classes")
     failed = False

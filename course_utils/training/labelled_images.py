@@ -70,7 +70,7 @@ def read_labels(
             f"{path.name} gives the same picture two labels: {_name_some(names)}. Correct one."
         )
     if table["label"].nunique() < 2:
-        raise ValueError(f"{path.name} has one class only: there is nothing to tell apart.")
+        raise ValueError(f"{path.name} has fewer than two classes: there is nothing to tell apart.")
     return table.drop_duplicates("digest", ignore_index=True)
 
 
@@ -87,8 +87,6 @@ def _read_columns(path: Path, file_column: str, label_column: str) -> pd.DataFra
                 "Say which are meant by file_column= and label_column=."
             )
     found = table[[file_column, label_column]].set_axis(["file", "label"], axis="columns")
-    if found.empty:
-        raise ValueError(f"{path.name} names no pictures: it has a header only.")
     found = found.fillna("").apply(lambda cells: cells.str.strip())
     empty = found.index[(found == "").any(axis=1)]
     if len(empty):
@@ -163,7 +161,7 @@ def split(table: pd.DataFrame, *, share: float = 0.2, seed: int = 0) -> Parts:
     return Parts(table[~chosen].reset_index(drop=True), table[chosen].reset_index(drop=True))
 
 
-def balanced(parts: Parts, *, seed: int = 0) -> Parts:
+def balance_classes(parts: Parts, *, seed: int = 0) -> Parts:
     """Bring each class of the training part to the size of the largest; the test part stays.
 
     A smaller class gets altered copies, of each of its pictures equally often.
@@ -175,15 +173,14 @@ def balanced(parts: Parts, *, seed: int = 0) -> Parts:
     largest = int(parts.training["label"].value_counts().max())
     random = np.random.default_rng(seed)
     chosen = []
-    originals = parts.training[parts.training["copy"] == 0]  # also of parts balanced before
-    for _, rows in originals.groupby("label"):
+    for _, rows in parts.training.groupby("label"):
         order = random.permutation(len(rows))
         turns = np.arange(largest)  # each round takes every picture once
         chosen.append(rows.iloc[order[turns % len(rows)]].assign(copy=turns // len(rows)))
     return Parts(pd.concat(chosen, ignore_index=True), parts.test)
 
 
-def augmentation(seed: int = 0) -> Any:
+def build_augmentation(seed: int = 0) -> Any:
     """Build the layers that alter copies: flip, rotation, zoom and contrast.
 
     Returns:
@@ -202,8 +199,8 @@ def augmentation(seed: int = 0) -> Any:
     return keras.Sequential(changes, name="augmentation")
 
 
-def pictures(part: pd.DataFrame, size: int, *, seed: int = 0) -> np.ndarray:
-    """Read the pixels of a table's pictures, the copies altered by `augmentation`.
+def read_pictures(part: pd.DataFrame, size: int, *, seed: int = 0) -> np.ndarray:
+    """Read the pixels of a table's pictures, the copies altered by `build_augmentation`.
 
     Args:
         part: the training or the test part of `Parts`.
@@ -221,19 +218,19 @@ def pictures(part: pd.DataFrame, size: int, *, seed: int = 0) -> np.ndarray:
         pixels = np.stack(list(pool.map(lambda file: read_picture(file, size), part["file"])))
     copies = np.flatnonzero(part["copy"])
     if len(copies):
-        alter = augmentation(seed)
+        alter = build_augmentation(seed)
         for rows in np.split(copies, range(BATCH_SIZE, len(copies), BATCH_SIZE)):
             altered = np.asarray(alter(pixels[rows].astype(np.float32), training=True))
             pixels[rows] = np.clip(altered.round(), 0, 255).astype(np.uint8)
     return pixels
 
 
-def numbers(part: pd.DataFrame, classes: list[str]) -> np.ndarray:
+def number_labels(part: pd.DataFrame, classes: list[str]) -> np.ndarray:
     """Turn labels into int64 positions in ``classes``, as Keras expects them."""
     return np.array([classes.index(label) for label in part["label"]])
 
 
-def unbalanced_sizes(classes: list[str], largest: int, ratio: float) -> dict[str, int]:
+def choose_sizes(classes: list[str], largest: int, ratio: float) -> dict[str, int]:
     """Choose class sizes from ``largest`` down to ``largest / ratio``, by a constant factor."""
     sizes = np.geomspace(largest, largest / ratio, len(classes))
     return {name: round(size) for name, size in zip(classes, sizes, strict=True)}

@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 from course_utils.common import atomic_files
 from course_utils.datasets import keras_cache, originals, weights
-from course_utils.environment import quiet_native_stderr
 from course_utils.inference import Predictor, models, to_litert
-from course_utils.training.transfer import frozen_base, joined, new_head
+from course_utils.training.transfer import build_base, build_head, join_head, prepend_scaling
 
 
 def fetch(report: keras_cache.Report = keras_cache.print_step) -> dict[str, str]:
@@ -57,13 +56,7 @@ def _make_classifier() -> bytes:
     """MobileNet with its preprocessing within: pixels from 0 to 255 in, probabilities out."""
     file = keras_cache.cache_folder() / originals.MOBILENET
     with keras_cache.explain_damage(file):
-        model = originals.load_mobilenet(file)
-        with quiet_native_stderr():
-            import keras
-
-            pixels = keras.Input((*originals.PHOTO_SIZE, 3), name="pixels")
-            scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
-            content = to_litert(keras.Model(pixels, model(scaled)))
+        content = to_litert(prepend_scaling(originals.load_mobilenet(file)))
         originals.check_knows_cat(Predictor(content).predict(originals.load_cat_photo()))
     return content
 
@@ -71,10 +64,10 @@ def _make_classifier() -> bytes:
 def _make_pets() -> bytes:
     """MobileNet with the head that notebook 10 trained, which has to know a cat, too."""
     head_file = models.shipped_head()
-    base = frozen_base()
-    head = new_head(base.output_shape[-1], 2)
+    base = build_base()
+    head = build_head(base.output_shape[-1], 2)
     head.load_weights(head_file)
-    content = to_litert(joined(base, head))
+    content = to_litert(join_head(base, head))
     if Predictor(content).predict(originals.load_cat_photo())[0, 0] < 0.5:
         raise ValueError(f"with {head_file.name} it takes a cat for a dog: another base's head")
     return content

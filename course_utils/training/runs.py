@@ -84,7 +84,7 @@ def tee(path: str | Path) -> Iterator[Path]:
 class _CopiedStream:
     """A stream that does everything the original does, and copies what is written."""
 
-    def __init__(self, original: TextIO | None, file: TextIO):  # None: Windows without a console
+    def __init__(self, original: TextIO, file: TextIO):
         self._original, self._file = original, file
         self._lock = threading.RLock()
         self._line = ""  # the line so far
@@ -97,18 +97,11 @@ class _CopiedStream:
             *lines, rest = (self._line + text).split("\n")
             if not self._file.closed:  # a logger may keep the stream for longer than the block
                 self._file.writelines(f"{_find_visible(line)}\n" for line in lines)
-            # Of a progress bar only the last state is kept, or its line would grow for hours.
-            before, carriage_return, last = rest.rpartition("\r")
-            overwritten = bool(_find_visible(last))
-            self._line = last if overwritten else _find_visible(before) + carriage_return + last
-        return self._original.write(text) if self._original else len(text)
+            self._line = rest
+        return self._original.write(text)
 
     def writelines(self, lines: Any) -> None:
         self.write("".join(lines))
-
-    def flush(self) -> None:
-        if self._original:
-            self._original.flush()
 
     def end_line(self) -> None:
         if line := _find_visible(self._line):

@@ -2,11 +2,10 @@
 
 The base, a pretrained network without its last layer, stays frozen: it turns a picture into a row
 of numbers, its features, which never change. Only a new head on top of them is trained. So the
-pictures pass through the base a single time (`features`), and training takes seconds.
+pictures pass through the base a single time (`compute_features`), and training takes seconds.
 """
 
 import os
-import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,20 +14,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from course_utils.datasets import originals
 from course_utils.environment import quiet_native_stderr
 from course_utils.images import BadImage, read_image
 from course_utils.inference import Predictor, to_litert
 
-IMAGE_SIZE = 224  # pixels per side
 BATCH_SIZE = 16  # pictures
 BAR_BLOCKS = 20  # of a progress bar
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 
-# Converting a base takes seconds, and it stays the same because it is frozen.
-_converted_bases: "weakref.WeakKeyDictionary[Any, Predictor]" = weakref.WeakKeyDictionary()
 
-
-def frozen_base(*, size: int = IMAGE_SIZE) -> Any:
+def build_base(*, size: int = originals.SIZE[0]) -> Any:
     """Build MobileNet without its last layer, frozen, with preprocessing and average pooling.
 
     MobileNet: Howard et al., arXiv:1704.04861. The weights, those of ImageNet, are in Keras' cache.
@@ -52,15 +48,22 @@ def frozen_base(*, size: int = IMAGE_SIZE) -> Any:
         # Of the whole network, which is in the cache; without a top, Keras asks for another file.
         whole = keras.applications.MobileNet(weights="imagenet")
         network.set_weights(whole.get_weights()[: len(network.weights)])
-        pixels = keras.Input((size, size, 3), name="pixels")
-        scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
-        # training=False: the statistics of its batch normalization stay as they are, too
-        base = keras.Model(pixels, network(scaled, training=False), name="mobilenet_base")
+        base = prepend_scaling(network)
     base.trainable = False
     return base
 
 
-def new_head(width: int, classes: int) -> Any:
+def prepend_scaling(network: Any) -> Any:
+    """Put the scaling from 0 to 255, which pixels have, to MobileNet's -1 to 1 into a network."""
+    import keras
+
+    pixels = keras.Input(network.input_shape[1:], name="pixels")
+    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
+    # training=False: the statistics of its batch normalization stay as they are, too
+    return keras.Model(pixels, network(scaled, training=False))
+
+
+def build_head(width: int, classes: int) -> Any:
     """Build the part that is trained, from features ``(n, width)`` to ``(n, classes)``."""
     import keras
 
@@ -69,7 +72,7 @@ def new_head(width: int, classes: int) -> Any:
     return keras.Sequential([features, keras.layers.Dropout(0.5), dense], name="head")
 
 
-def joined(base: Any, head: Any) -> Any:
+def join_head(base: Any, head: Any) -> Any:
     """Join base and head into one network, from pixels of 0 to 255 to probabilities."""
     import keras
 
@@ -77,7 +80,7 @@ def joined(base: Any, head: Any) -> Any:
     return keras.Model(pixels, head(base(pixels, training=False), training=False))
 
 
-def features(
+def compute_features(
     base: Any,
     pictures: np.ndarray | Sequence[str | Path | np.ndarray],
     *,
@@ -89,20 +92,18 @@ def features(
     there is a GPU, it runs the network.
 
     Args:
-        base: from `frozen_base`.
+        base: from `build_base`.
         pictures: an array ``(n, height, width, 3)`` of uint8, or a sequence of such pictures of
             any size or of image files.
-        progress: called with the pictures done and their total number (see `Bar`).
+        progress: called with the pictures done and their total number (see `ProgressBar`).
 
     Returns:
         float32 array of shape ``(n, 1024)``.
 
     Raises:
-        ValueError: there are no pictures, or one of the files cannot be read; with its name.
+        ValueError: one of the files cannot be read; with its name.
         OSError: a file is not there.
     """
-    if len(pictures) == 0:
-        raise ValueError("there are no pictures to look at")
     predict, size = _make_predictor(base), base.input_shape[1]
 
     def compute_batch(start: int) -> np.ndarray:
@@ -127,11 +128,7 @@ def _make_predictor(base: Any) -> Callable[[np.ndarray], np.ndarray]:
 
     if tf.config.list_physical_devices("GPU"):
         return lambda batch: np.asarray(base(tf.cast(batch, tf.float32), training=False))
-    if base.trainable_weights:  # it is not frozen, so it may have changed since
-        return Predictor(to_litert(base)).predict
-    if base not in _converted_bases:
-        _converted_bases[base] = Predictor(to_litert(base))
-    return _converted_bases[base].predict
+    return Predictor(to_litert(base)).predict
 
 
 def read_picture(picture: Any, size: int | None = None) -> np.ndarray:
@@ -156,7 +153,7 @@ def read_picture(picture: Any, size: int | None = None) -> np.ndarray:
     return np.asarray(image.resize(square or image.size, Image.Resampling.LANCZOS))
 
 
-def labelled_folder(folder: str | Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:
+def list_pictures(folder: str | Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:
     """List the pictures in a folder with one or more sub-folders per class.
 
     Args:
@@ -184,11 +181,11 @@ def labelled_folder(folder: str | Path, classes: Sequence[str]) -> tuple[list[Pa
     return files, np.array(labels)
 
 
-class Bar:
+class ProgressBar:
     """A progress bar in plain text: the same in a terminal, in a notebook and on paper.
 
-    A callable for `features`: ``Bar("looking")`` prints twenty blocks as the work goes on, then
-    how many pictures there were.
+    A callable for `compute_features`: ``ProgressBar("looking")`` prints twenty blocks as the work
+    goes on, then how many pictures there were.
     """
 
     def __init__(self, label: str):

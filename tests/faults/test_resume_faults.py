@@ -23,7 +23,7 @@ def fill():
 def train_until_refused(**changes):
     try:
         training.train(folder, **changes)
-    except resume.NotWritten as error:
+    except resume.WriteError as error:
         print(error)
 """
 
@@ -59,5 +59,5 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     from tests.support import training
 
     (tmp_path / "file").touch()
-    with pytest.raises(resume.NotWritten, match="see that you may write to the folder"):
+    with pytest.raises(resume.WriteError, match="see that you may write to the folder"):
         training.train(tmp_path / "file")

@@ -114,7 +114,7 @@ def outcome(model: Any, history: Any, listed: list[Any]) -> dict[str, Any]:
     found["history epochs"] = np.array(history.epoch)
     for callback in listed:
         for key, value in vars(callback).items():
-            if isinstance(value, int | float | list) and key != "min_delta":  # its sign is mood
+            if isinstance(value, int | float | list) and key != "min_delta":  # its sign varies
                 for i, part in enumerate(value if isinstance(value, list) else [value]):
                     found[f"{type(callback).__name__}.{key} {i}"] = np.array(part)
     return found

@@ -24,15 +24,15 @@ from course_utils.training.resume import fingerprint, state
 from course_utils.training.resume.checkpoints import Checkpoint, Position, Store
 from course_utils.training.resume.data import open_data, open_validation
 from course_utils.training.resume.errors import (
-    Changed,
-    NotExact,
-    NotWritten,
+    ExactnessError,
+    ReadError,
     ResumeError,
-    Unreadable,
+    RunMismatch,
+    WriteError,
 )
-from course_utils.training.resume.loop import Saver, Stopped, catch_signals, train
+from course_utils.training.resume.loop import Interruption, Saver, catch_signals, train
 
-__all__ = ["Changed", "NotExact", "NotWritten", "ResumeError", "Unreadable", "fit"]
+__all__ = ["ExactnessError", "ReadError", "ResumeError", "RunMismatch", "WriteError", "fit"]
 
 MAX_DIFFERENCES = 8  # that a message lists
 
@@ -56,8 +56,9 @@ def fit(
     However the first call ended (killed, Ctrl-C, SIGTERM, power cut), after the second one
     weights, optimizer, History and callbacks are those of a run that was never interrupted, bit
     for bit, on the same machine with the same versions; on others a warning says that the last
-    digits may differ. A run that has ended is not trained again; with more ``epochs`` it goes on,
-    unless a callback such as EarlyStopping had ended it. The initial weights are the caller's;
+    digits may differ. This holds for a model on one device, compiled without ``run_eagerly``. A
+    run that has ended is not trained again; with more ``epochs`` it goes on, unless a callback
+    such as EarlyStopping had ended it. The initial weights are the caller's;
     everything else random follows from ``seed``. TensorFlow's op determinism is turned on,
     for the rest of the process, too: without it other kernels sum in another order.
 
@@ -81,19 +82,19 @@ def fit(
         batch_size: for arrays.
         seed: of the order of the data and of all random layers.
         save_every: batches between two checkpoints; one more comes at the end of each epoch.
-        validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, PyDataset or tf.data.Dataset.
+        validation_data: ``(x, y)``, PyDataset or tf.data.Dataset.
         callbacks: Keras' or your own. Of your own, attributes are saved that are numbers, texts,
-            arrays, lists or dicts; with ``get_state()`` and ``set_state(state)``, what they say.
+            arrays, lists, tuples or dicts.
         verbose: as in ``model.fit``.
 
     Returns:
         The keras.callbacks.History of the whole run.
 
     Raises:
-        Changed: model, data or arguments are not those of the run in ``run_dir``; says which.
-        NotExact: exactness cannot be promised for this model, data or callback; says why.
-        Unreadable: no checkpoint in ``run_dir`` is intact.
-        NotWritten: a checkpoint could not be written (the earlier ones are intact).
+        RunMismatch: model, data or arguments are not those of the run in ``run_dir``; says which.
+        ExactnessError: exactness cannot be promised for this model, data or callback; says why.
+        ReadError: no checkpoint in ``run_dir`` is intact.
+        WriteError: a checkpoint could not be written (the earlier ones are intact).
         ResumeError: another process of this machine trains in ``run_dir``.
         ValueError: an argument out of range.
     """
@@ -125,21 +126,21 @@ def fit(
         try:
             with catch_signals(saver):
                 return train(model, data, validated, saver, epochs, verbose)
-        except Stopped:
-            _say_goodbye(saver, folder)
+        except Interruption:
+            _end_interrupted(saver, folder)
 
 
 def _compare(found: Checkpoint, about: dict[str, Any], epochs: int, folder: Path) -> None:
     """Refuse to go on with another run, and warn where only the surroundings are others."""
     if changes := list(fingerprint.find_differences(found.content["identity"], about["identity"])):
         lines = "\n  ".join(changes[:MAX_DIFFERENCES])
-        raise Changed(
+        raise RunMismatch(
             f"{folder} holds another training. What differs (at most {MAX_DIFFERENCES} lines):\n  "
             f"{lines}\n"
             "Use what the run began with, or another folder (course_utils.training.new_run)."
         )
     if found.position > Position(epochs, 0):
-        raise Changed(
+        raise RunMismatch(
             f"epochs={epochs}, but this training has come further already: {found.position}. "
             "Give at least as many epochs, or use another folder."
         )
@@ -153,7 +154,7 @@ def _compare(found: Checkpoint, about: dict[str, Any], epochs: int, folder: Path
         )
 
 
-def _say_goodbye(saver: Saver, folder: Path) -> NoReturn:
+def _end_interrupted(saver: Saver, folder: Path) -> NoReturn:
     """End as the signal asks for, and say how to go on."""
     text = (
         f"Training was interrupted after {saver.position}, and all is saved in {folder}. "

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from course_utils.common import atomic_files
-from course_utils.training.resume.errors import NotWritten, Unreadable
+from course_utils.training.resume.errors import ReadError, WriteError
 
 FORMAT = 1  # of the files; others are not read
 KEPT_CHECKPOINTS = 3
@@ -27,7 +27,7 @@ KEPT_CHECKPOINTS = 3
 _NAME = re.compile(r"epoch-(\d+)(?:-batch-(\d+))?(?:-.+)?\.(?:npz|json)(?:\.part)?")
 
 
-class Damaged(Exception):
+class DamagedCheckpoint(Exception):
     """One checkpoint is not as it was written."""
 
 
@@ -59,7 +59,7 @@ class Store:
         about: what tells the run from others, as JSON can hold it. Stands in each manifest.
 
     Raises:
-        NotWritten: the folder cannot be made.
+        WriteError: the folder cannot be made.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any]):
@@ -73,13 +73,13 @@ class Store:
         Warns where a newer one is damaged.
 
         Raises:
-            Unreadable: all are damaged, or have another format.
+            ReadError: all are damaged, or have another format.
         """
         faults: list[str] = []
         for path in [path for _, path in self._list_files() if path.suffix == ".json"]:
             try:
                 found = _read(path)
-            except Damaged as error:
+            except DamagedCheckpoint as error:
                 faults.append(f"{path.stem}: {error}")
                 continue
             if faults:
@@ -91,7 +91,7 @@ class Store:
                 )
             return found
         if faults:
-            raise Unreadable(
+            raise ReadError(
                 f"None of the checkpoints in {self.folder} can be used ({'; '.join(faults)}). "
                 "Bring the files back from a copy, or start anew in another folder."
             )
@@ -105,7 +105,7 @@ class Store:
             label: what the files' names say besides the position, such as ``val_loss-0.0512``.
 
         Raises:
-            NotWritten: the disk is full, or the folder read-only or gone.
+            WriteError: the disk is full, or the folder read-only or gone.
         """
         position = checkpoint.position
         batch = f"batch-{position.batch:05d}" if position.batch else ""
@@ -129,7 +129,7 @@ class Store:
         """Save the model of the best epoch, in the place of an earlier one.
 
         Raises:
-            NotWritten: as `write`.
+            WriteError: as `write`.
         """
         self._put(name, data)
         for path in self.folder.glob("best-epoch-*"):
@@ -146,7 +146,7 @@ class Store:
         try:
             yield
         except OSError as error:
-            raise NotWritten(
+            raise WriteError(
                 f"A checkpoint could not be written to {self.folder}: {error.strerror or error} "
                 f"({what}). The earlier ones are intact: make room on the disk or see that you "
                 "may write to the folder, and start the same training again."
@@ -175,21 +175,23 @@ def _read(path: Path) -> Checkpoint:
     """Read the checkpoint with this manifest.
 
     Raises:
-        Damaged: it is not as it was written, or has another format.
+        DamagedCheckpoint: it is not as it was written, or has another format.
     """
     try:
         sealed = json.loads(path.read_bytes())
         manifest = sealed["manifest"]
         if manifest["format"] != FORMAT:
-            raise Damaged(f"this version of the course cannot read format {manifest['format']}")
+            raise DamagedCheckpoint(
+                f"this version of the course cannot read format {manifest['format']}"
+            )
         data = path.with_suffix(".npz").read_bytes()
         written = sealed["sha256"], manifest["sha256"]
     except OSError as error:
-        raise Damaged(f"its files cannot be read: {error.strerror or error}") from None
+        raise DamagedCheckpoint(f"its files cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError):
-        raise Damaged("its manifest is cut off or garbled") from None
+        raise DamagedCheckpoint("its manifest is cut off or garbled") from None
     if written != (_digest(manifest), hashlib.sha256(data).hexdigest()):
-        raise Damaged("its SHA-256 is not the one it was written with")
+        raise DamagedCheckpoint("its SHA-256 is not the one it was written with")
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     return Checkpoint(Position(*manifest["position"]), arrays, manifest)

@@ -3,19 +3,15 @@
 So another process can enter an epoch in its middle and goes on with the same batches.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from course_utils.environment import quiet_native_stderr
-from course_utils.training.resume.errors import NotExact
+from course_utils.training.resume.errors import ExactnessError
 from course_utils.training.resume.fingerprint import describe_arrays
-
-with quiet_native_stderr():
-    import keras
-    import tensorflow as tf
+from course_utils.training.resume.frameworks import keras, tf
 
 COMPARED_BATCHES = 5  # of a pipeline, read twice
 
@@ -47,18 +43,17 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return self._load(self._keys[number])
 
 
-def open_data(x: Any, y: Any, *parts: Any, batch_size: int, seed: int | None) -> Data:
+def open_data(x: Any, y: Any, *, batch_size: int, seed: int | None) -> Data:
     """Open training or validation data.
 
     Args:
         x: as of `course_utils.training.resume.fit`.
         y: the same.
-        parts: the same of the weights of examples.
         batch_size: for arrays.
         seed: of the order, which is another one in each epoch; None for the data's own.
 
     Raises:
-        NotExact: the data cannot be repeated exactly. The message says what to do.
+        ExactnessError: the data cannot be repeated exactly. The message says what to do.
         ValueError: arrays do not fit each other, or targets are missing or given twice.
     """
 
@@ -72,22 +67,17 @@ def open_data(x: Any, y: Any, *parts: Any, batch_size: int, seed: int | None) ->
         if y is not None:
             raise ValueError("The data set brings its targets itself: leave out y.")
         return _open_numbered(x, order) if is_numbered else _open_pipeline(x)
-    if hasattr(x, "__next__"):
-        raise NotExact(
-            "A generator cannot be entered in its middle, nor started again. Hand over arrays, "
-            "a keras.utils.PyDataset or a tf.data.Dataset."
-        )
     if y is None:
         raise ValueError("y is missing: arrays as x need their targets.")
-    return _open_arrays((x, y, *parts), batch_size, order)
+    return _open_arrays((x, y), batch_size, order)
 
 
 def open_validation(data: Any, batch_size: int) -> Data | None:
     """Open validation data, which stay in their own order."""
     if data is None:
         return None
-    parts = data if isinstance(data, tuple | list) else (data, None)
-    return open_data(*parts, batch_size=batch_size, seed=None)
+    x, y = data if isinstance(data, tuple | list) else (data, None)
+    return open_data(x, y, batch_size=batch_size, seed=None)
 
 
 def _open_arrays(parts: Any, batch_size: int, order: Order) -> Data:
@@ -119,17 +109,15 @@ def _open_numbered(dataset: Any, order: Order) -> Data:
     """Open a PyDataset; its batches are shuffled, as Keras does it."""
     plain, hooks = keras.utils.PyDataset, ("on_epoch_begin", "on_epoch_end")
     if own := [hook for hook in hooks if getattr(type(dataset), hook) is not getattr(plain, hook)]:
-        raise NotExact(
+        raise ExactnessError(
             f"The PyDataset changes between epochs (it has an {own[0]}), which another "
             "process cannot repeat. Leave it out: batches are shuffled for you, the same way in "
             "each process. Random changes of images belong into the model as layers."
         )
-    if not hasattr(dataset, "__len__"):
-        raise NotExact("The PyDataset does not say how many batches it has: give it a __len__.")
     steps = len(dataset)
     first, again, last = (describe_arrays(dataset[number]) for number in (0, 0, steps - 1))
     if first != again:
-        raise NotExact(
+        raise ExactnessError(
             "The PyDataset gave two different batches for the number 0. Let a batch depend on "
             "its number alone. Random changes of images belong into the model as layers."
         )
@@ -153,18 +141,13 @@ def _open_pipeline(x: Any) -> Data:
 
     steps = int(batches(0, 0).cardinality())
     if steps <= 0:
-        raise NotExact(
+        raise ExactnessError(
             "The pipeline is endless or of unknown length, so its epochs have no fixed end. Use "
             "take(n), or apply(tf.data.experimental.assert_cardinality(n)) for a known length."
         )
-    if any(int(each._seed) == int(each._seed2) == 0 for each in _find_shuffles(batches(0, 0))):
-        raise NotExact(
-            "The pipeline is shuffled without a seed, differently in each process. "
-            "Write shuffle(n, seed=…)."
-        )
     once, again = (list(batches(0, 0).take(COMPARED_BATCHES).as_numpy_iterator()) for _ in range(2))
     if describe_arrays(once) != describe_arrays(again):
-        raise NotExact(
+        raise ExactnessError(
             "The pipeline gave different batches when it was read twice. If it shuffles anew in "
             "each epoch, hand over a function that makes the pipeline of an epoch: "
             "lambda epoch: dataset.shuffle(n, seed=seed + epoch). Put random layers into the "
@@ -172,11 +155,3 @@ def _open_pipeline(x: Any) -> Data:
         )
     fingerprint = {"batches": steps, "first": describe_arrays(once[0])}
     return Data(steps, once[0], fingerprint, batches)
-
-
-def _find_shuffles(dataset: Any) -> Iterator[Any]:
-    """Find the shuffles among the steps of a pipeline."""
-    if type(dataset).__name__ == "_ShuffleDataset":  # TensorFlow shows it under no public name
-        yield dataset
-    for step in dataset._inputs():
-        yield from _find_shuffles(step)

@@ -5,17 +5,17 @@ class ResumeError(Exception):
     """The training cannot begin or go on."""
 
 
-class Changed(ResumeError):
+class RunMismatch(ResumeError):
     """The model, the data or an argument is not the one the run began with."""
 
 
-class NotExact(ResumeError):
+class ExactnessError(ResumeError):
     """Nobody can promise that this training goes on exactly."""
 
 
-class Unreadable(ResumeError):
+class ReadError(ResumeError):
     """There are checkpoints, but none of them is intact."""
 
 
-class NotWritten(ResumeError):
+class WriteError(ResumeError):
     """A checkpoint could not be written. The earlier ones are intact."""

@@ -14,12 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.environment import quiet_native_stderr
+from course_utils.training.resume.frameworks import keras, tf
 from course_utils.training.resume.state import is_from_keras
-
-with quiet_native_stderr():
-    import keras
-    import tensorflow as tf
 
 # `fit` sets all seeds itself; how the model is compiled is compared apart.
 NOT_COMPARED = {"seed", "build_config", "compile_config"}

@@ -9,18 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from course_utils.environment import quiet_native_stderr
 from course_utils.training.resume import state
 from course_utils.training.resume.checkpoints import Checkpoint, Position, Store
 from course_utils.training.resume.data import Data
-from course_utils.training.resume.errors import NotExact
-
-with quiet_native_stderr():
-    import keras
-    import tensorflow as tf
+from course_utils.training.resume.errors import ExactnessError
+from course_utils.training.resume.frameworks import keras, tf
 
 
-class Stopped(BaseException):
+class Interruption(BaseException):
     """A signal came, and everything is saved. Not an Exception, so that no callback catches it."""
 
 
@@ -103,7 +99,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]
     def _write(self, checkpoint: Checkpoint) -> None:
         self._store.write(checkpoint, self._label())
         if self.signal_number:
-            raise Stopped
+            raise Interruption
 
     def _label(self) -> str:
         name, values = self._find_losses()
@@ -149,8 +145,8 @@ def train(model: Any, data: Data, validation: Any, saver: Saver, epochs: int, ve
         The History of the whole training.
 
     Raises:
-        Stopped: a signal came.
-        NotExact: an operation has no deterministic form on the GPU. The message names it.
+        Interruption: a signal came.
+        ExactnessError: an operation has no deterministic form on the GPU. The message names it.
     """
     tf.config.experimental.enable_op_determinism()
     shown = {"verbose": verbose, "epochs": epochs, "steps": data.steps}
@@ -171,7 +167,7 @@ def train(model: Any, data: Data, validation: Any, saver: Saver, epochs: int, ve
         except tf.errors.UnimplementedError as error:
             if "determinis" not in error.message:
                 raise
-            raise NotExact(
+            raise ExactnessError(
                 f"On this GPU the training cannot be repeated exactly: {error.message} "
                 "Use another layer in its place, or hide the GPU (CUDA_VISIBLE_DEVICES=-1)."
             ) from error

@@ -14,20 +14,16 @@ from typing import Any
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
-from course_utils.training.resume.errors import NotExact
-
-with quiet_native_stderr():
-    import keras
-    import tensorflow as tf
+from course_utils.training.resume.errors import ExactnessError
+from course_utils.training.resume.frameworks import keras, tf
 
 Arrays = dict[str, np.ndarray]
 
 # What a callback holds besides its memory: the model, how much it prints, and the comparison
 # that Keras' monitoring callbacks choose late, at which the sign of min_delta may change.
 NOT_STATE = {"model", "_model", "params", "_params", "verbose", "monitor_op", "min_delta"}
+SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple}
 CODE = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType)
-SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set}
-
 
 # Operations whose state nothing can read or set, besides those with "Random" in their names.
 UNSAVED_OPERATIONS = {"Multinomial", "TruncatedNormal", "PyFunc", "PyFuncStateless", "EagerPyFunc"}
@@ -46,15 +42,15 @@ def check_model(model: Any, batch: Any) -> None:
 
     Args:
         model: a Keras model.
-        batch: ``(x, y)`` or ``(x, y, sample_weight)`` of a few examples.
+        batch: ``(x, y)`` of a few examples.
 
     Raises:
         ValueError: the model is not compiled.
-        NotExact: there is randomness or memory in it that cannot be saved. The message names it.
+        ExactnessError: there is randomness or memory in it that cannot be saved. The message
+            names it.
     """
     if not model.compiled:
         raise ValueError("The model is not compiled: call model.compile(...) first.")
-    _check_surroundings(model)
     specs = keras.tree.map_structure(
         lambda array: tf.TensorSpec((None, *array.shape[1:]), array.dtype), batch
     )
@@ -67,28 +63,10 @@ def check_model(model: Any, batch: Any) -> None:
     known = {id(variable.value) for variable in list_variables(model)}
     hidden = {variable.name for variable in graph.variables if id(variable) not in known}
     if culprits := random | (operations & UNSAVED_OPERATIONS) | hidden:
-        raise NotExact(
+        raise ExactnessError(
             f"The model uses what it does not hold as its own: {', '.join(sorted(culprits))}. "
             "Draw random numbers with keras.random and a keras.random.SeedGenerator that the "
             "layer keeps as an attribute, and make other variables attributes of a layer, too."
-        )
-
-
-def _check_surroundings(model: Any) -> None:
-    if keras.backend.backend() != "tensorflow":
-        raise NotExact(
-            f"Keras runs on {keras.backend.backend()}, but only TensorFlow resumes exactly: set "
-            "KERAS_BACKEND=tensorflow before Python starts."
-        )
-    if model.run_eagerly:
-        raise NotExact(
-            "With run_eagerly=True the training step is Python, which may remember anything: "
-            "compile the model without it."
-        )
-    if tf.distribute.has_strategy() or model.distribute_strategy.num_replicas_in_sync > 1:
-        raise NotExact(
-            "The model is trained under a tf.distribute strategy, which sums replicas in no fixed "
-            "order: train on one device."
         )
 
 
@@ -124,13 +102,15 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
     """See that no callback works against going on.
 
     Raises:
-        NotExact: one does. The message says what to do.
+        ExactnessError: one does. The message says what to do.
     """
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.BackupAndRestore):
-            raise NotExact("BackupAndRestore and this function would both restore: leave it out.")
+            raise ExactnessError(
+                "BackupAndRestore and this function would both restore: leave it out."
+            )
         if isinstance(callback, keras.callbacks.CSVLogger) and not callback.append:
-            raise NotExact(
+            raise ExactnessError(
                 "CSVLogger would begin its file anew: write CSVLogger(..., append=True)."
             )
 
@@ -142,7 +122,7 @@ def capture_callbacks(callbacks: Sequence[Any]) -> tuple[list[Any], Arrays]:
         An entry per callback, as JSON can hold it, and the arrays that the entries name.
 
     Raises:
-        NotExact: a callback remembers what cannot be saved.
+        ExactnessError: a callback remembers what cannot be saved.
     """
     arrays: Arrays = {}
     entries = []
@@ -155,11 +135,10 @@ def capture_callbacks(callbacks: Sequence[Any]) -> tuple[list[Any], Arrays]:
             except TypeError:
                 if is_from_keras(callback):  # an open file, a progress bar
                     continue
-                raise NotExact(
+                raise ExactnessError(
                     f"The callback's {name}.{key} is a {type(value).__name__}, which cannot be "
                     "saved, so it would be lost when the training is interrupted. Keep numbers, "
-                    "texts, arrays, lists and dicts in it. Or give the callback get_state(), "
-                    "which returns such a dict, and set_state(dict), which takes it back."
+                    "texts, arrays, lists, tuples and dicts in it."
                 ) from None
         entries.append({"callback": name, "state": state})
     return entries, arrays
@@ -169,10 +148,7 @@ def restore_callbacks(callbacks: Sequence[Any], entries: list[Any], arrays: Arra
     """Give callbacks back what `capture_callbacks` copied."""
     for callback, entry in zip(callbacks, entries, strict=True):
         state = {key: _unpack(value, arrays) for key, value in entry["state"].items()}
-        if hasattr(callback, "set_state"):
-            callback.set_state(state)
-        else:
-            vars(callback).update(state)
+        vars(callback).update(state)
 
 
 def is_from_keras(callback: Any) -> bool:
@@ -181,8 +157,6 @@ def is_from_keras(callback: Any) -> bool:
 
 
 def _select_state(callback: Any) -> dict[str, Any]:
-    if hasattr(callback, "set_state"):
-        return dict(callback.get_state())
     arguments = inspect.signature(type(callback).__init__).parameters
     keras_own = is_from_keras(callback)
     return {

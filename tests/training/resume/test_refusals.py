@@ -20,7 +20,6 @@ from tests.support.training import Seen, callbacks, differing, images, network, 
 with quiet_native_stderr():
     import keras
     import tensorflow as tf
-    from tensorflow.python.framework.config import disable_op_determinism
 
 # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -73,14 +72,9 @@ CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: compile_network(optimizer=keras.optimizers.Adam(0.02)),
         r"learning_rate: was 0.00999\d+, is now 0.0199\d+",
     ),
-    "model, the loss": (
-        lambda: compile_network(loss=keras.losses.SparseCategoricalCrossentropy()),
-        r"compiled with, loss: was sparse",
-    ),
     "model, dropout": (change_dropout, r"config, rate: was 0.3, is now 0.5"),
     "callbacks, min_delta": (change_min_delta, r"callbacks, 1, min_delta: was 0.5, is now 0.4"),
     "callbacks, patience": (change_patience, r"callbacks, 2, patience: was 50, is now 49"),
-    "callbacks, fewer": (lambda: callbacks()[:3], r"callbacks: had 4 entries, has 3 now"),
     "epochs": (lambda: 1, r"epochs=1, but .* further already: 1 epoch and 1 bat"),
 }
 
@@ -92,7 +86,7 @@ def test_a_changed_training_is_refused_with_what_differs(
     change, message = CHANGES[name]
     changes = {"model": networks.second, name.partition(",")[0]: change()}
     before = sorted(path.name for path in begun.iterdir())
-    with pytest.raises(resume.Changed, match=message):
+    with pytest.raises(resume.RunMismatch, match=message):
         training.train(begun, changes.pop("callbacks", None), **changes)
     assert sorted(path.name for path in begun.iterdir()) == before
 
@@ -120,7 +114,6 @@ def test_what_does_not_matter_may_change(
         ({"epochs": 0}, "epochs: expected a whole number from 1 on, got 0"),
         ({"batch_size": 2.5}, "batch_size: expected"),
         ({"seed": -1}, "seed: expected a whole number from 0 on, got -1"),
-        ({"seed": None}, "seed: expected"),
         ({"y": images(80)[1]}, r"equally many examples.*\[80, 90\]"),
         ({"y": None}, "y is missing"),
         ({"x": lambda epoch: pipeline()}, "leave out y"),
@@ -139,7 +132,7 @@ def test_wrong_callbacks(networks: Networks, tmp_path: Path) -> None:
         (keras.callbacks.BackupAndRestore(tmp_path / "b"), "leave it out"),
         (keras.callbacks.CSVLogger(tmp_path / "c"), "append=True"),
     ):
-        with pytest.raises(resume.NotExact, match=message):
+        with pytest.raises(resume.ExactnessError, match=message):
             training.train(tmp_path, [callback], model=networks.second)
 
 
@@ -164,21 +157,8 @@ def test_randomness_that_cannot_be_saved(tmp_path: Path, layer: Any, name: str) 
     flat, out = keras.layers.Flatten(), keras.layers.Dense(4)
     model = keras.Sequential([keras.Input((12, 12, 1)), layer(), flat, out])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    with pytest.raises(resume.NotExact, match=f"{name}.*SeedGenerator"):
+    with pytest.raises(resume.ExactnessError, match=f"{name}.*SeedGenerator"):
         training.train(tmp_path, model=model)
-
-
-def test_a_step_in_python_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(resume.NotExact, match="run_eagerly"):
-        training.train(tmp_path, model=compile_network(run_eagerly=True))
-
-
-def test_a_strategy_is_refused(networks: Networks, tmp_path: Path) -> None:
-    with (
-        tf.distribute.MirroredStrategy(["CPU:0"]).scope(),
-        pytest.raises(resume.NotExact, match="one device"),
-    ):
-        training.train(tmp_path, model=networks.second)
 
 
 def test_texts_are_told_apart_whatever_their_bytes() -> None:
@@ -203,16 +183,6 @@ class Turning(Noisy):
         """Here one would shuffle."""
 
 
-class Beginning(Noisy):
-    def on_epoch_begin(self) -> None:
-        """Here one would shuffle, too."""
-
-
-class Endless(keras.utils.PyDataset):  # type: ignore[misc]
-    def __getitem__(self, number: int) -> Any:
-        return images()
-
-
 def draw_in_python() -> Any:
     def draw() -> np.float32:
         return np.float32(np.random.rand())
@@ -230,11 +200,8 @@ REREAD = "read twice.*lambda epoch.*random layers into the model"
         (lambda: pipeline().filter(lambda x, y: True), "unknown length.*assert_cardinality"),
         (lambda: pipeline(seed=5), REREAD),
         (draw_in_python, REREAD),
-        (lambda: zip(*images(), strict=True), "generator"),
         (Noisy, "two different batches"),
         (Turning, "on_epoch_end"),
-        (Beginning, "on_epoch_begin"),
-        (Endless, "give it a __len__"),
     ],
 )
 def test_data_that_may_not_repeat_themselves(
@@ -242,20 +209,10 @@ def test_data_that_may_not_repeat_themselves(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tf.data and Keras, about the same
-        with pytest.raises(resume.NotExact, match=message):
+        with pytest.raises(resume.ExactnessError, match=message):
             training.train(tmp_path, model=networks.second, x=make(), y=None)
-        with pytest.raises(resume.NotExact, match=message):
+        with pytest.raises(resume.ExactnessError, match=message):
             training.train(tmp_path, model=networks.second, validation_data=make())
-
-
-def test_a_shuffle_without_a_seed(networks: Networks, tmp_path: Path) -> None:
-    """In one process it reads the same twice. With determinism on, TensorFlow refuses it."""
-    tf.random.set_seed(None)
-    disable_op_determinism()
-    data = tf.data.Dataset.from_tensor_slices(images())
-    shuffled = data.shuffle(200, reshuffle_each_iteration=False).batch(16).prefetch(2)
-    with pytest.raises(resume.NotExact, match=r"shuffled without a seed.*seed=…"):
-        training.train(tmp_path, model=networks.second, x=shuffled, y=None)
 
 
 def test_a_pipeline_keeps_its_order_whatever_its_options_say() -> None:
