@@ -24,7 +24,7 @@ BAR_BLOCKS = 20  # of a progress bar
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 
 
-def build_base(*, size: int = originals.SIZE[0]) -> Any:
+def build_base(*, size: int = originals.PHOTO_SIZE[0]) -> Any:
     """Build MobileNet without its last layer, frozen, with preprocessing and average pooling.
 
     MobileNet: Howard et al., arXiv:1704.04861. The weights, those of ImageNet, are in Keras' cache.
