@@ -34,25 +34,26 @@ from course_utils.inference.schema import (
 )
 from course_utils.inference.tables import CSV, PARQUET, Errors, Table, open_table
 
-CHUNK_ROWS = 100_000  # in memory at a time, and lost at most when a run is killed
-BLOCK_ROWS = 4_096  # in one call of the network, so that what it computes stays in the cache
+CHUNK_ROWS = 100_000  # read at a time; a run that is killed loses no more than one chunk
+BLOCK_ROWS = 4_096  # in one call of the network: its tensors then fit the processor's cache
 DIGESTED_BYTES = 2**20  # at the beginning and at the end of the input
-JOB_FORMAT = 1  # of the folder
+JOB_FORMAT = 1  # of `job.json` and the parts beside it
 JOB = "job.json"
-# In the order in which they are removed: the folder is ours as long as `job.json` is in it.
+# What a run may leave: parts, the input as Parquet, a draft of the output, what DuckDB has spilled,
+# and last, since without it we no longer know the folder as ours, the job.
 OUR_FILES = ("part-*.parquet*", "input.parquet*", "whole.*", "spilled", f"{JOB}*")
 Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a batch came to. Times are in seconds, of this run alone where it went on."""
+    """What a batch came to. The seconds are those of this run, without an earlier one's."""
 
     rows: int
-    refused: int  # rows of them without a prediction
-    resumed: int  # rows of them that an earlier run had done
+    refused: int  # of the rows: without a prediction
+    resumed: int  # of the rows: done by an earlier run
     seconds: float
-    predict_seconds: float  # of them in the network
+    predict_seconds: float  # of the seconds: in the network
 
 
 def predict_file(
@@ -71,9 +72,9 @@ def predict_file(
     column of that name) and a column ``error``: empty, or what is wrong with a row that breaks
     the schema. Such a row gets no prediction.
 
-    Started again with the same arguments after it was killed, it goes on behind the last chunk
-    that was finished, and the output is the same, byte for byte. Until then the predictions are in
-    a folder beside the output, ``OUTPUT.parts``.
+    Started again with the same arguments after it was killed, it goes on after the last chunk
+    that was finished, and the output is the same, byte for byte. Until the output is complete,
+    the predictions are in a folder beside it, ``OUTPUT.parts``.
 
     Args:
         input: a ``.csv`` (UTF-8, commas, a line of names) or ``.parquet`` file.
@@ -106,13 +107,13 @@ def predict_file(
 def _predict_table(
     job: "_Job", table: Table, network: Predictor, schema: FeatureSchema, tell: Progress
 ) -> Summary:
-    """Predict the chunks that are not finished, then write the output."""
+    """Predict the chunks that are not finished, write the output, and remove the parts."""
     began, predict_seconds, chunk = time.perf_counter(), 0.0, job.chunk
     tell(f"reading {job.source.name}", 0, None)
     rows = table.prepare()
     resumed = min(rows, len(job.list_finished_parts()) * chunk)
     tell("predicting", resumed, rows)
-    for first in range(resumed, max(rows, 1), chunk):  # a part also where there are no rows
+    for first in range(resumed, max(rows, 1), chunk):  # one part even without rows
         predictions, errors, seconds = _predict_chunk(table, network, schema, first, chunk)
         predict_seconds += seconds
         table.write_predictions(job.name_part(first // chunk), predictions, errors)
@@ -120,7 +121,7 @@ def _predict_table(
     tell("writing the output", 0, None)
     parts = job.list_finished_parts()
     refused = table.count_refused(parts)
-    # In the folder, so that a run that is killed leaves nothing elsewhere.
+    # The draft is in the job's folder, so that a killed run leaves nothing beside the output.
     with open_draft(job.target, job.folder / f"whole{job.target.suffix}") as draft:
         table.assemble(parts, draft)
         job.check_unchanged()
@@ -131,15 +132,15 @@ def _predict_table(
 def _predict_chunk(
     table: Table, network: Predictor, schema: FeatureSchema, first: int, rows: int
 ) -> tuple[NDArray[np.float32], Errors, float]:
-    """Predictions (NaN where there is none), what is wrong with each row, seconds it took."""
+    """Predict a chunk: predictions (NaN: none), what is wrong with each row, network's seconds."""
     numbers = table.read_numbers(first, rows)
     accepted = {feature: feature.accepts_each(numbers[feature.name]) for feature in schema.features}
     good = np.logical_and.reduce(list(accepted.values()))
     predictions = np.full(len(good), np.nan, np.float32)
     began = time.perf_counter()
-    with np.errstate(over="ignore"):  # in rows that are not predicted
+    with np.errstate(over="ignore"):  # too large for float32, in rows that are refused
         examples = np.column_stack([column.astype(np.float32) for column in numbers.values()])
-    predictions[good] = predict_rows(network, examples if good.all() else examples[good])
+    predictions[good] = predict_in_blocks(network, examples if good.all() else examples[good])
     seconds = time.perf_counter() - began
     errors: Errors = [None] * len(good)
     texts = {} if good.all() else table.read_texts(first, rows)
@@ -153,15 +154,18 @@ def _predict_chunk(
 
 
 def _explain(feature: Feature, text: str | None, number: float) -> str:
-    """In the words of `FeatureSchema.validate`, but that a number stays as it was written."""
+    """Say what is wrong as `FeatureSchema.validate` does, with a number as the file spells it.
+
+    ``number`` is NaN where the text is none.
+    """
     if text is None:
         return "missing"
     shown = describe(text) if math.isnan(number) else text.strip()[:SHOWN_CHARACTERS]
     return f"{shown} is not {feature.allowed}"
 
 
-def predict_rows(network: Predictor, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """One number for each row, however many there are."""
+def predict_in_blocks(network: Predictor, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Predict any number of rows, `BLOCK_ROWS` at a time: one number for each."""
     blocks = (rows[first : first + BLOCK_ROWS] for first in range(0, len(rows), BLOCK_ROWS))
     return np.concatenate([network.predict(block)[:, 0] for block in blocks] or [rows[:, 0]])
 
@@ -188,7 +192,7 @@ def _check_paths(source: Path, target: Path) -> None:
 
 
 class _Job:
-    """The folder of finished parts beside an output, and for whom they are."""
+    """The folder of finished parts beside an output, and the arguments that they were made with."""
 
     def __init__(self, source: Path, target: Path, model: Path, chunk: int):
         self.source, self.target, self.chunk = source, target, chunk
@@ -196,18 +200,18 @@ class _Job:
         files = (model, schema_path(model))
         self._arguments = {
             "format": JOB_FORMAT,
-            "input": _describe_file(source),
+            "input": _fingerprint(source),
             "model": [hashlib.sha256(file.read_bytes()).hexdigest() for file in files],
             "chunk": chunk,
         }
 
     @contextlib.contextmanager
     def open(self, *, restart: bool) -> Iterator[None]:
-        """Have the folder for this process alone; after an error only finished parts stay.
+        """Hold the folder for this process alone; an error leaves it only with finished parts.
 
         Raises:
-            FileExistsError: an output is there, and nothing that this run would go on with; or
-                the folder is somebody else's.
+            FileExistsError: the output is there, without an unfinished run to go on with; or the
+                folder holds other things.
             ValueError: another process writes it, or what is there is of another run.
         """
         try:
@@ -217,14 +221,14 @@ class _Job:
                 f"Another process is writing {self.target}: wait for it, or name another file."
             ) from None
         with lock:
-            known = self._read_known()
-            if known is None and self.folder.exists() and not self._is_empty():
+            known = self._read_job()
+            if known is None and self.folder.exists() and not self._holds_nothing_else():
                 raise FileExistsError(
                     f"{self.folder} is in the way: the parts of the output would be kept there "
                     "until it is complete. Move it, or name another output."
                 )
             if known is not None and not restart:
-                self._compare(known)
+                self._check_arguments(known)
             elif restart or not self.target.exists():
                 self.clear()
             else:
@@ -241,21 +245,22 @@ class _Job:
                     self.clear()
                 raise
 
-    def _read_known(self) -> dict[str, Any] | None:
-        """What the folder is for; None where no run of ours has said it."""
+    def _read_job(self) -> dict[str, Any] | None:
+        """Read the arguments of an unfinished run; None if none of this format can be read."""
         try:
             known = json.loads((self.folder / JOB).read_bytes())
         except (OSError, ValueError):
             return None
         return known if isinstance(known, dict) and known.get("format") == JOB_FORMAT else None
 
-    def _is_empty(self) -> bool:
-        """Whether nothing is in the folder but what a run leaves that was killed as it began."""
+    def _holds_nothing_else(self) -> bool:
+        """Say whether the folder is empty, but for the draft of a run killed at its beginning."""
         return self.folder.is_dir() and all(
             path.name == f"{JOB}{DRAFT_SUFFIX}" for path in self.folder.iterdir()
         )
 
-    def _compare(self, known: dict[str, Any]) -> None:
+    def _check_arguments(self, known: dict[str, Any]) -> None:
+        """Raise ValueError unless an unfinished run had the same arguments."""
         ours = self._arguments
         changed = [name for name in ours if known.get(name) != ours[name]]
         if changed:
@@ -270,12 +275,12 @@ class _Job:
         return self.folder / f"part-{number:06d}.parquet"
 
     def list_finished_parts(self) -> list[Path]:
-        """What is finished, in order."""
+        """List the finished parts in order, up to the first that is missing."""
         return list(itertools.takewhile(Path.exists, map(self.name_part, itertools.count())))
 
     def check_unchanged(self) -> None:
-        """See that the input is still what it was at the beginning."""
-        if _describe_file(self.source) != self._arguments["input"]:
+        """Raise ValueError if the input has changed since the run began."""
+        if _fingerprint(self.source) != self._arguments["input"]:
             raise ValueError(
                 f"{self.source} was changed while it was predicted: predict it again with "
                 "--restart (restart=True)."
@@ -290,8 +295,8 @@ class _Job:
             self.folder.rmdir()
 
 
-def _describe_file(source: Path) -> list[int | str]:
-    """Size, time of the last change and a digest of both ends: quickly, of a large file, too."""
+def _fingerprint(source: Path) -> list[int | str]:
+    """Take size, time of the last change and a digest of both ends: fast for large files, too."""
     found = source.stat()
     with source.open("rb") as file:
         ends = file.read(DIGESTED_BYTES)

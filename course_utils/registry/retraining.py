@@ -1,9 +1,10 @@
 """Train again, compare, and serve the new network where it is surely better (``course retrain``).
 
-The way from new rows to a new version: have they drifted from what the served version was trained
-on (section 13.4)? If so, the notebook that made it runs again, on old and new rows, through
-papermill. A third of the new rows is held out: neither network has seen those, and on them the
-candidate has to beat the served version. It is registered with all that led to the decision.
+Where new rows have drifted from what the served version was trained on (section 13.4), the notebook
+that made it runs again, on old and new rows, through papermill. A third of the new rows is held
+out: neither network has seen those, and on them the candidate has to beat the served version. The
+candidate is registered in either case, with the rows and the comparison that led to the decision;
+only a better one is served.
 
 No candidate is in the store before it is whole, so this may be stopped at any moment.
 """
@@ -27,11 +28,11 @@ from course_utils.registry.store import ModelVersion, list_versions
 from course_utils.registry.training_notebook import FOLDS, NotFitToServe, train
 
 PROMOTED, ON_TRIAL, NOT_BETTER, NOT_FIT = "promoted", "on trial", "not better", "not fit to serve"
-MIN_ROWS = 20  # new rows to learn from, and to judge by
-HELD_OUT_SHARE = 1 / 3  # of the new rows
+MIN_ROWS = 20  # new rows without a gap: at least so many to learn from, and so many to judge by
+HELD_OUT_SHARE = 1 / 3  # of the new rows without a gap
 TRAINING, TESTING = "training.csv", "testing.csv"  # among a version's files
 
-Step = Callable[[int, int], None]  # cells of the notebook done, and their total
+OnCell = Callable[[int, int], None]  # called with the cells of the notebook done, and their total
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ class Outcome:
     """``keep``, ``watch``, ``promoted``, ``on trial``, ``not better`` or ``not fit to serve``."""
     reasons: list[str]
     served: int
-    """The version that was served before; where it was overtaken meanwhile, that other one."""
+    """The version that was served at the start; where another was promoted meanwhile, that one."""
     drift: DriftReport
-    """Of the new rows from the training data."""
+    """How far the new rows have drifted from the training data."""
     notes: list[str]
-    """On rows that were left out."""
+    """Which rows were left out, and why."""
     candidate: int | None = None
     """The new version, if one was registered."""
     comparison: Comparison | None = None
@@ -66,17 +67,17 @@ def retrain(
     store: str | Path | None = None,
     force: bool = False,
     share: float | None = None,
-    on_cell: Step = lambda done, total: None,
+    on_cell: OnCell = lambda done, total: None,
 ) -> Outcome:
-    """Do what new rows ask for: nothing, or a new version that is served if it is surely better.
+    """Train a new version where new rows have drifted, and serve it if it is surely better.
 
     Args:
         name: of the model: ``mpg``.
         rows: a CSV file or a table: new cars with their true label.
-        store: the folder of versions; by default the learner's. Where it has no such model yet,
-            the shipped one becomes version 1.
+        store: the folder of versions; by default the learner's. Where it has no version of the
+            model yet, the shipped one becomes version 1.
         force: train even where nothing has drifted.
-        share: try the candidate as a canary with this share of the requests, where it is better.
+        share: of the requests, for a canary; a better candidate is tried as one, not promoted.
         on_cell: told how far the notebook is.
 
     Raises:
@@ -89,10 +90,10 @@ def retrain(
         register_first(name, store=store)
     served = _Served.load(name, store)
     table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
-    new, notes = served.find_new_rows(table)
-    # With the label: where the same cars go farther than they did, there is something to learn.
-    known = served.training[served.columns].dropna()
-    drift = compare(known, new[served.columns].dropna())
+    new, notes = served.check_new_rows(table)
+    # With the label: where the same cars go farther than before, there is something to learn.
+    trained_on = served.training[served.columns].dropna()
+    drift = compare(trained_on, new[served.columns].dropna())
     found = Outcome(drift.decision, drift.reasons, served.model.version, drift, notes)
     if found.verdict in (KEEP, WATCH) and not force:
         return found
@@ -112,7 +113,7 @@ def register_first(
     """Register and promote the first version of a model.
 
     Args:
-        name: of the model: ``mpg``.
+        name: of the model: ``mpg``, the only one whose data and notebook the course has.
         rows: to train it on; without them, the shipped model is registered.
         store: the folder of versions; by default the learner's.
 
@@ -131,7 +132,7 @@ def register_first(
             table, notes = cars, "The model that the course ships, trained by notebook 02."
             files = [model, schema_path(model), _write(table, Path(folder) / TRAINING)]
         else:
-            table = labelled_rows.check(rows, schema, gaps=_list_gaps(cars))
+            table = labelled_rows.check(rows, schema, gaps=_list_columns_with_gaps(cars))
             table, notes = table.reindex(columns=cars.columns), "Trained by `register_first`."
             files = train(name, table, Path(folder))
         first = register(
@@ -143,15 +144,15 @@ def register_first(
 
 @dataclass(frozen=True)
 class _Served:
-    """The served version and the rows it knows."""
+    """The served version and the rows it has seen."""
 
     name: str
     store: str | Path | None
     model: canary.Model
     training: pd.DataFrame
     """What it was trained on."""
-    known: pd.DataFrame
-    """Besides, what it was judged by: its successor may learn from those, too."""
+    seen: pd.DataFrame
+    """All rows it was trained on or judged by; its successor may learn from all of them."""
 
     @classmethod
     def load(cls, name: str, store: str | Path | None) -> "_Served":
@@ -171,40 +172,45 @@ class _Served:
         """Features and label."""
         return [*self.model.schema.names, self.model.schema.target]
 
-    def find_new_rows(self, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-        """Those of the rows that are new, checked, and what there is to say about the others."""
-        gaps = _list_gaps(self.training)
+    def check_new_rows(self, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+        """Check the rows; return those that are new, and a note on how many were left out.
+
+        Raises:
+            ValueError: a row breaks the schema, or fewer than 2 * MIN_ROWS new ones have no gap.
+        """
+        gaps = _list_columns_with_gaps(self.training)
         checked = labelled_rows.check(table, self.model.schema, gaps=gaps)
-        new = labelled_rows.drop_known(self.known, checked, self.columns)
+        new = labelled_rows.drop_known(self.seen, checked, self.columns)
         old = len(checked) - len(new)
-        said = f"{old:,} of {len(checked):,} rows are known already, or there twice." if old else ""
-        complete = len(new[self.columns].dropna())
-        if complete < 2 * MIN_ROWS:
+        note = f"{old:,} of {len(checked):,} rows are known already, or there twice." if old else ""
+        without_gap = len(new[self.columns].dropna())
+        if without_gap < 2 * MIN_ROWS:
             raise ValueError(
-                f"{complete} new rows without a gap are too few: {MIN_ROWS} to learn from and "
-                f"{MIN_ROWS} to judge by are needed. {said}".strip()
+                f"{without_gap} new rows without a gap are too few: {MIN_ROWS} to learn from and "
+                f"{MIN_ROWS} to judge by are needed. {note}".strip()
             )
-        return new.reindex(columns=self.training.columns), [said] if said else []
+        return new.reindex(columns=self.training.columns), [note] if note else []
 
 
-def _list_gaps(training: pd.DataFrame) -> tuple[str, ...]:
-    """Columns that may have gaps: those that had some, and so were filled."""
+def _list_columns_with_gaps(training: pd.DataFrame) -> tuple[str, ...]:
+    """List the columns with gaps, which the notebook fills: new rows may have gaps there, too."""
     return tuple(str(name) for name in training if training[name].isna().any())
 
 
-def _train_candidate(served: _Served, new: pd.DataFrame, on_cell: Step) -> Comparison:
+def _train_candidate(served: _Served, new: pd.DataFrame, on_cell: OnCell) -> Comparison:
     """Train on the old rows and most of the new ones, compare on the rest, and register."""
-    # A row with a gap, which no service takes, is not judged by.
+    # Rows with a gap are only learned from: no service accepts such a row.
     gap = new[served.columns].isna().any(axis=1)
     learn, held_out = labelled_rows.split(
         new[~gap], share=HELD_OUT_SHARE, min_rows=MIN_ROWS, seed=SEED
     )
     learn = pd.concat([learn, new[gap]]).sort_index()
-    table = pd.concat([served.known, learn], ignore_index=True)
+    table = pd.concat([served.seen, learn], ignore_index=True)
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="course-retrain-") as folder:
         files = train(served.name, table, Path(folder), on_cell=on_cell)
-        found = canary.compare_models(served.name, served.model, canary.Model(files[0]), held_out)
+        model, *_, notebook = files
+        found = canary.compare_models(served.name, served.model, canary.Model(model), held_out)
         assert found.errors is not None  # the rows have labels
         candidate = register(
             served.name,
@@ -212,10 +218,10 @@ def _train_candidate(served: _Served, new: pd.DataFrame, on_cell: Step) -> Compa
             training=table,
             target=served.model.schema.target,
             testing=held_out,
-            configuration={"notebook": files[-1].name, "folds": FOLDS, "seed": SEED},
+            configuration={"notebook": notebook.name, "folds": FOLDS, "seed": SEED},
             metrics={"served_rmse": found.errors.rmse[0]},
             started=began,
-            notes=f"Trained by `course retrain` on {len(served.known):,} known and {len(learn):,} "
+            notes=f"Trained by `course retrain` on {len(served.seen):,} known and {len(learn):,} "
             f"new rows, and compared with version {served.model.version}: {found.reasons[0]}",
             store=served.store,
         )
@@ -230,7 +236,7 @@ def _write(table: pd.DataFrame, file: Path) -> Path:
 def _serve_if_better(
     served: _Served, share: float | None, comparison: Comparison, found: Outcome
 ) -> Outcome:
-    """Promote the candidate, or try it, or neither."""
+    """Promote or try a better candidate, unless another version has been promoted meanwhile."""
     name, candidate, reason = served.name, comparison.candidate, comparison.reasons[0]
     reasons = [*comparison.reasons, *found.reasons]
     found = replace(found, verdict=NOT_BETTER, candidate=candidate, reasons=reasons)

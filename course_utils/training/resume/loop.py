@@ -25,8 +25,8 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         store: where to.
-        callbacks: the caller's. A History is added.
-        found: the checkpoint to begin at; None to save the beginning.
+        callbacks: the caller's, to which this adds a History.
+        found: the checkpoint to go on from; None to start anew and save the beginning.
         save_every: batches between two checkpoints.
     """
 
@@ -40,33 +40,34 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.history = keras.callbacks.History()
         self.callbacks = [*callbacks, self.history]
-        self._store, self._entry, self._save_every = store, found, save_every
+        self._store, self._restore_point, self._save_every = store, found, save_every
 
     def on_train_begin(self, logs: Any = None) -> None:
-        if self._entry is None:
-            self._entry = self._capture()
-            self._write(self._entry)
-        self.put_back()
+        if self._restore_point is None:
+            self._restore_point = self._capture()
+            self._write(self._restore_point)
+        self.restore()
 
-    def put_back(self) -> None:
-        """Return to the end of the last epoch, or to where training went on."""
-        entry = self._entry
-        assert entry
-        self.position, self.stopped = entry.position, entry.content["stopped"]
-        state.restore_variables(self.model, entry.arrays)
-        state.restore_callbacks(self.callbacks, entry.content["callbacks"], entry.arrays)
+    def restore(self) -> None:
+        """Return to the end of the last epoch; before one has ended, to where this run began."""
+        point = self._restore_point
+        assert point
+        self.position, self.stopped = point.position, point.content["stopped"]
+        state.restore_variables(self.model, point.arrays)
+        state.restore_callbacks(self.callbacks, point.content["callbacks"], point.arrays)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self.position.batch:
             # Keras has reset the metrics, and callbacks have begun an epoch that had begun
             # already (LearningRateScheduler may have lowered the rate once more).
-            self.put_back()
+            self.restore()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         before = self.position.batch
         self.position = Position(self.position.epoch, batch + 1)
         if self.position.batch >= self.params["steps"]:
             return  # the end of the epoch follows
+        # Not %: with steps_per_execution Keras reports several batches at once.
         is_due = self.position.batch // self._save_every > before // self._save_every
         if is_due or self.signal_number:
             self._write(self._capture())
@@ -75,18 +76,18 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]
         self.position = Position(epoch + 1, 0)
         self.stopped = bool(self.model.stop_training)
         self._save_best()
-        self._entry = self._capture()
-        self._write(self._entry)
+        self._restore_point = self._capture()
+        self._write(self._restore_point)
 
     def _save_best(self) -> None:
-        """Keep the model of this epoch, in place of an earlier one, where it is the best."""
+        """Keep this epoch's model in place of an earlier one, if its loss is the lowest so far."""
         *earlier, value = self._find_losses()[1] or [math.nan]
         if math.isnan(value) or any(other <= value for other in earlier):
             return
         name = f"best-epoch-{self.position.epoch:03d}-{self._label()}.keras"
         with tempfile.TemporaryDirectory() as folder:  # Keras cannot write atomically
             path = Path(folder) / name
-            # Not of a model that Keras cannot describe.
+            # Some models Keras cannot save; then there is no file of the best.
             with contextlib.suppress(NotImplementedError, TypeError, ValueError):
                 self.model.save(path)
                 self._store.write_best(name, path.read_bytes())
@@ -97,6 +98,7 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]
         return Checkpoint(self.position, state.capture_variables(self.model) | arrays, content)
 
     def _write(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint; raise Interruption if a signal has come."""
         self._store.write(checkpoint, self._label())
         if self.signal_number:
             raise Interruption
@@ -106,29 +108,29 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]
         return f"{name}-{values[-1]:.4f}" if values else ""
 
     def _find_losses(self) -> tuple[str, list[float]]:
-        """Find the losses of all epochs so far, where possible those of the validation."""
+        """Find the loss of each epoch so far and its name: of the validation, if there is one."""
         history = self.history.history
         name = "val_loss" if "val_loss" in history else "loss"
         return name, history.get(name, [])
 
 
 class PiecewiseCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
-    """The callbacks of a training that Keras is asked to do in pieces, but see as one."""
+    """Callbacks that see one training, though Keras runs it as several calls of ``fit``."""
 
-    first_batch = 0  # at which the present piece enters its epoch
+    first_batch = 0  # of the epoch, with which this call of fit begins
     last_logs: Any = None
 
-    def begin(self) -> None:
+    def begin_training(self) -> None:
         super().on_train_begin()
 
-    def end(self) -> None:
+    def end_training(self) -> None:
         super().on_train_end(self.last_logs)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Hide the begin of a piece."""
+        """Hide that a call of fit begins."""
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Hide the end of a piece."""
+        """Hide that a call of fit ends."""
         self.last_logs = logs
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -139,7 +141,7 @@ class PiecewiseCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
 
 
 def train(model: Any, data: Data, validation: Any, saver: Saver, epochs: int, verbose: Any) -> Any:
-    """Train up to ``epochs``.
+    """Train until ``epochs`` epochs are done, those of earlier runs included.
 
     Returns:
         The History of the whole training.
@@ -149,10 +151,10 @@ def train(model: Any, data: Data, validation: Any, saver: Saver, epochs: int, ve
         ExactnessError: an operation has no deterministic form on the GPU. The message names it.
     """
     tf.config.experimental.enable_op_determinism()
-    shown = {"verbose": verbose, "epochs": epochs, "steps": data.steps}
-    listed = [*saver.callbacks, saver]
-    callbacks = PiecewiseCallbacks(listed, add_progbar=verbose != 0, model=model, **shown)
-    callbacks.begin()
+    settings = {"verbose": verbose, "epochs": epochs, "steps": data.steps}
+    listed = [*saver.callbacks, saver]  # the saver last: it saves what the others have done
+    callbacks = PiecewiseCallbacks(listed, add_progbar=verbose != 0, model=model, **settings)
+    callbacks.begin_training()
     while saver.position.epoch < epochs and not saver.stopped:
         epoch, callbacks.first_batch = saver.position.epoch, saver.position.batch
         try:
@@ -172,19 +174,19 @@ def train(model: Any, data: Data, validation: Any, saver: Saver, epochs: int, ve
                 "Use another layer in its place, or hide the GPU (CUDA_VISIBLE_DEVICES=-1)."
             ) from error
         # At the end of each fit Keras puts the optimizer's moving averages (use_ema) into the
-        # weights. That belongs to the end of the training.
-        saver.put_back()
+        # weights, which is right only at the end of the training.
+        saver.restore()
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    callbacks.end()
+    callbacks.end_training()
     return saver.history
 
 
 @contextlib.contextmanager
 def catch_signals(saver: Saver) -> Iterator[None]:
-    """Note Ctrl-C and SIGTERM in ``saver``, which saves and stops. A second Ctrl-C interrupts.
+    """On Ctrl-C or SIGTERM let ``saver`` save and stop; a Ctrl-C after either stops at once.
 
-    Signals that the process ignores (as under nohup), or that are not handled by Python, are left
-    alone. In threads other than the main one Python receives no signals.
+    Signals that are ignored (as under nohup), or handled by other code than Python's, keep their
+    handling. In threads other than the main one Python receives no signals.
     """
 
     def receive(number: int, frame: Any) -> None:
