@@ -122,6 +122,12 @@ def promote(
         return _append(log, Serving(version), "promote", reason)
 
 
+def check_share(share: float) -> None:
+    """Raise ValueError unless a canary can have this share of the requests."""
+    if not 0 < share < 1:
+        raise ValueError(f"The share is {share:g}; it has to be more than 0 and less than 1.")
+
+
 def try_canary(
     name: str,
     version: int,
@@ -143,8 +149,7 @@ def try_canary(
         FileNotFoundError: no such version.
         ValueError: it is not as it was registered, or cannot be a canary.
     """
-    if not 0 < share < 1:
-        raise ValueError(f"The share is {share:g}; it has to be more than 0 and less than 1.")
+    check_share(share)
     verify(read(name, version, store=store))
     with _lock_log(name, store) as log:
         served = serving(name, store=store).version

@@ -86,6 +86,8 @@ def retrain(
             failed; no candidate was registered.
     """
     training_notebook.find(name)
+    if share is not None:
+        promotions.check_share(share)
     if not list_versions(name, store=store):
         register_first(name, store=store)
     served = _Served.load(name, store)
@@ -246,7 +248,7 @@ def _serve_if_better(
     if now != found.served:
         overtaken = f"Meanwhile version {now} is served, not {found.served}: compare with that one."
         return replace(found, served=now, reasons=[overtaken, *reasons])
-    if share:
+    if share is not None:
         promotions.try_canary(name, candidate, share, store=served.store, reason=reason)
         return replace(found, verdict=ON_TRIAL)
     promotions.promote(name, candidate, store=served.store, reason=reason)

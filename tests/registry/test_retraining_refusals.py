@@ -44,6 +44,15 @@ def test_rows_that_cannot_be_used_are_refused_before_anything_is_trained(
     assert read_files(store) == before
 
 
+def test_a_share_that_no_canary_can_have_is_refused_before_anything_is_trained(
+    store: Path, new_cars: pd.DataFrame
+) -> None:
+    """0, too: it is no share, and does not stand for all requests."""
+    for share in (0, 1, 1.5):
+        with pytest.raises(ValueError, match=rf"The share is {share:g}; it has to be more than 0"):
+            retraining.retrain("mpg", new_cars, share=share, store=store)
+
+
 def test_a_served_version_that_was_changed_is_no_yardstick(
     store: Path, new_cars: pd.DataFrame
 ) -> None:
