@@ -133,7 +133,7 @@ def print_step(step: str) -> None:
 def _read_record() -> dict[str, dict[str, str]]:
     """The record, empty where it cannot be read: then no file counts as intact."""
     try:
-        record: dict[str, dict[str, str]] = json.loads((cache_folder() / RECORD).read_bytes())
-    except (OSError, ValueError):
+        record = json.loads((cache_folder() / RECORD).read_bytes())
+        return {n: {"sha256": e["sha256"], "source": e["source"] + ""} for n, e in record.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return record

@@ -139,7 +139,7 @@ class FileTables:
         for side in (0, 1):
             counts = {row[0]: row[1 + side] for row in found}
             others = self._present(name, side) - sum(counts.values())
-            sides.append(sort_by_frequency(counts | {OTHERS: others}))
+            sides.append(sort_by_frequency(counts | {OTHERS: counts.get(OTHERS, 0) + others}))
         return sides[0], sides[1]
 
     def sample(self, side: int, names: list[str], most: int, seed: int) -> pd.DataFrame:

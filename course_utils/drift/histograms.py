@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from course_utils.drift.tables import Floats
 
 MAX_BINS = 40
 DRAWN_SHARE = 0.95  # of either side's values that are drawn however long the tails are
 MIN_RELATIVE_WIDTH = 1e-9  # of a bin, to the values; narrower ones float64 can hardly tell apart
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The picture of a comparison: how much has changed, how, and how well old and new are told apart.
 
-It is made without pyplot: nothing is left open, no notebook shows it twice, and a service may draw
-many.
+It is made without pyplot: nothing is left open, and no notebook shows it twice. One thread may draw
+at a time, since matplotlib's settings are changed meanwhile.
 """
 
 import io

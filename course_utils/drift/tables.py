@@ -58,7 +58,7 @@ class MemoryTables:
         if column.isna().all():
             return EMPTY
         kind = pd.api.types.infer_dtype(column, skipna=True).removesuffix("64")
-        if kind == "mixed" and not column.map(pd.api.types.is_hashable).all():
+        if kind in ("mixed", "mixed-integer") and not column.map(pd.api.types.is_hashable).all():
             return "holds lists or other values that cannot be compared"
         return INFERRED_KINDS.get(kind, f"holds {kind} values")
 

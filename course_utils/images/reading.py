@@ -194,6 +194,8 @@ def _strip_gif(data: bytes) -> bytes:
             if at + 11 + _measure_color_table(data[at + 9]) > len(data):
                 raise report_truncation()
             return data[:start] + control + data[at:]
+        if kind == ord(";"):
+            raise report_damage("a GIF without a picture")
         if kind == ord("!"):
             end = _find_end_of_blocks(data, at + 2)
             if data[at + 1] == 0xF9 and end == at + 8:

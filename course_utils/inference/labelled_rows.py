@@ -45,12 +45,14 @@ def check(
         The features in the schema's order, then the label, then what the table has besides.
 
     Raises:
-        ValueError: every column that is missing or holds what it must not.
+        ValueError: every column that is missing, is there twice or holds what it must not.
     """
     wanted = [*schema.names, schema.target]
     if missing := [name for name in wanted if name not in table]:
         what = "label" if missing == [schema.target] else "column"
         raise ValueError(f"The rows lack the {what} {', '.join(missing)}.")
+    if twice := [name for name in wanted if list(table.columns).count(name) > 1]:
+        raise ValueError(f"The rows have the column {', '.join(twice)} more than once: keep one.")
     integers = {feature.name for feature in schema.features if feature.integer}
     columns, faults = {}, []
     for name in wanted:

@@ -124,7 +124,8 @@ def refuse_pickle(path: str | Path) -> None:
     """Raise if a file is a pickle, which shows in how it begins.
 
     A pickle is a program for a small machine, and loading it runs the program: whoever wrote the
-    file may do all that you may do. joblib's and dill's files are pickles, too. Nothing of ours
+    file may do all that you may do. joblib's and dill's files are pickles, too; compressed
+    ones begin otherwise and are not recognized. Nothing of ours
     loads one; this says why, before another loader complains of a format.
 
     Raises:

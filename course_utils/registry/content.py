@@ -88,8 +88,11 @@ def count_parameters(content: bytes) -> int:
 @functools.cache
 def describe_environment() -> dict[str, Any]:
     """Python, system, and each installed package with its version."""
-    installed = importlib.metadata.distributions()
-    packages = {package.name: package.version for package in installed if package.name}
+    packages = {}
+    for package in importlib.metadata.distributions():
+        with contextlib.suppress(FileNotFoundError):  # of a package that is half removed
+            if package.name:
+                packages[package.name] = package.version
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

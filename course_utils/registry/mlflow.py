@@ -5,10 +5,12 @@ SQLite database with the files beside it. Services do not read it: they follow o
 """
 
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 from course_utils.registry.promotions import serving
 from course_utils.registry.store import CHARTS, FILES, RECORD, SEAL, ModelVersion, verify
 
@@ -38,16 +40,18 @@ def export(version: ModelVersion, folder: str | Path) -> str:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # heeded where it is set before the import
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     seal = (version.folder / SEAL).read_text("utf-8").split()[0]
     try:
-        client = MlflowClient(f"sqlite:///{(folder / DATABASE).as_posix()}")
-        run = _list_exported(client, version.name, SEAL_TAG).get(seal)
-        run_id = run.run_id if run else _write_run(client, folder, version, seal)
-        _set_aliases(client, version)
-    except MlflowException as error:
+        with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):  # two would both make the tables
+            client = MlflowClient(f"sqlite:///{(folder / DATABASE).as_posix()}")
+            run = _list_exported(client, version.name, SEAL_TAG).get(seal)
+            run_id = run.run_id if run else _write_run(client, folder, version, seal)
+            _set_aliases(client, version)
+    except (MlflowException, SQLAlchemyError) as error:
         raise ValueError(
             f"MLflow does not take version {version.number} of {version.name} into "
             f"{folder / DATABASE}: {str(error).splitlines()[0]}"
@@ -86,8 +90,10 @@ def _write_run(client: "MlflowClient", folder: Path, version: ModelVersion, seal
     metrics = (scored["given"] | scored["computed"]).items()
     client.log_batch(
         info.run_id,
-        metrics=[Metric(name, value, ended, 0) for name, value in metrics if value is not None],
-        params=[Param(name, str(value)) for name, value in given.items()],
+        metrics=[
+            Metric(_name(key), value, ended, 0) for key, value in metrics if value is not None
+        ],
+        params=[Param(_name(key), str(value)) for key, value in given.items()],
     )
     client.log_artifact(info.run_id, str(version.folder / RECORD))
     for part in (FILES, CHARTS):
@@ -111,6 +117,11 @@ def _set_aliases(client: "MlflowClient", version: ModelVersion) -> None:
             client.set_registered_model_alias(version.name, alias, str(found.version))
         else:
             client.delete_registered_model_alias(version.name, alias)
+
+
+def _name(key: str) -> str:
+    """Spell a key as MLflow allows: with letters, digits, ``_``, ``-`` and ``.``."""
+    return re.sub(r"[^\w.-]", "_", key, flags=re.ASCII).strip(".")[:200] or "_"
 
 
 def _to_milliseconds(time: str) -> int:

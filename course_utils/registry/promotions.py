@@ -197,8 +197,11 @@ def _list_promoted(past: list[Serving]) -> list[int]:
     promoted: list[int] = []
     for state in past:
         if state.action == "roll back":
-            del promoted[-1:]
-        elif state.action == "promote" and state.version and promoted[-1:] != [state.version]:
+            # One step, unless a damaged line was removed between the two.
+            while promoted and promoted[-1] != state.version:
+                promoted.pop()
+        moved = state.action in ("promote", "roll back") and promoted[-1:] != [state.version]
+        if moved and state.version is not None:
             promoted.append(state.version)
     return promoted
 

@@ -1,7 +1,8 @@
 """Register a trained model, with all that can be known of it.
 
 Uber's Michelangelo keeps such a record of every model (Hermann and Del Balso, 2017), so that
-nobody has to ask later where a number came from. What ``record.json`` holds is said here alone.
+nobody has to ask later where a number came from. What ``record.json`` holds is said here, but for
+``files`` and ``version`` (`store.publish`).
 """
 
 import shutil
@@ -66,6 +67,10 @@ def register(
     """
     folder = stores.locate(name, store)
     paths = [Path(file) for file in files]
+    if not paths or paths[0].suffix not in (".tflite", *KERAS_SUFFIXES):
+        raise ValueError("The first file is the model to serve: .tflite, .keras or .h5.")
+    if len({path.name.casefold() for path in paths}) < len(paths):
+        raise ValueError("Two of the files have the same name: rename one.")
     for path in paths:
         refuse_pickle(path)
     saved = datetime.fromtimestamp(paths[0].stat().st_mtime, UTC)
@@ -92,9 +97,14 @@ def register(
                 copies[0], tables, draft / CHARTS, configuration or {}, metrics or {}
             ),
         }
-        plain = to_jsonable_python(document, inf_nan_mode="null", fallback=str)
+        plain = to_jsonable_python(document, inf_nan_mode="null", fallback=_to_plain)
         number = stores.publish(draft, plain)
     return stores.read(name, number, store=store)
+
+
+def _to_plain(value: Any) -> Any:
+    """What JSON can hold of a value in the configuration: NumPy's as numbers and lists."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _describe_model(

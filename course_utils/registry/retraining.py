@@ -88,10 +88,10 @@ def retrain(
     training_notebook.find(name)
     if share is not None:
         promotions.check_share(share)
+    table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
     if not list_versions(name, store=store):
         register_first(name, store=store)
     served = _Served.load(name, store)
-    table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
     new, notes = served.check_new_rows(table)
     # With the label: where the same cars go farther than before, there is something to learn.
     trained_on = served.training[served.columns].dropna()

@@ -101,6 +101,11 @@ def read(name: str, version: int, *, store: str | Path | None = None) -> ModelVe
             f"{folder / RECORD} is of format {document['format']}, this version of the course "
             f"reads format {FORMAT}: read it with course {document['code']['course']}."
         )
+    if (document["name"], document["version"]) != (name, version):
+        raise ValueError(
+            f"{folder / RECORD} is that of version {document['version']} of {document['name']}: "
+            "bring its own back from a copy."
+        )
     return ModelVersion(name, version, folder, document)
 
 
@@ -118,6 +123,8 @@ class Verification:
 
 def verify(version: ModelVersion) -> Verification:
     """Check the digest of each file, then let the model predict its golden rows again.
+
+    ``record.json`` itself is checked by `read`.
 
     Raises:
         ValueError: a file or a prediction differs; the message says which and what to do.

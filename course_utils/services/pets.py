@@ -16,7 +16,7 @@ from typing import Any
 from flask import Flask, Response, jsonify
 
 from course_utils import images
-from course_utils.inference import Fault, describe
+from course_utils.inference import Fault, describe, labels_path
 from course_utils.services import classification
 from course_utils.services.http import cors, openapi
 from course_utils.services.http.body import UploadLimit, read_body
@@ -47,7 +47,10 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
     """
     path, network, labels = classification.load_classifier("pets", model)
     if tuple(sorted(labels)) != LABELS:
-        raise ValueError(f"{path.name} names {labels}; the service needs {' and '.join(LABELS)}.")
+        raise ValueError(
+            f"{labels_path(path).name} names {', '.join(labels) or 'nothing'}; the service needs "
+            f"{' and '.join(LABELS)}."
+        )
     height, width, _ = network.input_shape
     uploads, gate = UploadLimit(), Gate(slots=2, max_wait_s=classification.MAX_WAIT_S)
     app = Flask(__name__, static_folder=None)

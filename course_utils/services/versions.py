@@ -7,9 +7,10 @@ it, while those in flight end on the old one. What does not verify or load is re
 ``/version`` say why, and the old version goes on. A refused version is tried again when the store
 names it anew.
 
-Each worker follows by itself, so for about a second two of them may serve different versions;
-the header ``X-Model-Version`` says which one answered. The metrics count by version, so that a
-canary's errors and latency can be compared with those of the version it may replace.
+Each worker follows by itself, so for about a second, and longer where one of them has refused the
+new version, two of them may serve different ones; the header ``X-Model-Version`` says which one
+answered. The metrics count by version, so that a canary's errors and latency can be compared with
+those of the version it may replace.
 """
 
 import itertools
@@ -93,6 +94,7 @@ class VersionedApp:
         self._apps: dict[int, App] = {}
         self._wanted: registry.Serving | None = None
         self._refused: dict[int, str] = {}
+        self._reported: dict[int, str] = {}  # what of that the log has said already
         self._trouble = ""  # why the store could not be read, the last time
         self._polling = threading.Lock()
         registry.find_served(name, store=store)  # raises where there is none
@@ -142,8 +144,7 @@ class VersionedApp:
                 self._adopt(wanted)
 
     def _adopt(self, wanted: registry.Serving) -> None:
-        before = self._route
-        self._refused = {}
+        before, self._reported, self._refused = self._route, self._refused, {}
         main, canary = self._get_ready(wanted.version), self._get_ready(wanted.canary)
         if canary is None:
             wanted = replace(wanted, canary=None, share=0.0)
@@ -163,7 +164,8 @@ class VersionedApp:
             try:
                 self._apps[version] = _load(self.name, version, self._store, host, self._record)
             except Exception as error:  # whatever a file makes its loader raise
-                log.error("version %d of %s is refused: %s", version, self.name, error)
+                if self._reported.get(version) != str(error):  # once, also where it is tried again
+                    log.error("version %d of %s is refused: %s", version, self.name, error)
                 # Replaced, not changed: `state` may be reading it.
                 self._refused = self._refused | {version: str(error)}
         return self._apps.get(version)

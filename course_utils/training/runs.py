@@ -97,7 +97,10 @@ class _CopiedStream:
             *lines, rest = (self._line + text).split("\n")
             if not self._file.closed:  # a logger may keep the stream for longer than the block
                 self._file.writelines(f"{_find_visible(line)}\n" for line in lines)
-            self._line = rest
+            # Of a progress bar only the last state is kept, or its line would grow for hours.
+            before, carriage_return, last = rest.rpartition("\r")
+            overwritten = bool(_find_visible(last))
+            self._line = last if overwritten else _find_visible(before) + carriage_return + last
         return self._original.write(text)
 
     def writelines(self, lines: Any) -> None:

@@ -8,12 +8,14 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import requests
 
 from tests.support.serving import CAR, running
 from tests.support.sigterm import sigterm_round
+from tests.support.wire import exchange, head
 
 COMMAND = [sys.executable, "-m", "tests.support.servers", "gunicorn"]
 pytestmark = [
@@ -42,3 +44,15 @@ def test_what_it_has_begun_it_answers_before_it_ends():
     assert found.answered > 10
     assert found.lost == []
     assert found.exit_code == 0
+
+
+def test_no_path_breaks_the_log():
+    """A JSON object a request, whatever was asked for."""
+    paths = ['/%0A{"service":"other"}', "/%5C%22", '/"\\', "/caf%C3%A9", "/%FF"]
+    with running(COMMAND) as served:
+        for path in paths:
+            assert exchange(served.address, head("GET", f"{path}?q", {})).status == 404
+        served.terminate()
+        served.process.wait(timeout=60)
+        logged = [line["path"] for line in served.log() if line["status"] == 404]
+    assert sorted(logged) == sorted(map(unquote, paths))  # the workers' lines may change places

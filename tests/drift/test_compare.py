@@ -149,6 +149,7 @@ def test_json_is_strict_and_says_what_the_report_says():
     assert found["bounds"] == {"alpha": 0.05, "auc": 0.75, "watch": 0.1, "novel": 0.01}
     pd.testing.assert_frame_equal(pd.DataFrame(found["columns"]), report.columns)
     assert [row["column"] for row in found["ranking"]] == report.ranking["column"].tolist()
+    assert any("categories that the reference has not: 'new'" in said for said in report.warnings)
 
 
 def test_another_way_to_write_the_year_is_named_and_said():

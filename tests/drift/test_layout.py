@@ -72,6 +72,7 @@ def test_what_cannot_be_compared_is_refused(old, new, message):
 
 LEFT_OUT = {
     "no values": (cells(None), np.nan, "y has no values in either table"),
+    "lists among numbers": (repeated([1, 2], 3), repeated([1], 4), "y holds lists or other values"),
     "lists": (cells([1, 2]), cells([1]), "y holds lists or other values that cannot be"),
     "bytes": (cells(b"x"), cells(b"x"), "y holds bytes"),
     "times": (days("2020"), days("2021"), "y holds points in time, would tell"),

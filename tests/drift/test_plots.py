@@ -48,6 +48,10 @@ def many_changes() -> DriftReport:
     return compare(old, new)
 
 
+def test_a_notebook_shows_it() -> None:
+    assert many_changes().plot()._repr_png_().startswith(b"\x89PNG")  # what IPython asks for
+
+
 def test_the_gravest_columns_stand_on_top_with_their_verdicts():
     figure = many_changes().plot()
     ax = figure.subfigs[0].axes[0]

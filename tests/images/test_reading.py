@@ -223,6 +223,12 @@ def test_the_message_names_what_was_sent_and_what_may_be(start: bytes, name: str
     assert caught.value.allowed == "a JPEG, PNG, WebP, GIF or BMP image"
 
 
+def test_a_gif_without_a_picture_is_not_called_cut_off() -> None:
+    with pytest.raises(BadImage) as caught:
+        read_image(b"GIF89a" + bytes([8, 0, 8, 0, 0, 0, 0]) + b";")
+    assert caught.value.received == "a GIF without a picture"
+
+
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WebP", "GIF"])
 def test_a_file_that_was_cut_is_never_called_damaged(format: str) -> None:
     """Wherever that was: behind the picture's last byte it is read all the same."""

@@ -57,8 +57,8 @@ def test_columns_that_are_missing_are_all_named(refused):
     [
         (b"", "is not a CSV file with a line of names"),
         (b"\n" + LINE.encode(), "is not a CSV file with a line of names"),
-        (LINE.encode("utf-16"), "is not a CSV file with a line of names"),
-        (gzip.compress(LINE.encode(), mtime=0), "is not a CSV file with a line of names"),
+        (LINE.encode("utf-16"), 'is no text in UTF-8 (in Excel, save it as "CSV UTF-8")'),
+        (gzip.compress(LINE.encode(), mtime=0), "is no text in UTF-8"),
         (f",{LINE}\n0,{ROW}\n".encode(), "index=False"),
         (LINE.replace(",", ";").encode(), "It has cylinders;displacement;"),
         (f'{LINE}\n{ROW}\n"{ROW}'.encode(), "Line: 3"),
@@ -131,6 +131,13 @@ def test_what_somebody_else_keeps_in_the_folder_of_parts_is_left_alone(name, con
     assert [path.read_bytes() for path in other.iterdir()] == [content]
     (other / name).rename(other / "job.json.part")
     predict(source, tmp_path / "out.csv")  # so does a folder look in which a run was killed
+
+
+def test_a_chunk_has_rows(tmp_path):
+    source = write_csv(tmp_path / "in.csv", CARS)
+    for chunk in (0, -1):
+        with pytest.raises(ValueError, match=rf"chunk is {chunk}; it has to be 1 row or more"):
+            predict_file(source, tmp_path / "out.csv", model=MODEL, chunk=chunk)
 
 
 def test_a_model_that_does_not_fit(tmp_path):

@@ -34,6 +34,13 @@ def test_rows_that_cannot_be_used_are_named(columns: dict[str, Any], message: st
     assert message in str(error.value)
 
 
+def test_a_column_that_is_there_twice_is_named() -> None:
+    rows = table(mpg=20.0)
+    twice = pd.concat([rows, rows[["year"]]], axis=1)
+    with pytest.raises(ValueError, match="have the column year more than once: keep one"):
+        labelled_rows.check(twice, FeatureSchema.load(SCHEMA))
+
+
 def test_gaps_are_allowed_where_they_are_filled() -> None:
     rows = table(mpg=20, horsepower=[100, None, 90], note="kept")
     schema = FeatureSchema.load(SCHEMA)

@@ -119,7 +119,7 @@ def test_the_configuration_is_kept_as_json_can(tmp_path: Path):
     told = {"rate": np.float32(0.5), "path": Path("a"), 3: {1}, "nan": float("nan"), "none": None}
     document = register(tmp_path, configuration=told, metrics={"auc": np.nan}).document
     assert document["configuration"]["given"] == {
-        **{"rate": "0.5", "path": "a", "3": [1], "nan": None, "none": None}
+        **{"rate": 0.5, "path": "a", "3": [1], "nan": None, "none": None}
     }
     assert document["metrics"]["given"] == {"auc": None}
 

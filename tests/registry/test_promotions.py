@@ -144,6 +144,18 @@ def test_a_damaged_line_is_told_by_its_number(store: Path, line: str):
     assert registry.roll_back("mpg", store=store).version == 1
 
 
+def test_a_step_back_is_one_step_although_a_damaged_line_was_removed(store: Path):
+    register(store)
+    register(store)
+    for version in (1, 2, 3, 4):
+        registry.promote("mpg", version, store=store)
+    registry.roll_back("mpg", store=store)
+    log = store / "mpg" / LOG
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(line for line in lines if b'"version": 4' not in line))
+    assert registry.roll_back("mpg", store=store).version == 2
+
+
 @pytest.mark.thorough
 def test_no_promotion_of_several_at_once_is_lost(store: Path):
     with change_at_once("promote", store, store, times=3) as said:

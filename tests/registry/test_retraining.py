@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from course_utils import registry
+from course_utils.datasets import load_auto_mpg
 from course_utils.registry import retraining, training_notebook
 from tests.support.retraining import READ, SAVE, read_files, run_retrain, write_csv, write_notebook
 from tests.support.stores import generous, register
@@ -116,8 +117,11 @@ def test_a_worse_candidate_is_kept_for_the_record(
 ) -> None:
     trained.write_bytes(generous(8))
     use_notebook(SAVE)
-    result = run_retrain(write_csv(new_cars, tmp_path / "new.csv"), "--store", store)
+    nameless = new_cars.drop(columns="name", errors="ignore")
+    result = run_retrain(write_csv(nameless, tmp_path / "new.csv"), "--store", store)
     assert (result.exit_code, result.output.splitlines()[0]) == (5, "NOT BETTER")
+    learnt = registry.load("mpg", 2, store=store).model.with_name("training.csv")
+    assert [*pd.read_csv(learnt)] == [*load_auto_mpg()]  # the names of cars stay a column
     said = " ".join(result.output.split())
     assert "so it is surely worse" in said
     assert "Version 1 goes on serving. Version 2 is kept for the record." in said

@@ -124,6 +124,42 @@ def test_killed_registrations_leave_a_store_that_is_right(
     assert register(tmp_path).number == len(numbers) + 1
 
 
+def test_a_folder_in_the_way_is_never_replaced(store: Path, monkeypatch: pytest.MonkeyPatch):
+    """Somebody on another machine, whom no lock of this one keeps out, was quicker."""
+    first, rival = store / "mpg" / "00001", store / "mpg" / "00003"
+    rename = Path.rename
+
+    def rename_late(self: Path, target: Path) -> Path:
+        shutil.copytree(first, rival)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename_late)
+    with pytest.raises(OSError, match="00003"):
+        register(store)
+    assert read_files(rival) == read_files(first)
+    assert list_drafts(store) == []
+
+
+def test_a_version_in_the_place_of_another_is_refused(store: Path):
+    shutil.rmtree(store / "mpg" / "00001")
+    shutil.copytree(store / "mpg" / "00002", store / "mpg" / "00001")
+    with pytest.raises(ValueError, match=r"record\.json is that of version 2 of mpg"):
+        registry.load("mpg", 1, store=store)
+
+
+def test_files_that_make_no_version_are_refused(store: Path, tmp_path: Path):
+    other = tmp_path / "mpg.tflite"
+    other.write_bytes(b"")
+    for files, message in (
+        ([], "The first file is the model"),
+        (FILES[::-1][1:], "The first file is the model"),
+        ([*FILES[:2], other], "Two of the files have the same name"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            register(store, files=files)
+    assert registry.list_versions("mpg", store=store) == [1, 2]
+
+
 def test_other_things_in_the_store_are_left_alone(store: Path):
     (store / "notes.txt").write_text("mine", "utf-8")
     (store / "Not A Model").mkdir()

@@ -73,6 +73,24 @@ def test_a_worker_that_starts_anew_falls_back_to_what_can_be_served(store: Path)
         versions.create_app("mpg", store=store)
 
 
+def test_what_is_mended_is_taken_when_it_is_promoted_again(
+    store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = registry.load("mpg", 2, store=store).model
+    hidden = model.rename(model.with_name("away"))
+    app = versions.create_app("mpg", store=store)
+    for _ in range(2):
+        force_promotion(store, 2)
+        app.poll()
+        assert [each["version"] for each in app.state()["refused"]] == [2]
+    hidden.rename(model)
+    registry.promote("mpg", 1, store=store)
+    registry.promote("mpg", 2, store=store)
+    app.poll()
+    assert (app.state()["serving"], app.state()["refused"]) == (2, [])
+    assert len([r for r in caplog.records if "is refused" in r.getMessage()]) == 1
+
+
 def test_a_keras_file_stays_out_of_the_service(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,8 @@ class Client:
         outcome.reused = connection is not None and not connection[0].at_eof()
         try:
             if connection is None or not outcome.reused:
+                if connection:
+                    connection[1].close()
                 connection = await asyncio.open_connection(*self._address)
         except OSError:
             outcome.failure = CLOSED

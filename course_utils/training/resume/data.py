@@ -68,7 +68,10 @@ def open_data(x: Any, y: Any, *, batch_size: int, seed: int | None) -> Data:
             raise ValueError("The data set brings its targets itself: leave out y.")
         return _open_numbered(x, order) if is_numbered else _open_pipeline(x)
     if y is None:
-        raise ValueError("y is missing: arrays as x need their targets.")
+        raise ValueError(
+            "y is missing: arrays as x need their targets. A generator cannot be entered in its "
+            "middle: hand over arrays, a keras.utils.PyDataset or a tf.data.Dataset."
+        )
     return _open_arrays((x, y), batch_size, order)
 
 
@@ -76,7 +79,10 @@ def open_validation(data: Any, batch_size: int) -> Data | None:
     """Open validation data, which stay in their own order."""
     if data is None:
         return None
-    x, y = data if isinstance(data, tuple | list) else (data, None)
+    pair = data if isinstance(data, tuple | list) else (data, None)
+    if len(pair) != 2:
+        raise ValueError(f"validation_data is (x, y) or a data set; this has {len(pair)} parts.")
+    x, y = pair
     return open_data(x, y, batch_size=batch_size, seed=None)
 
 

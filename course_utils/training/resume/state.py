@@ -22,7 +22,7 @@ Arrays = dict[str, np.ndarray]
 # What a callback holds besides its memory: the model, how much it prints, and the comparison
 # that Keras' monitoring callbacks choose late, at which the sign of min_delta may change.
 NOT_STATE = {"model", "_model", "params", "_params", "verbose", "monitor_op", "min_delta"}
-SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple}
+SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set}
 CODE = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType)
 
 # Operations whose state nothing can read or set, besides those with "Random" in their names.

@@ -72,9 +72,14 @@ CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: compile_network(optimizer=keras.optimizers.Adam(0.02)),
         r"learning_rate: was 0.00999\d+, is now 0.0199\d+",
     ),
+    "model, the loss": (
+        lambda: compile_network(loss=keras.losses.SparseCategoricalCrossentropy()),
+        r"compiled with, loss: was sparse",
+    ),
     "model, dropout": (change_dropout, r"config, rate: was 0.3, is now 0.5"),
     "callbacks, min_delta": (change_min_delta, r"callbacks, 1, min_delta: was 0.5, is now 0.4"),
     "callbacks, patience": (change_patience, r"callbacks, 2, patience: was 50, is now 49"),
+    "callbacks, fewer": (lambda: callbacks()[:3], r"callbacks: had 4 entries, has 3 now"),
     "epochs": (lambda: 1, r"epochs=1, but .* further already: 1 epoch and 1 bat"),
 }
 
@@ -115,7 +120,8 @@ def test_what_does_not_matter_may_change(
         ({"batch_size": 2.5}, "batch_size: expected"),
         ({"seed": -1}, "seed: expected a whole number from 0 on, got -1"),
         ({"y": images(80)[1]}, r"equally many examples.*\[80, 90\]"),
-        ({"y": None}, "y is missing"),
+        ({"y": None}, "y is missing.*A generator cannot be entered in its middle"),
+        ({"validation_data": (*images(), 1)}, r"validation_data is \(x, y\) or a data set; .* 3"),
         ({"x": lambda epoch: pipeline()}, "leave out y"),
         ({"model": keras.Sequential([keras.Input((12, 12, 1))])}, "not compiled"),
     ],
@@ -183,6 +189,11 @@ class Turning(Noisy):
         """Here one would shuffle."""
 
 
+class Beginning(Noisy):
+    def on_epoch_begin(self) -> None:
+        """Here one would shuffle, too."""
+
+
 def draw_in_python() -> Any:
     def draw() -> np.float32:
         return np.float32(np.random.rand())
@@ -202,6 +213,7 @@ REREAD = "read twice.*lambda epoch.*random layers into the model"
         (draw_in_python, REREAD),
         (Noisy, "two different batches"),
         (Turning, "on_epoch_end"),
+        (Beginning, "on_epoch_begin"),
     ],
 )
 def test_data_that_may_not_repeat_themselves(
