@@ -173,7 +173,8 @@ def choose_targets(
         path = (root / measured).resolve()
         file = PurePosixPath(path.relative_to(root).as_posix() if root in path.parents else "")
         excluded = any(file.is_relative_to(folder) for folder in EXCLUDED_FOLDERS)
-        if excluded or not (file.is_relative_to(PACKAGE) and file.is_relative_to(only)):
+        is_code = file.suffix == ".py"  # coverage sees the lines of a template's, too
+        if excluded or not (is_code and file.is_relative_to(PACKAGE) and file.is_relative_to(only)):
             continue
         contexts = data.contexts_by_lineno(measured)
         for line, faults in groupby(find_faults(path.read_bytes()), lambda fault: fault.line):

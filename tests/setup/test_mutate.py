@@ -122,10 +122,12 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def test_the_seed_decides_the_choice(tiny: Path):
+    page = tiny / "course_utils" / "page.html"  # a template, whose lines are covered, too
+    page.write_text("<style>\np { font: 1rem/1.5 serif }\n</style>\n")
     with contextlib.closing(CoverageData(basename=str(tiny / "contexts"))) as data:
         for context, lines in {"": [1, 5], "tests/test_tiny.py::test_double|run": [2, 6]}.items():
             data.set_context(context)
-            data.add_lines({str(tiny / "course_utils" / "tiny.py"): lines})
+            data.add_lines({str(tiny / "course_utils" / "tiny.py"): lines, str(page): lines})
         chosen = [mutate.choose_targets(data, tiny, 2, seed) for seed in range(20)]
         assert chosen == [mutate.choose_targets(data, tiny, 2, seed) for seed in range(20)]
         assert mutate.choose_targets(data, tiny, 2, 0, only="course_utils/drift") == []
