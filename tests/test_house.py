@@ -103,3 +103,20 @@ def test_no_name_of_a_face_hides_a_module():
         files = {path.stem for path in (PACKAGE_FOLDER / room).glob("*.py")}
         files |= {path.parent.name for path in (PACKAGE_FOLDER / room).glob("*/__init__.py")}
         assert names.keys() & files == set(), room
+
+
+def test_modules_and_functions_stay_short_enough_to_be_read_at_once():
+    """A module has at most 300 lines, a function 45 without its docstring."""
+    long = []
+    webapp = PACKAGE_FOLDER / "webapp"  # whose node_modules bring Python of their own
+    for path in (path for path in PACKAGE_FOLDER.rglob("*.py") if webapp not in path.parents):
+        text = path.read_text(encoding="utf-8")
+        if text.count("\n") > 300:
+            long.append(path.name)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                doc = node.body[0] if ast.get_docstring(node) else None
+                lines = node.end_lineno - node.lineno + 1
+                if lines - (doc.end_lineno - doc.lineno + 1 if doc else 0) > 45:
+                    long.append(f"{path.name}: {node.name}")
+    assert long == []

@@ -1,9 +1,8 @@
 """Batch prediction: a whole file of examples in, the same file with predictions out.
 
-The table is read in chunks, so it may be larger than memory. Beside the output, the folder
-``OUTPUT.parts`` holds the predictions of each finished chunk, and ``job.json``, which says what is
-predicted with what. Each of these files is whole or absent, so a run that was killed at any moment
-can go on. The output gets its name when it is complete, not before.
+The table is read in chunks, so it may be larger than memory. Until the output is complete, the
+folder ``OUTPUT.parts`` beside it holds the predictions of each finished chunk, and in ``job.json``
+the arguments. Each file is whole or absent, so a run that was killed at any moment can go on.
 """
 
 import contextlib
@@ -39,8 +38,7 @@ BLOCK_ROWS = 4_096  # in one call of the network: its tensors then fit the proce
 DIGESTED_BYTES = 2**20  # at the beginning and at the end of the input
 JOB_FORMAT = 1  # of `job.json` and the parts beside it
 JOB = "job.json"
-# What a run may leave: parts, the input as Parquet, a draft of the output, what DuckDB has spilled,
-# and last, since without it we no longer know the folder as ours, the job.
+# What runs leave in the folder; the job goes last, since it tells that the folder is ours.
 OUR_FILES = ("part-*.parquet*", "input.parquet*", "whole.*", "spilled", f"{JOB}*")
 Progress = Callable[[str, int, int | None], None]
 
@@ -156,10 +154,7 @@ def _predict_chunk(
 
 
 def _explain(feature: Feature, text: str | None, number: float) -> str:
-    """Say what is wrong as `FeatureSchema.validate` does, with a number as the file spells it.
-
-    ``number`` is NaN where the text is none.
-    """
+    """Word a fault as `FeatureSchema.validate` does; ``number`` is NaN where the text is none."""
     if text is None:
         return "missing"
     shown = describe(text) if math.isnan(number) else text.strip()[:SHOWN_CHARACTERS]
@@ -177,8 +172,7 @@ def _load_network(path: Path, schema: FeatureSchema) -> Predictor:
     if network.input_shape != (len(schema.features),) or network.output_shape != (1,):
         raise ValueError(
             f"{path.name} takes examples of shape {network.input_shape} and answers with "
-            f"{network.output_shape}; its schema has {len(schema.features)} features, and one "
-            "number is to come out."
+            f"{network.output_shape}; its schema has {len(schema.features)} features, one answer."
         )
     return network
 
@@ -212,8 +206,7 @@ class _Job:
         """Hold the folder for this process alone; an error leaves it only with finished parts.
 
         Raises:
-            FileExistsError: the output is there, without an unfinished run to go on with; or the
-                folder holds other things.
+            FileExistsError: the output is there and no unfinished run, or the folder is not ours.
             ValueError: another process writes it, or what is there is of another run.
         """
         try:

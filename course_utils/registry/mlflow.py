@@ -91,9 +91,9 @@ def _write_run(client: "MlflowClient", folder: Path, version: ModelVersion, seal
     client.log_batch(
         info.run_id,
         metrics=[
-            Metric(_name(key), value, ended, 0) for key, value in metrics if value is not None
+            Metric(_spell_key(key), value, ended, 0) for key, value in metrics if value is not None
         ],
-        params=[Param(_name(key), str(value)) for key, value in given.items()],
+        params=[Param(_spell_key(key), str(value)) for key, value in given.items()],
     )
     client.log_artifact(info.run_id, str(version.folder / RECORD))
     for part in (FILES, CHARTS):
@@ -119,8 +119,8 @@ def _set_aliases(client: "MlflowClient", version: ModelVersion) -> None:
             client.delete_registered_model_alias(version.name, alias)
 
 
-def _name(key: str) -> str:
-    """Spell a key as MLflow allows: with letters, digits, ``_``, ``-`` and ``.``."""
+def _spell_key(key: str) -> str:
+    """Spell a key as MLflow allows it: with letters, digits, ``_``, ``-`` and ``.``."""
     return re.sub(r"[^\w.-]", "_", key, flags=re.ASCII).strip(".")[:200] or "_"
 
 

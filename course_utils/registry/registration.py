@@ -66,13 +66,7 @@ def register(
         OSError: the store cannot be written.
     """
     folder = stores.locate(name, store)
-    paths = [Path(file) for file in files]
-    if not paths or paths[0].suffix not in (".tflite", *KERAS_SUFFIXES):
-        raise ValueError("The first file is the model to serve: .tflite, .keras or .h5.")
-    if len({path.name.casefold() for path in paths}) < len(paths):
-        raise ValueError("Two of the files have the same name: rename one.")
-    for path in paths:
-        refuse_pickle(path)
+    paths = _check_files(files)
     saved = datetime.fromtimestamp(paths[0].stat().st_mtime, UTC)
     with stores.open_draft(folder) as draft:
         for part in (FILES, CHARTS):
@@ -100,6 +94,18 @@ def register(
         plain = to_jsonable_python(document, inf_nan_mode="null", fallback=_to_plain)
         number = stores.publish(draft, plain)
     return stores.read(name, number, store=store)
+
+
+def _check_files(files: Sequence[str | Path]) -> list[Path]:
+    """Return the paths; raise ValueError unless these files can make a version."""
+    paths = [Path(file) for file in files]
+    if not paths or paths[0].suffix not in (".tflite", *KERAS_SUFFIXES):
+        raise ValueError("The first file is the model to serve: .tflite, .keras or .h5.")
+    if len({path.name.casefold() for path in paths}) < len(paths):
+        raise ValueError("Two of the files have the same name: rename one.")
+    for path in paths:
+        refuse_pickle(path)
+    return paths
 
 
 def _to_plain(value: Any) -> Any:
