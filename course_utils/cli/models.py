@@ -87,7 +87,7 @@ def show(name: str, version: int | None, store: Path | None, as_json: bool) -> N
     if as_json:
         click.echo(json.dumps(found.document, indent=2))
     else:
-        console.print(Markdown(registry.write_card(found)))
+        console.print(Markdown(registry.render_card(found)))
         say(f"Everything is in {found.folder}.")
 
 
@@ -154,7 +154,7 @@ def _say_what_is_served(state: registry.Serving) -> None:
 @ANY_VERSION
 def card(name: str, version: int | None, store: Path | None) -> None:
     """Print the model card of VERSION, in Markdown."""
-    click.echo(registry.write_card(registry.load(name, version, store=store)), nl=False)
+    click.echo(registry.render_card(registry.load(name, version, store=store)), nl=False)
 
 
 @command

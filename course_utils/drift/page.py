@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from course_utils.drift import verdict
 from course_utils.drift.column_test import ALPHA
 from course_utils.drift.findings import Findings
-from course_utils.drift.plots import choose_gravest, choose_worst, plot_report, write_png
+from course_utils.drift.plots import choose_gravest, choose_worst, plot_report, render_png
 
 DPI = 144  # sharp on paper and on fine screens
 HEADLINES = {
@@ -39,7 +39,7 @@ def render_page(report: Findings) -> str:
         headline=HEADLINES[report.decision],
         verdict=verdict,
         alpha=ALPHA,
-        png=base64.b64encode(write_png(figure, DPI)).decode(),
+        png=base64.b64encode(render_png(figure, DPI)).decode(),
         width=int(width),
         height=int(height),  # as matplotlib cuts it
         changed=list(rows[rows["verdict"] != verdict.NO_CHANGE].itertuples()),

@@ -45,10 +45,10 @@ class Picture(Figure):
     """A figure that a notebook shows as the last expression of a cell, pyplot or not."""
 
     def _repr_png_(self) -> bytes:
-        return write_png(self)
+        return render_png(self)
 
 
-def write_png(figure: Figure, dpi: float = 100) -> bytes:
+def render_png(figure: Figure, dpi: float = 100) -> bytes:
     """The figure as the content of a PNG file."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=dpi)

@@ -1,7 +1,7 @@
 from . import mlflow as mlflow
 from .canary import Comparison as Comparison
 from .canary import compare as compare
-from .card import write_card as write_card
+from .card import render_card as render_card
 from .promotions import Serving as Serving
 from .promotions import end_canary as end_canary
 from .promotions import find_served as find_served

@@ -12,7 +12,7 @@ from course_utils.registry.store import ModelVersion
 UNKNOWN = "Not stated when this version was registered."
 
 
-def write_card(version: ModelVersion) -> str:
+def render_card(version: ModelVersion) -> str:
     """The card, in Markdown; what was told at the registration is taken as Markdown, too."""
     template = Path(__file__).with_name("card.md.jinja").read_text("utf-8")
     markdown = Environment(undefined=StrictUndefined, keep_trailing_newline=True)

@@ -18,8 +18,8 @@ from course_utils.drift.plots import (
     MAX_EFFECTS,
     choose_bars,
     draw_numbers,
+    render_png,
     shorten_label,
-    write_png,
 )
 from course_utils.drift.verdict import SEVERITY
 from tests.support.drift_tables import continuous, twenty, unchanged
@@ -95,7 +95,7 @@ def test_no_name_breaks_the_picture(name: str):
         for s in (0, 1)
     )
     report = compare(*frames)
-    assert Image.open(io.BytesIO(write_png(report.plot()))).size[0] == 1500
+    assert Image.open(io.BytesIO(render_png(report.plot()))).size[0] == 1500
 
 
 def test_long_names_are_cut_in_the_middle():
@@ -155,7 +155,7 @@ def test_extreme_numbers_are_drawn(values: list[float]):
     assert (np.diff(found.edges) > 0).all()
     figure = Figure(layout="constrained")
     draw_numbers(figure.subplots(), column, column)
-    write_png(figure)
+    render_png(figure)
 
 
 def test_the_most_frequent_categories_and_the_rest():

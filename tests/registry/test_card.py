@@ -19,7 +19,7 @@ def list_headings(markdown: str) -> list[str]:
 
 
 def test_a_card_has_the_sections_of_the_paper(version: registry.ModelVersion):
-    card = registry.write_card(version)
+    card = registry.render_card(version)
     assert list_headings(card) == [
         "# Model card: mpg, version 1",
         *(f"## {title}" for title in SECTIONS),
@@ -40,7 +40,7 @@ def test_a_card_has_the_sections_of_the_paper(version: registry.ModelVersion):
 
 
 def test_what_was_not_told_is_said_to_be_unknown(kept: Path):
-    card = registry.write_card(registry.load("mpg", 2, store=kept))
+    card = registry.render_card(registry.load("mpg", 2, store=kept))
     assert f"## Intended Use\n\n{UNKNOWN}" in card
     assert "None was set aside" in card
     assert "- **Training**: unknown to " in card
@@ -49,4 +49,4 @@ def test_what_was_not_told_is_said_to_be_unknown(kept: Path):
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_version_that_0_1_0_has_written_has_a_card(number: int):
     saved = registry.load("mpg", number, store=SAVED / "records")
-    assert len(list_headings(registry.write_card(saved))) == 1 + len(SECTIONS)
+    assert len(list_headings(registry.render_card(saved))) == 1 + len(SECTIONS)
