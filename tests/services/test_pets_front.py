@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from werkzeug import Response
+from werkzeug import Request, Response
 
 from course_utils.environment import data_folder
 from course_utils.inference import shipped_model
@@ -68,6 +68,22 @@ def test_a_back_end_that_is_overloaded_says_when_to_come_back() -> None:
         answer = app.test_client().post("/api/pets", json=BODY)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.content_type == "application/problem+json"
+
+
+def test_it_does_not_follow_a_back_end_elsewhere() -> None:
+    asked: list[str] = []
+
+    @Request.application
+    def elsewhere(request: Request) -> Response:
+        asked.append(request.url)
+        return Response("{}", content_type="application/json")
+
+    with launch(elsewhere, port=free_port()) as other:
+        moved = Response("", 307, {"Location": other.url})
+        with launch(moved, port=free_port()) as back:
+            app = pets_front.create_app(back.url, relay=True)
+            app.test_client().post("/api/pets", json=BODY)
+    assert asked == []
 
 
 def test_without_its_back_end_it_says_so(lonely: Server, caplog: pytest.LogCaptureFixture) -> None:
