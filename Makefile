@@ -17,9 +17,9 @@ PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -typ
 ARGS ?=
 BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files \
 	coreml_parity digits pets many_classes servers versions batch scale
-# Two files of tests, or two notebooks, at a time (tests/support/scheduling.py); more would ask for
-# more memory than CI has.
-PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --durations=15
+# Three files of tests, or notebooks, at a time (tests/support/scheduling.py): on two processors, since
+# each waits for a part of its time. One takes 1 to 3 GB.
+PYTEST := $(BIN)/python -m pytest -n 3 --no-loadscope-reorder --durations=15
 # What `make test` adds where coverage is counted over both tiers.
 COVERAGE ?=
 COUNTED := --cov --cov-report= --cov-fail-under=0
