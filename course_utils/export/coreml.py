@@ -4,6 +4,7 @@
 it, on any system that coremltools exists for (section 13.5).
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,12 +109,15 @@ def convert(
         report(steps[0], 0, len(steps))
         function = trace_network(model, source.shape, _input_name(source), examples=1)
         report(steps[1], 1, len(steps))
-        package = _translate(coremltools, source, function, precision)
+        packages = [_translate(coremltools, source, function, precision)]
         if compress:
             report(steps[2], 2, len(steps))
-            package = _compress(package, compress)
+            packages.append(_compress(packages[0], compress))
         report(steps[-1], len(steps) - 1, len(steps))
-        _describe(coremltools, package, source, about or About(), output).save(str(draft))
+        packages.append(_describe(coremltools, packages[-1], source, about or About(), output))
+        packages[-1].save(str(draft))
+    for package in packages:  # else it stays until the process ends, or longer if that is killed
+        shutil.rmtree(package.package_path)
     return path
 
 

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import coremltools
 import numpy as np
@@ -170,6 +171,13 @@ def test_caffe_is_what_keras_does_for_vgg():
     prepare = keras.applications.mobilenet.preprocess_input
     wanted = prepare(pictures.astype("float32"))
     np.testing.assert_allclose(TINY.apply(pictures), wanted, atol=1e-6)
+
+
+def test_converting_leaves_no_copy_behind(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = tmp_path / "n.mlpackage"
+    coreml.convert(digits[0], path, compress="int8", report=silent)
+    assert list(tmp_path.glob("*.mlpackage")) == [path]
 
 
 def test_converting_talks_only_of_its_steps(digits, tmp_path, capfd):

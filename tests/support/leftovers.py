@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import tempfile
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,13 +15,11 @@ import psutil
 import pytest
 
 VARIABLE = "TEST_RUN_ID"  # in the environment of each process of one run of the tests
-FOLDER_PREFIX = "pytest-of-run-"
-LARGEST_FILE = 1_000_000  # bytes that a temporary file of ours may have after the run
-#: how the names of our temporary files begin
-OURS = ("course", "served-", "networks-at-work", "tmp", "pytest-of-")
+FOLDER = pytest.StashKey[Path]()  # for the temporary files of a run
+PYTEST_FOLDER = "pytest"  # in it, of pytest: what tests write
+LARGEST_FILE = 1_000_000  # bytes that a temporary file may have after the run
 # Of multiprocessing, which serve a whole process and end with it; and the tests' own workers.
 KEPT = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "exec(eval(sys.stdin")
-BEGAN = time.time()
 SHARED: set[psutil.Process] = set()  # started by fixtures of a module or of the session
 
 
@@ -32,9 +29,11 @@ def begin(config: pytest.Config) -> None:
         return
     # Anew where a test runs pytest: what ends there are its own processes, not those of this run.
     os.environ[VARIABLE] = uuid.uuid4().hex
-    if config.option.basetemp is None:
-        # Of this run alone. Runs for which pytest itself keeps nothing remove each other's folders.
-        config.option.basetemp = tempfile.mkdtemp(prefix=FOLDER_PREFIX)
+    # Of this run alone: what others write meanwhile is no fault of its tests.
+    folder = config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="pytest-of-run-"))
+    tempfile.tempdir = str(folder)
+    os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)))
+    config.option.basetemp = config.option.basetemp or folder / PYTEST_FOLDER
 
 
 @pytest.hookimpl(wrapper=True)
@@ -54,12 +53,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run that leaves a process or a large file behind."""
     if hasattr(session.config, "workerinput"):  # the process that has started the workers looks
         return
-    said = end(of_this_run())
-    if (folder := Path(session.config.option.basetemp)).name.startswith(FOLDER_PREFIX):
-        shutil.rmtree(folder, ignore_errors=True)
-    if said := said + large_files(BEGAN):
+    folder = session.config.stash[FOLDER]
+    if said := end(of_this_run()) + large_files(folder):
         print("\nLeft behind by the tests:\n" + "\n".join(said))
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def children() -> set[psutil.Process]:
@@ -92,17 +90,14 @@ def end(processes: Iterable[psutil.Process]) -> list[str]:
     return said
 
 
-def large_files(since: float) -> list[str]:
-    """Temporary files of ours over a megabyte, written since that time (of `time.time`)."""
+def large_files(folder: Path) -> list[str]:
+    """Files over a megabyte in the folder of the run, pytest's own apart."""
     found = []
-    for top in Path(tempfile.gettempdir()).iterdir():
-        if not top.name.startswith(OURS):
-            continue
-        for path in [top, *top.rglob("*")]:
-            with contextlib.suppress(OSError):
-                state = path.lstat()
-                if path.is_file() and state.st_mtime >= since and state.st_size > LARGEST_FILE:
-                    found.append(str(path))
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            own = path.relative_to(folder).parts[0] == PYTEST_FOLDER
+            if not own and path.is_file() and path.lstat().st_size > LARGEST_FILE:
+                found.append(str(path))
     return found
 
 

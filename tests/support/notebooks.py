@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -76,19 +75,16 @@ def validate(
     command = [*before, str(python), "-m", "pytest", "--nbval", "--nbval-current-env"]
     command += ["--nbval-sanitize-with", str(SANITIZE), "--nbval-cell-timeout", str(CELL_TIMEOUT_S)]
     command += ["--junitxml", str(report), "-p", "no:cacheprovider", "-q", "--color=no"]
-    # A kernel is killed in the end, and coremltools then leaves its temporary packages.
-    with tempfile.TemporaryDirectory(prefix="notebook-") as temporary:
-        environment = clean_environment(notebook.parent / "home", python) | {"TMPDIR": temporary}
-        done = subprocess.run(
-            [*command, notebook.name],
-            cwd=notebook.parent,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=NOTEBOOK_TIMEOUT_S,
-            check=False,
-        )
+    done = subprocess.run(
+        [*command, notebook.name],
+        cwd=notebook.parent,
+        env=clean_environment(notebook.parent / "home", python),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=NOTEBOOK_TIMEOUT_S,
+        check=False,
+    )
     if not report.exists():
         raise AssertionError(done.stdout + done.stderr)
     if "NETWORK IS NOT CUT" in done.stderr:
