@@ -222,20 +222,19 @@ def is_as_it_should_be(headers: dict[str, str]) -> bool:
     )
 
 
-def serve_hosts(certificate: str | None) -> None:
+def serve_hosts(certificate: str) -> None:
     for address in (PHOTOS, PHOTOS6, NAT64):
         Listener(address, 80, Photos)
     for port in PORTS:
         Listener(SILENT, port, Silent)
         for address in (*PRIVATE, *PRIVATE6):
             Listener(address, port, Canary)
-    if certificate:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        secure = Listener(PHOTOS, 443, Photos)
-        secure.socket = context.wrap_socket(
-            secure.socket, server_side=True, do_handshake_on_connect=False
-        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    secure = Listener(PHOTOS, 443, Photos)
+    secure.socket = context.wrap_socket(
+        secure.socket, server_side=True, do_handshake_on_connect=False
+    )
 
 
 # --- orders
@@ -267,7 +266,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="internet-") as folder:
         take_a_network(Path(folder))
         threading.Thread(target=serve_names, daemon=True).start()
-        serve_hosts(os.environ.get("CERTIFICATE"))
+        serve_hosts(os.environ["CERTIFICATE"])
         print(json.dumps({"ready": True}), flush=True)
         for line in sys.stdin:
             order = json.loads(line)
