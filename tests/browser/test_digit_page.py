@@ -11,7 +11,6 @@ from playwright.sync_api import Page, expect
 from werkzeug.wrappers import Response
 
 from course_utils.datasets import load_mnist
-from course_utils.inference import shipped_model
 from course_utils.serving import launch
 from tests.browser.conftest import Visit
 from tests.support.serving import Served, free_port, serving
@@ -35,7 +34,7 @@ DIGITS = [
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with serving("digit", model=shipped_model("digit")) as served:
+    with serving("digit") as served:
         yield served
 
 
@@ -197,7 +196,7 @@ def test_a_page_that_is_not_on_the_list_reads_nothing(
     visit: Visit, elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COURSE_ORIGINS", "https://another.example")
-    with serving("digit", model=shipped_model("digit")) as served:
+    with serving("digit") as served:
         assert requests.get(f"{served.url}/healthz", timeout=60).ok
         app = visit(elsewhere, served.url)
         refused = "url => fetch(url).then(() => 'read', error => error.name)"

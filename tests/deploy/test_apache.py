@@ -5,7 +5,6 @@ What it answers to 1,000 cars is in test_answers.py.
 
 import json
 import os
-import re
 import signal
 import socket
 import sys
@@ -14,7 +13,7 @@ import psutil
 import pytest
 import requests
 
-from tests.support.serving import CAR, running, wait_until
+from tests.support.serving import CAR, ask_mpg, count_requests, running, wait_until
 from tests.support.wire import JSON_TYPE, chunked, exchange, head, post, receive
 
 pytestmark = [
@@ -60,7 +59,7 @@ def test_no_path_breaks_the_log(served, path, logged):
 
 
 def test_refusals_come_through_and_the_log_has_their_ids(served):
-    answer = requests.post(f"{served.url}/api/mpg", json={**CAR, "cylinders": 400}, timeout=60)
+    answer = ask_mpg(served.url, {**CAR, "cylinders": 400})
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
     assert [each["pointer"] for each in answer.json()["errors"]] == ["/cylinders"]
@@ -80,15 +79,14 @@ def test_both_processes_are_in_the_metrics(served):
     """Whichever is asked, it knows all requests, for they share their counts."""
     before = counted(served.url)
     for _ in range(40):
-        assert requests.post(f"{served.url}/api/mpg", json=CAR, timeout=60).ok
+        assert ask_mpg(served.url).ok
     assert {counted(served.url) for _ in range(10)} == {before + 40}
 
 
 def counted(url: str) -> int:
     """Cars that the metrics say were answered."""
-    text = requests.get(f"{url}/metrics", timeout=60).text
-    lines = re.findall(r"_count\{.*/api/mpg.*status=\"200\".*\} (\S+)", text)
-    return int(float(lines[0])) if lines else 0
+    page = requests.get(f"{url}/metrics", timeout=60).text
+    return count_requests(page, route="/api/mpg", status="200").total()
 
 
 def test_two_processes_of_their_own_load_it_at_the_start(served):

@@ -29,7 +29,7 @@ from tests.conftest import run_uv
 from tests.support import dockerfile
 from tests.support.cars import cars
 from tests.support.servers import no_user_switch, unprivileged
-from tests.support.serving import CAR, MODEL, ROOT, running
+from tests.support.serving import MODEL, ROOT, ask_mpg, running
 
 pytestmark = pytest.mark.thorough
 
@@ -183,7 +183,7 @@ def test_it_serves_what_is_promoted_in_its_volume(container, store):
     assert "Model card: mpg, version 1" in shown
     options = ["--host", "127.0.0.1", "--store", str(store / "records")]
     with running(container(*words, *options)) as served:
-        answer = requests.post(f"{served.url}/api/mpg", json=CAR, timeout=60)
+        answer = ask_mpg(served.url)
         assert answer.status_code == 200
         assert answer.headers["X-Model-Version"] == "1"
 

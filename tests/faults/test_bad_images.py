@@ -144,7 +144,7 @@ Service = tuple[Served, Way]
 @pytest.fixture(scope="module", params=list(WAYS))
 def service(request: pytest.FixtureRequest) -> Iterator[Service]:
     """Each service that takes pictures, one after the other."""
-    with serving(request.param, model=None) as served:
+    with serving(request.param) as served:
         yield served, WAYS[request.param]
 
 

@@ -17,11 +17,12 @@ from course_utils.inference import FeatureSchema
 from course_utils.inference.request_log import Recorder, read_examples
 from course_utils.services.mpg import create_app
 from course_utils.serving import launch
+from tests.inference.conftest import lines
 from tests.services.http.test_operations import broken_app
-from tests.services.test_mpg import random_cars
-from tests.support.request_log import RECORDING, ask, lines
-from tests.support.serving import CAR, MODEL, Served, running, wait_until
+from tests.support.cars import cars
+from tests.support.serving import CAR, COURSE, MODEL, Served, ask_mpg, running, wait_until
 
+RECORDING = [str(COURSE), "serve", "mpg", "--model", str(MODEL), "--record"]
 NAMES = FeatureSchema.load(MODEL.with_name("mpg.schema.json")).names
 
 
@@ -35,15 +36,15 @@ def recorded(tmp_path_factory: Any) -> Iterator[tuple[Served, Path]]:
 
 def test_what_was_asked_and_answered_is_read_back(folder: Path) -> None:
     """Behind a notebook's cell nothing is missing, not even the last request."""
-    cars = random_cars(30)
+    asked = cars(30, seed=13)
     before = pd.Timestamp.now("UTC").floor("us")
     with launch(create_app(MODEL, record=folder), port=5080) as server:
-        answers = [requests.post(f"{server.url}/api/mpg", json=c, timeout=60).json() for c in cars]
+        answers = [ask_mpg(server.url, car).json() for car in asked]
         found = read_examples(folder, predictions=True)
     assert list(found.columns) == [*NAMES, "prediction"]
     assert list(read_examples(folder).columns) == NAMES
     pd.testing.assert_frame_equal(
-        found[NAMES].reset_index(drop=True), pd.DataFrame(cars)[NAMES], check_dtype=False
+        found[NAMES].reset_index(drop=True), pd.DataFrame(asked)[NAMES], check_dtype=False
     )
     assert found["prediction"].tolist() == [answer["mpg"] for answer in answers]
     assert found.index.name == "time"
@@ -74,10 +75,10 @@ def test_only_what_is_accepted_is_kept(recorded: tuple[Served, Path]) -> None:
     marked = CAR | {"acceleration": 11.125}
     assert f"Recording accepted examples in {folder}" in served.said()
     for bad in (marked | {"year": 99}, marked | {"owner": "somebody"}, [marked]):
-        assert ask(served, bad).status_code == 400
+        assert ask_mpg(served.url, bad).status_code == 400
     for path in ("healthz", "readyz", "metrics"):  # readyz predicts, too
         assert requests.get(f"{served.url}/{path}", timeout=60).ok
-    assert ask(served, marked).ok
+    assert ask_mpg(served.url, marked).ok
     wait_until(lambda: (read_examples(folder)["acceleration"] == 11.125).any())
     time.sleep(0.3)  # three times as long as anything may take to be written
     assert (read_examples(folder)["acceleration"] == 11.125).sum() == 1
@@ -92,14 +93,14 @@ def test_what_could_not_be_answered_is_not_kept(folder: Path) -> None:
 
 
 def test_it_is_off_unless_asked_for(mpg: Served) -> None:
-    assert ask(mpg, CAR).ok
+    assert ask_mpg(mpg.url, CAR).ok
     assert "ecording" not in mpg.said()
 
 
 def test_a_stopped_service_has_written_its_last_request(folder: Path) -> None:
     with running([*RECORDING, str(folder)]) as served:
         for weight in range(2000, 2020):
-            assert ask(served, CAR | {"weight": weight}).ok
+            assert ask_mpg(served.url, CAR | {"weight": weight}).ok
         served.terminate()  # within the tenth of a second in which the last ones wait
         served.process.wait(timeout=60)
     assert read_examples(folder)["weight"].tolist() == list(range(2000, 2020))
@@ -108,7 +109,7 @@ def test_a_stopped_service_has_written_its_last_request(folder: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
 def test_nobody_else_may_read_it(recorded: tuple[Served, Path]) -> None:
     served, folder = recorded
-    assert ask(served, CAR).ok
+    assert ask_mpg(served.url, CAR).ok
     assert wait_until(lambda: list(folder.iterdir()))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}

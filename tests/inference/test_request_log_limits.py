@@ -18,7 +18,7 @@ from course_utils.inference.request_log import (
     read_examples,
 )
 from course_utils.services.mpg import create_app
-from tests.support.request_log import lines
+from tests.inference.conftest import lines
 from tests.support.serving import CAR, MODEL, wait_until
 
 SMALL = 2**18  # bytes

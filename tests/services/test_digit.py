@@ -20,7 +20,7 @@ COUNT = 100  # a thousand in benchmarks/digits.py
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with serving("digit", model=shipped_model("digit")) as served:
+    with serving("digit") as served:
         yield served
 
 

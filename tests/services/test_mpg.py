@@ -1,34 +1,18 @@
 import uuid
 from pathlib import Path
 
-import numpy as np
 import pytest
-import requests
 
 from course_utils.inference import FeatureSchema, Predictor
 from course_utils.services.mpg import create_app
-from tests.support.serving import CAR, MODEL, Served, serving
+from tests.support.cars import cars
+from tests.support.serving import CAR, MODEL, Served, ask_mpg, serving
 
 SCHEMA = FeatureSchema.load(MODEL.with_name("mpg.schema.json"))
 
 
-def ask(served: Served, car: object) -> requests.Response:
-    return requests.post(f"{served.url}/api/mpg", json=car, timeout=60)
-
-
-def random_cars(number: int) -> list[dict[str, float]]:
-    draw = np.random.default_rng(13)
-    cars = []
-    for _ in range(number):
-        car = {f.name: draw.uniform(f.minimum, f.maximum) for f in SCHEMA.features}
-        cars.append(
-            {f.name: round(car[f.name]) if f.integer else car[f.name] for f in SCHEMA.features}
-        )
-    return cars
-
-
 def test_the_answer_has_the_shape_that_the_chapters_clients_expect(mpg: Served) -> None:
-    answer = ask(mpg, CAR)
+    answer = ask_mpg(mpg.url)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
     body = answer.json()
@@ -39,9 +23,9 @@ def test_the_answer_has_the_shape_that_the_chapters_clients_expect(mpg: Served) 
 
 def test_the_service_says_what_the_network_says(mpg: Served) -> None:
     network = Predictor.load(MODEL)
-    for car in random_cars(20):
+    for car in cars(20, seed=13):
         expected = network.predict([[car[name] for name in SCHEMA.names]])[0, 0]
-        assert ask(mpg, car).json()["mpg"] == float(expected)
+        assert ask_mpg(mpg.url, car).json()["mpg"] == float(expected)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +52,8 @@ def test_it_serves_the_model_it_is_given(tmp_path: Path) -> None:
     (tmp_path / "own.schema.json").write_text(narrow, "utf-8")
     with serving("mpg", model=tmp_path / "own.tflite") as served:
         assert "own.tflite" in served.said()
-        assert ask(served, CAR | {"cylinders": 6}).status_code == 200
-        fault = ask(served, CAR).json()["errors"][0]
+        assert ask_mpg(served.url, CAR | {"cylinders": 6}).status_code == 200
+        fault = ask_mpg(served.url).json()["errors"][0]
     assert fault["pointer"] == "/cylinders"
     assert fault["allowed"] == "an integer from 3 to 6"
 

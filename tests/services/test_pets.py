@@ -22,7 +22,7 @@ PAGE = "http://localhost:8000"
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Served]:
-    with serving("pets", model=shipped_model("pets")) as served:
+    with serving("pets") as served:
         yield served
 
 
@@ -135,7 +135,7 @@ def test_course_serve_takes_the_list_of_origins_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COURSE_ORIGINS", "https://pets.example")
-    with serving("pets", model=shipped_model("pets")) as served:
+    with serving("pets") as served:
         for origin, welcome in (("https://pets.example", True), (PAGE, False)):
             answer = ask(served, {}, Origin=origin)
             assert ("Access-Control-Allow-Origin" in answer.headers) == welcome

@@ -14,7 +14,6 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client, EnvironBuilder
 
 from course_utils import registry
@@ -22,9 +21,9 @@ from course_utils.inference import read_examples
 from course_utils.services import versions
 from course_utils.services.http.telemetry import Host
 from course_utils.serving import launch
+from tests.services.conftest import FROM_STORE, state, tamper, version_of
 from tests.support.load import load, outcomes
-from tests.support.serving import CAR, Served, running, wait_until
-from tests.support.versions import FROM_STORE, ask, state, tamper, version_of
+from tests.support.serving import CAR, Served, ask_mpg, count_requests, running, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +36,14 @@ def served(template: Path, tmp_path_factory: Any) -> Iterator[tuple[Served, Path
 
 def all_serve(url: str, version: int) -> bool:
     """Thirty connections in a row meet this version only, so both workers serve it."""
-    return all(version_of(ask(url)) == version for _ in range(30))
+    return all(version_of(ask_mpg(url)) == version for _ in range(30))
 
 
-def by_version(url: str, suffix: str = "_count", **wanted: str) -> Counter[int]:
+def by_version(url: str, **wanted: str) -> Counter[int]:
     """What the metrics say of each version."""
-    found: Counter[int] = Counter()
     page = requests.get(f"{url}/metrics", timeout=60).text
-    for family in text_string_to_metric_families(page):
-        for sample in family.samples:
-            if sample.name.endswith(suffix) and wanted.items() <= sample.labels.items():
-                found[int(sample.labels["version"])] += int(sample.value)
-    return found
+    counted = count_requests(page, "version", route="/api/mpg", **wanted)
+    return Counter({int(version): number for (version,), number in counted.items()})
 
 
 # Following
@@ -61,7 +56,7 @@ def test_ten_thousand_requests_during_swaps_and_back_and_none_fails(
     """Two clients, one on a kept connection and one on ever new ones: never more than a worker's
     two slots, so that the queue's own 503 on a busy machine cannot be taken for the swap's."""
     service, store = served
-    before = by_version(service.url, route="/api/mpg", status="200")
+    before = by_version(service.url, status="200")
     with (
         load(service.url, seconds=900, requests=10_000, clients=1, fresh=1) as process,
         ThreadPoolExecutor(1) as pool,
@@ -79,7 +74,7 @@ def test_ten_thousand_requests_during_swaps_and_back_and_none_fails(
     answered = Counter(outcome.version for outcome in done)
     assert set(answered) == {"1", "2"}
     assert min(answered.values()) > 500
-    after = by_version(service.url, route="/api/mpg", status="200")
+    after = by_version(service.url, status="200")
     assert sum(after.values()) - sum(before.values()) >= 10_000  # nothing vanished with a swap
 
 
@@ -89,8 +84,8 @@ def test_the_header_tells_the_truth(served: tuple[Served, Path]) -> None:
     service, store = served
     registry.promote("mpg", 1, store=store)
     registry.try_canary("mpg", 2, 0.5, store=store)
-    assert wait_until(lambda: {version_of(ask(service.url)) for _ in range(20)} == {1, 2})
-    answers = [ask(service.url) for _ in range(100)]
+    assert wait_until(lambda: {version_of(ask_mpg(service.url)) for _ in range(20)} == {1, 2})
+    answers = [ask_mpg(service.url) for _ in range(100)]
     miles = {v: {a.json()["mpg"] for a in answers if version_of(a) == v} for v in (1, 2)}
     (less,), (more,) = miles[1], miles[2]
     assert more - less == pytest.approx(2, abs=1e-3)
@@ -106,13 +101,13 @@ def test_a_canary_gets_its_tenth(served: tuple[Served, Path]) -> None:
     registry.promote("mpg", 1, store=store)
     registry.try_canary("mpg", 2, 0.1, store=store)
     wait_until(lambda: all(state(service.url)["canary"] == 2 for _ in range(20)))
-    before = by_version(service.url, route="/api/mpg")
+    before = by_version(service.url)
     with load(service.url, seconds=900, requests=2000, clients=1, fresh=1) as process:
         done = outcomes(process, 960)
     counted = Counter(outcome.version for outcome in done)
     assert abs(counted["2"] - len(done) / 10) <= 8
     # The metrics saw the same.
-    difference = by_version(service.url, route="/api/mpg") - before
+    difference = by_version(service.url) - before
     assert difference == {1: counted["1"], 2: counted["2"]}
     registry.end_canary("mpg", store=store)
     assert wait_until(lambda: all_serve(service.url, 1))
@@ -145,7 +140,7 @@ def test_a_lost_worker_is_replaced_by_one_that_follows(served: tuple[Served, Pat
 
 def test_no_tensorflow_in_the_service(served: tuple[Served, Path]) -> None:
     service, _ = served
-    ask(service.url)
+    ask_mpg(service.url)
     for process in psutil.Process(service.process.pid).children(recursive=True):
         loaded = {Path(region.path).name for region in process.memory_maps()}
         assert not any("tensorflow" in name for name in loaded), process
@@ -204,10 +199,10 @@ def test_metrics_neither_double_nor_vanish(store: Path) -> None:
         for wanted in (1, 2, 1):
             registry.promote("mpg", wanted, store=store)
             assert wait_until(lambda v=wanted: state(server.url)["serving"] == v)
-            assert [version_of(ask(server.url)) for _ in range(5)] == [wanted] * 5
-        ask(server.url, {})
-        assert by_version(server.url, route="/api/mpg", status="200") == {1: 10, 2: 5}
-        assert by_version(server.url, route="/api/mpg", status="400") == {1: 1}
+            assert [version_of(ask_mpg(server.url)) for _ in range(5)] == [wanted] * 5
+        ask_mpg(server.url, {})
+        assert by_version(server.url, status="200") == {1: 10, 2: 5}
+        assert by_version(server.url, status="400") == {1: 1}
 
 
 def test_log_and_document_name_the_version(store: Path) -> None:

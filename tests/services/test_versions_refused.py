@@ -15,8 +15,8 @@ from course_utils.cli import main
 from course_utils.services import versions
 from course_utils.services.http.telemetry import Host
 from course_utils.serving import launch
-from tests.support.serving import CAR, MODEL, ROOT, free_port, wait_until
-from tests.support.versions import FROM_STORE, ask, state, tamper, version_of
+from tests.services.conftest import FROM_STORE, state, tamper, version_of
+from tests.support.serving import CAR, MODEL, ROOT, ask_mpg, free_port, wait_until
 
 
 def force_promotion(
@@ -41,7 +41,7 @@ def test_a_tampered_version_is_refused_while_the_old_one_serves(
         assert said["serving"] == 1
         assert said["refused"][0]["version"] == 2
         assert "mpg.tflite is not as it was registered" in said["refused"][0]["reason"]
-        assert version_of(ask(server.url)) == 1
+        assert version_of(ask_mpg(server.url)) == 1
         assert requests.get(f"{server.url}/readyz", timeout=60).json() == {"status": "ready"}
     told = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
     assert len(told) == 1  # not twice a second

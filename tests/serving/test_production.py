@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from tests.support.serving import MODEL, serving
+from tests.support.serving import serving
 
 # What a worker cannot do without. How much memory these take depends on the machine: 70 to 80 MB.
 NEEDED = "ai_edge_litert.interpreter, filelock, flask, granian, jiter, numpy, prometheus_client"
@@ -24,7 +24,7 @@ def measure_bare_process() -> int:
 def test_an_idle_worker_of_mpg_is_small(monkeypatch: pytest.MonkeyPatch):
     for name in [name for name in os.environ if name.startswith("COV")]:
         monkeypatch.delenv(name)  # coverage would measure in the worker, and take memory there
-    with serving("mpg", model=MODEL) as served:
+    with serving("mpg") as served:
         workers = psutil.Process(served.process.pid).children()
         largest = max(worker.memory_info().rss for worker in workers)
     assert largest <= 1.15 * measure_bare_process()

@@ -9,18 +9,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from course_utils.inference import shipped_model
+from course_utils.services import SERVICES
 from tests.support import ROOT
 
 MODEL = ROOT / "data" / "models" / "mpg.tflite"
 COURSE = Path(sys.executable).with_name("course")
-MINUTE = 60.0  # seconds: how long a test waits for what has to come
+START_TIMEOUT_S = 120
 CAR = {
     "cylinders": 8,
     "displacement": 307,
@@ -67,52 +70,60 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(
-    name: str, *, workers: int = 1, model: Path | None = None, seconds: float = 2 * MINUTE
-) -> Iterator[Served]:
+def serving(name: str, *, workers: int = 1, model: Path | None = None) -> Iterator[Served]:
     """``course serve NAME`` on a free port, ready; stopped at the end.
 
     Without ``model`` it serves the one that the course brings, whatever a learner has saved here.
     """
-    has_model = name in ("mpg", "image", "digit", "pets")
+    has_model = SERVICES[name].has_model
     options = ["--model", str(model or shipped_model(name))] if has_model else []
-    command = [str(COURSE), "serve", name, *options]
-    with running(command, workers=workers, seconds=seconds) as served:
+    with running([str(COURSE), "serve", name, *options], workers=workers) as served:
         yield served
 
 
 @contextlib.contextmanager
-def running(
-    command: list[str], *, workers: int = 1, seconds: float = 2 * MINUTE
-) -> Iterator[Served]:
+def running(command: list[str], *, workers: int = 1) -> Iterator[Served]:
     """Any server that takes ``--port`` and ``--workers`` and has ``/readyz``."""
     port = free_port()
     options = ["--port", str(port), "--workers", str(workers)]
     with tempfile.TemporaryDirectory(prefix="served-") as folder:
-        output = Path(folder) / "stdout"
-        errors = Path(folder) / "stderr"
+        output, errors = Path(folder, "stdout"), Path(folder, "stderr")
         with output.open("wb") as out, errors.open("wb") as err:
             process = subprocess.Popen([*command, *options], stdout=out, stderr=err, cwd=ROOT)
         served = Served(f"http://127.0.0.1:{port}", process, output, errors)
         try:
-            wait_until_ready(served, errors, seconds)
+            wait_until_ready(served)
             yield served
         finally:
             stop(process)
 
 
-def wait_until_ready(served: Served, errors: Path, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until_ready(served: Served) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and served.process.poll() is None:
         with contextlib.suppress(requests.RequestException):
             if requests.get(f"{served.url}/readyz", timeout=60).ok:
                 return
         time.sleep(0.05)
-    said = f"{served.text()}\n{errors.read_text('utf-8')}"
-    raise AssertionError(f"{served.url} was not ready within {seconds:g} seconds\n{said}")
+    raise AssertionError(f"{served.url} was not ready in time\n{served.text()}\n{served.said()}")
 
 
-def wait_until(condition: Any, seconds: float = MINUTE) -> Any:
+def ask_mpg(url: str, car: object = CAR) -> requests.Response:
+    """Ask the MPG service, on a connection of its own, so that any worker may answer."""
+    return requests.post(f"{url}/api/mpg", json=car, timeout=60)
+
+
+def count_requests(page: str, *labels: str, **wanted: str) -> Counter[tuple[str, ...]]:
+    """The requests that a page of metrics tells of, by those labels."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name.endswith("_count") and wanted.items() <= sample.labels.items():
+                found[tuple(sample.labels[label] for label in labels)] += int(sample.value)
+    return found
+
+
+def wait_until(condition: Any, seconds: float = 60) -> Any:
     """What ``condition()`` returns as soon as that is true.
 
     Raises:

@@ -1,5 +1,4 @@
 import json
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,15 +7,22 @@ import numpy as np
 import pytest
 import requests
 from flask import Flask
-from prometheus_client.parser import text_string_to_metric_families
 
 from course_utils.inference import Predictor
 from course_utils.services.http.telemetry import Host
 from course_utils.services.mpg import create_app
-from tests.support.serving import CAR, MODEL, Served, serving, wait_until
+from tests.support.serving import (
+    CAR,
+    MODEL,
+    Served,
+    ask_mpg,
+    count_requests,
+    serving,
+    wait_until,
+)
 from tests.support.wire import JSON_TYPE, exchange, post
 
-COUNT = "http_request_duration_seconds_count"
+LABELS = ("method", "route", "status")
 LINE_KEYS = ["time", "service", "request_id", "method", "path", "status", "ms"]
 
 
@@ -37,17 +43,6 @@ def broken_app(answer: float | None, **options: Any) -> Flask:
     return create_app(MODEL, predictor=BrokenPredictor(answer), **options)
 
 
-def counts(text: str) -> Counter[tuple[str, str, str]]:
-    """Requests by method, route and status, from a page of metrics."""
-    found: Counter[tuple[str, str, str]] = Counter()
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if sample.name == COUNT:
-                labels = sample.labels
-                found[labels["method"], labels["route"], labels["status"]] += int(sample.value)
-    return found
-
-
 @pytest.fixture
 def logged() -> tuple[Callable[[], list[dict[str, Any]]], Host]:
     """What a host's log has taken, and the host."""
@@ -59,7 +54,7 @@ def logged() -> tuple[Callable[[], list[dict[str, Any]]], Host]:
 def test_one_id_ties_answer_header_and_log_line_together(
     mpg: Served, car: Any, status: int, key: str
 ) -> None:
-    answer = requests.post(f"{mpg.url}/api/mpg", json=car, timeout=60)
+    answer = ask_mpg(mpg.url, car)
     request_id = answer.headers["X-Request-ID"]
     assert answer.json()[key] == request_id
     line = mpg.wait_for_log(request_id)
@@ -94,7 +89,7 @@ def test_two_workers_lose_no_log_line_and_no_count() -> None:
         assert len(ids) == 400
         wait_until(lambda: ids <= {line["request_id"] for line in served.log()})
         log = served.log()
-        seen = counts(requests.get(f"{served.url}/metrics", timeout=60).text)
+        seen = count_requests(requests.get(f"{served.url}/metrics", timeout=60).text, *LABELS)
     of_load = [line["request_id"] for line in log if line["path"] == "/api/mpg"]
     assert sorted(of_load) == sorted(ids)
     assert all(list(line) == LINE_KEYS for line in log)
@@ -109,8 +104,8 @@ def test_made_up_methods_and_paths_share_their_labels() -> None:
     for number in range(30):
         client.open("/api/mpg", method=f"BREW{number}")
         client.get(f"/nowhere/{number}")
-    page = client.get("/metrics").text
-    assert counts(page) == {("other", "unknown", "405"): 30, ("GET", "unknown", "404"): 30}
+    seen = count_requests(client.get("/metrics").text, *LABELS)
+    assert seen == {("other", "unknown", "405"): 30, ("GET", "unknown", "404"): 30}
 
 
 @pytest.mark.parametrize(
