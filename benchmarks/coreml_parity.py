@@ -119,21 +119,20 @@ def sizes(console: Console, folder: Path, seed: int) -> bool:
 def weights(console: Console, folder: Path, seed: int) -> bool:
     model, photos = networks.mobilenet(), networks.crops(parts=networks.CROPS[:1])[:3]
     path = package(folder, model, precision="float32")
-    tensors, dice = networks.stored_tensors(path), np.random.default_rng(seed)
-    places = [int(dice.integers(tensor.size)) for tensor in tensors]
+    tensors, dice = networks.map_tensors(path), np.random.default_rng(seed)
+    places = [int(dice.integers(tensor.size)) for tensor in tensors.values()]
     title = f"One number of each of {len(tensors)} tensors moved, {len(photos)} photos compared"
     table = Table("by (standard deviations)", "noticed", "not noticed in", title=title)
     shares = {}
     for step in STEPS:
         missed = []
-        pairs = list(zip(tensors, places, strict=True))
-        for tensor, place in track(pairs, f"by {step:g}", console=console):
-            numbers = networks.read_tensor(path, tensor)
-            moved = numbers[place] + step * numbers.std()
-            networks.write_number(path, tensor, place, moved)
+        triples = list(zip(tensors, tensors.values(), places, strict=True))
+        for name, tensor, place in track(triples, f"by {step:g}", console=console):
+            before = tensor.flat[place]
+            tensor.flat[place] += step * tensor.std()
             if coreml.verify(path, model, photos, preprocess=TINY).passed:
-                missed.append(tensor.name)
-            networks.write_number(path, tensor, place, numbers[place])
+                missed.append(name)
+            tensor.flat[place] = before
         shares[step] = 1 - len(missed) / len(tensors)
         table.add_row(f"{step:g}", f"{shares[step]:.1%}", ", ".join(missed[:3]))
     console.print(table)
@@ -158,7 +157,8 @@ def flipped(path: Path, position: int, model: Any, photos: np.ndarray) -> bool:
 def inverted(console: Console, folder: Path, seed: int, number: int = 10) -> bool:
     model, photos = networks.mobilenet(), networks.crops(parts=networks.CROPS[:1])[:3]
     path = package(folder, model, precision="float32")
-    tensors, dice = networks.stored_tensors(path), np.random.default_rng(seed)
+    tensors = [*networks.map_tensors(path).values()]
+    dice = np.random.default_rng(seed)
     kinds = (
         "lowest of the fraction",
         "middle of the fraction",
@@ -170,7 +170,7 @@ def inverted(console: Console, folder: Path, seed: int, number: int = 10) -> boo
         noticed = 0
         for _ in track(range(number), kind, console=console):
             tensor = tensors[dice.integers(len(tensors))]
-            position = tensor.start + 4 * int(dice.integers(tensor.size)) + byte
+            position = tensor.offset + 4 * int(dice.integers(tensor.size)) + byte
             noticed += flipped(path, position, model, photos)
         shares.append(noticed / number)
         table.add_row(kind, f"{shares[-1]:.0%}")

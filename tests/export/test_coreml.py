@@ -195,7 +195,7 @@ def test_converting_talks_only_of_its_steps(digits, tmp_path, capfd):
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["first", "depthwise", "bias", "last"])
 def test_one_moved_number_is_noticed(mobilenet, copy, photos, kind):
-    tensors = networks.stored_tensors(copy)
+    tensors = [*networks.map_tensors(copy).values()]
     depthwise = [t for t in tensors if len(t.shape) == 4 and t.shape[1] == 1]
     tensor = {
         "first": tensors[0],
@@ -203,9 +203,7 @@ def test_one_moved_number_is_noticed(mobilenet, copy, photos, kind):
         "bias": [t for t in tensors if len(t.shape) == 1][7],
         "last": max(tensors, key=lambda t: (t.shape[0] == 1000, t.size)),
     }[kind]
-    numbers = networks.read_tensor(copy, tensor)
-    position = int(np.random.default_rng(4).integers(tensor.size))
-    networks.write_number(copy, tensor, position, numbers[position] + numbers.std())
+    tensor.flat[np.random.default_rng(4).integers(tensor.size)] += tensor.std()
     parity = coreml.verify(copy, mobilenet, photos[:3], preprocess=TINY)
     assert not parity.passed
     assert "DOES NOT" in str(parity)
@@ -221,8 +219,9 @@ def test_a_weight_behind_a_relu_that_is_never_open_is_noticed(mobilenet, copy, p
     alive = np.asarray(first(TINY.apply(photos))).max(axis=(0, 1, 2)) > 0
     kernels = np.abs(mobilenet.get_layer("conv1").kernel).max(axis=(0, 1, 2))
     dead = int(np.argmax(kernels * ~alive))  # some kernels are 0: those can do no harm
-    depthwise = next(t for t in networks.stored_tensors(copy) if t.shape == (32, 1, 3, 3))
-    networks.write_number(copy, depthwise, dead * 9, 5.0)
+    tensors = networks.map_tensors(copy).values()
+    depthwise = next(t for t in tensors if t.shape == (32, 1, 3, 3))
+    depthwise[dead, 0, 0, 0] = 5.0
     parity = coreml.verify(copy, mobilenet, photos[:2], preprocess=TINY)
     failed = [each.what for each in parity.checks if not each.passed]
     assert failed == ["without ReLU: logits", "without ReLU: inside"]
@@ -233,18 +232,18 @@ def test_a_weight_behind_a_relu_that_is_never_open_is_noticed(mobilenet, copy, p
 @pytest.mark.parametrize(("byte", "noticed"), [(3, True), (0, False)])
 def test_one_inverted_byte(mobilenet, copy, photos, byte, noticed):
     """The sign and exponent is seen; the last of 24 bits changes a number by a 100,000th."""
-    tensor = networks.stored_tensors(copy)[0]
-    networks.flip_byte(networks.weight_file(copy), tensor.start + byte, 0xFF if noticed else 0x01)
+    tensor, *_ = networks.map_tensors(copy).values()
+    networks.flip_byte(networks.weight_file(copy), tensor.offset + byte, 0xFF if noticed else 0x01)
     parity = coreml.verify(copy, mobilenet, photos[:2], preprocess=TINY)
     assert parity.passed != noticed
 
 
 @pytest.mark.parametrize("file", ["weights", "program"])
 def test_a_damaged_package_cannot_be_read(mobilenet, copy, photos, file):
-    tensor = networks.stored_tensors(copy)[0]
+    tensor, *_ = networks.map_tensors(copy).values()
     weights = networks.weight_file(copy)
     if file == "weights":
-        networks.flip_byte(weights, tensor.start - 64)  # the mark before a tensor
+        networks.flip_byte(weights, tensor.offset - 64)  # the mark before a tensor
     else:
         program = weights.parents[1] / "model.mlmodel"
         program.write_bytes(program.read_bytes()[:1000])

@@ -2,7 +2,6 @@
 
 import json
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -102,30 +101,20 @@ def mpg_network(epochs: int = 60):
     return network, rows
 
 
-@dataclass(frozen=True)
-class Stored:
-    """A tensor of floats in the file of weights of a package."""
-
-    name: str
-    shape: tuple[int, ...]
-    start: int  # of its first byte in the file
-
-    @property
-    def size(self) -> int:
-        return int(np.prod(self.shape))
-
-
 def weight_file(package: Path) -> Path:
     return package / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
 
 
-def stored_tensors(package: Path) -> list[Stored]:
-    """The tensors in float32 that a package keeps in its file of weights."""
+def map_tensors(package: Path) -> dict[str, np.memmap]:
+    """The tensors in float32 that a package keeps in its file of weights.
+
+    What is written to one of the arrays is in the file, from ``offset`` on.
+    """
     from course_utils.export.mil import Program
 
     content = weight_file(package).read_bytes()
     function = Program.load(package).spec.mlProgram.functions["main"]
-    found = []
+    found = {}
     for op in next(iter(function.block_specializations.values())).operations:
         value = op.attributes["val"] if op.type == "const" else None
         if value is None or not value.HasField("blobFileValue"):
@@ -134,19 +123,9 @@ def stored_tensors(package: Path) -> list[Stored]:
         mark, _, _, start = struct.unpack_from("<IIQQ", content, offset)
         assert mark == 0xDEADBEEF, "the layout of the file has changed"
         sizes = tuple(each.constant.size for each in value.type.tensorType.dimensions)
-        found.append(Stored(op.outputs[0].name, sizes, start))
+        name = op.outputs[0].name
+        found[name] = np.memmap(weight_file(package), "<f4", "r+", start, sizes)
     return found
-
-
-def read_tensor(package: Path, tensor: Stored) -> np.ndarray:
-    content = weight_file(package).read_bytes()
-    return np.frombuffer(content, "<f4", tensor.size, tensor.start)
-
-
-def write_number(package: Path, tensor: Stored, position: int, number: float) -> None:
-    with weight_file(package).open("r+b") as file:
-        file.seek(tensor.start + 4 * position)
-        file.write(struct.pack("<f", number))
 
 
 def flip_byte(file: Path, position: int, bits: int = 0xFF) -> None:
