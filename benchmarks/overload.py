@@ -15,8 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tests.support.load import Outcome
-from tests.support.overload import CAPACITY, overload
+from tests.support.load import CAPACITY, Outcome, overload
 
 
 def main() -> None:

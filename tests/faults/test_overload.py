@@ -5,7 +5,7 @@ Times are judged by benchmarks/overload.py; here counts are.
 
 import pytest
 
-from tests.support.overload import CAPACITY, Overload, overload
+from tests.support.load import CAPACITY, Overload, overload
 
 pytestmark = pytest.mark.thorough
 

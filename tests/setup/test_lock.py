@@ -1,4 +1,4 @@
-"""requirements.lock: complete, within our ranges, installable on every platform."""
+"""requirements.lock: complete, within our ranges, installable on every platform; and Colab."""
 
 import re
 import subprocess
@@ -86,4 +86,14 @@ def test_pip_takes_the_lock(tmp_path):
     answer = subprocess.run(
         [*command, "-r", "requirements.lock"], cwd=ROOT, capture_output=True, text=True, check=False
     )
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.thorough
+@pytest.mark.registry
+@pytest.mark.parametrize(("runtime", "python"), [("today", "3.13"), ("2026.04", "3.12")])
+def test_the_course_installs_beside_what_colab_ships(runtime, python):
+    shipped = ROOT / "tests" / "support" / "colab" / f"{runtime}.txt"
+    options = ["--quiet", "--python-version", python, "--constraint", shipped]
+    answer = run_uv("pip", "compile", *options, "pyproject.toml")
     assert answer.returncode == 0, answer.stderr

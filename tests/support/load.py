@@ -19,8 +19,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from tests.support.serving import CAR, ROOT
+from tests.support.serving import CAR, ROOT, running
+from tests.support.wire import JSON_TYPE, head, post
 
+PREDICTION_S = 0.05  # one prediction of the service that is overloaded
+CAPACITY = 2 / PREDICTION_S  # requests a second; two are predicted at a time
 CLOSED = "port closed"  # the connection was refused: nothing was sent
 LOST = "lost"  # sent, and no complete answer
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -58,6 +61,38 @@ def outcomes(process: "subprocess.Popen[str]", seconds: float = 60) -> list[Outc
     text, _ = process.communicate(timeout=seconds)
     assert process.returncode == 0, "the load generator failed"
     return [Outcome(**json.loads(line)) for line in text.splitlines()]
+
+
+@dataclass
+class Overload:
+    """Outcomes by kind."""
+
+    unloaded: list[Outcome]
+    accepted: list[Outcome]
+    refused: list[Outcome]
+    health: list[Outcome]
+    others: list[Outcome]  # there should be none
+    logged: int  # lines of /api/mpg in the request log
+
+
+def overload(*, seconds: float, unloaded_seconds: float) -> Overload:
+    """Ask gently, then ten times faster than the service can answer."""
+    command = [sys.executable, "-m", "tests.support.slow_service", "--seconds", str(PREDICTION_S)]
+    with running(command) as served:
+        with load(served.url, rate=CAPACITY / 10, seconds=unloaded_seconds) as generator:
+            unloaded = outcomes(generator)
+        with load(served.url, rate=CAPACITY * 10, health=20, seconds=seconds) as generator:
+            results = outcomes(generator)
+        logged = sum(line.get("path") == "/api/mpg" for line in served.log())
+    asked = [o for o in results if o.path == "/api/mpg"]
+    return Overload(
+        unloaded=unloaded,
+        accepted=[o for o in asked if o.status == 200],
+        refused=[o for o in asked if o.status == 503],
+        health=[o for o in results if o.path == "/healthz"],
+        others=[o for o in asked if o.status not in (200, 503)],
+        logged=logged,
+    )
 
 
 class Client:
@@ -103,14 +138,14 @@ class Client:
             return None
         reader, writer = connection
         try:
-            writer.write(_request(outcome.path, outcome.tag, keep))
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = {n.lower(): v.strip() for n, _, v in (h.partition(":") for h in head[1:])}
+            writer.write(_request(outcome, keep))
+            first, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = {n.lower(): v.strip() for n, _, v in (f.partition(":") for f in fields)}
             await reader.readexactly(int(headers.get("content-length", "0")))
         except (OSError, asyncio.IncompleteReadError):
             outcome.failure = LOST
         else:
-            outcome.status = int(head[0].split()[1])
+            outcome.status = int(first.split()[1])
             outcome.request_id = headers.get("x-request-id")
             outcome.retry_after = headers.get("retry-after")
             outcome.version = headers.get("x-model-version")
@@ -121,17 +156,11 @@ class Client:
         return None
 
 
-def _request(path: str, tag: str, keep: bool) -> bytes:
-    body = json.dumps(CAR).encode() if path == "/api/mpg" else b""
-    lines = [
-        f"{'POST' if body else 'GET'} {path} HTTP/1.1",
-        "Host: course",
-        f"X-Tag: {tag}",
-        f"Connection: {'keep-alive' if keep else 'close'}",
-    ]
-    if body:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+def _request(outcome: Outcome, keep: bool) -> bytes:
+    headers = {"X-Tag": outcome.tag, "Connection": "keep-alive" if keep else "close"}
+    if outcome.path == "/healthz":
+        return head("GET", outcome.path, headers)
+    return post(json.dumps(CAR).encode(), JSON_TYPE | headers, outcome.path)
 
 
 async def main(options: argparse.Namespace) -> list[Outcome]:

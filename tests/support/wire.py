@@ -39,9 +39,9 @@ class Answer:
 
 
 def head(method: str, path: str, headers: Mapping[str, str]) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: course", "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    fields = {"Host": "course", "Connection": "close", **headers}
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode("latin-1")
 
 
 def post(body: bytes, headers: Mapping[str, str] = JSON_TYPE, path: str = "/api/mpg") -> bytes:

@@ -1,6 +1,5 @@
 """What the documents say. tests/faults/test_schemathesis.py checks that answers are like that."""
 
-import re
 from typing import Any
 
 import jsonschema
@@ -40,17 +39,3 @@ def test_every_route_is_in_it_and_works(mpg: Served, document: dict[str, Any]) -
         for method in operations:
             body = CAR if method == "post" else None
             assert requests.request(method, mpg.url + path, json=body, timeout=60).ok, path
-
-
-def test_the_docs_come_from_the_service_alone(mpg: Served) -> None:
-    page = requests.get(f"{mpg.url}/docs", timeout=60)
-    assert page.headers["Content-Type"].startswith("text/html")
-    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert len(links) >= 3
-    assert not re.search(r"(?:https?:)?//\w", page.text), "an address on another host"
-    for link in links:
-        assert not link.startswith("/"), "it would miss a proxy's prefix"
-        if not link.startswith("data:"):
-            asset = requests.get(f"{mpg.url}/{link}", timeout=60)
-            assert asset.ok, link
-            assert len(asset.content) > 1000, link
