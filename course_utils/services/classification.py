@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from flask import Flask
 
 from course_utils import images
 from course_utils.inference import Fault, Predictor, find_model, load_labels, pointer
 from course_utils.services.http.body import FORM, FORM_OVERHEAD_BYTES
 from course_utils.services.http.errors import Problem
+from course_utils.services.http.operations import operate
 
 FORM_LIMITS = {FORM: images.MAX_BYTES + FORM_OVERHEAD_BYTES}
 MAX_WAIT_S = 1.0  # in the queue; a photo takes about twenty milliseconds
@@ -77,10 +79,7 @@ def predict_probabilities(network: Predictor, photo: np.ndarray) -> np.ndarray:
     return answer
 
 
-def check_network(network: Predictor) -> None:
-    """Let the network predict a black photo, for ``/readyz``.
-
-    Raises:
-        ValueError: what it answers are no probabilities.
-    """
-    predict_probabilities(network, np.zeros(network.input_shape, np.float32))
+def operate_classifier(app: Flask, network: Predictor, **options: Any) -> None:
+    """Add what `operate` adds, with the ``options`` that it takes; ``/readyz`` predicts a photo."""
+    black = np.zeros(network.input_shape, np.float32)
+    operate(app, check=lambda: predict_probabilities(network, black), **options)

@@ -8,7 +8,6 @@ Whatever was sent, a photo of ink on paper or a drawing, is brought to MNIST's f
 Pages on another origin may call it as `cors` allows.
 """
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from course_utils.services.http import cors, openapi, page
 from course_utils.services.http.body import UploadLimit, get_file, read_body
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
-from course_utils.services.http.operations import operate
 from course_utils.services.http.telemetry import ALONE, Host
 
 FIELD = "file"
@@ -59,20 +57,19 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
             with gate:
                 return classification.predict_probabilities(network, read_digit(data))
 
+    @app.post("/upload")
+    @app.post("/uploads")
     def digit() -> Response:
         return jsonify(str(classify_upload().argmax()))
 
+    @app.post("/api/digit")
     def with_probabilities() -> Response:
         found = classify_upload()
         shares = [round(float(share), 6) for share in found]
         return jsonify(digit=str(found.argmax()), probabilities=shares)
 
-    for path in ("/upload", "/uploads"):
-        app.add_url_rule(path, view_func=digit, methods=["POST"])
-    app.add_url_rule("/api/digit", view_func=with_probabilities, methods=["POST"])
     page.install(app, PAGE_FOLDER, built=False)
-    check = functools.partial(classification.check_network, network)
-    operate(app, title="Digits", paths=PATHS, check=check, host=host)
+    classification.operate_classifier(app, network, title="Digits", paths=PATHS, host=host)
     cors.allow(app)
     return app
 
@@ -83,8 +80,9 @@ def read_digit(data: bytes) -> np.ndarray:
     Raises:
         Problem: 400; no picture, or an empty one.
     """
-    options = {"longest": MAX_SIDE_PIXELS, "background": "contrast"}
-    pixels = classification.decode_photo(data, FIELD, **options)
+    pixels = classification.decode_photo(
+        data, FIELD, longest=MAX_SIDE_PIXELS, background="contrast"
+    )
     try:
         return digits.to_mnist(pixels)
     except digits.NothingDrawn as error:

@@ -6,11 +6,7 @@ from course_utils.services.http import openapi
 from course_utils.services.http.operations import operate
 from course_utils.services.http.telemetry import ALONE, Host
 
-PATHS = {
-    "/": {
-        "get": openapi.operation("Say hello", {"const": "Hello World!"}, ok_type="text/html"),
-    },
-}
+HELLO = openapi.operation("Say hello", {"const": "Hello World!"}, ok_type="text/html")
 
 
 def create_app(*, host: Host = ALONE) -> Flask:
@@ -21,5 +17,5 @@ def create_app(*, host: Host = ALONE) -> Flask:
     def hello() -> str:
         return "Hello World!"
 
-    operate(app, title="Hello", paths=PATHS, check=lambda: None, host=host)
+    operate(app, title="Hello", paths={"/": {"get": HELLO}}, check=lambda: None, host=host)
     return app

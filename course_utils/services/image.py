@@ -10,7 +10,6 @@ the names of its classes as a JSON list beside it, in ``NAME.labels.json``.
 """
 
 import base64
-import functools
 import io
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from course_utils.services.http import openapi, page
 from course_utils.services.http.body import FORM, UploadLimit, get_file, read_body
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
-from course_utils.services.http.operations import operate
 from course_utils.services.http.strict_json import parse_object
 from course_utils.services.http.telemetry import ALONE, Host
 
@@ -80,8 +78,8 @@ def create_app(
     about["formats"] = list(images.FORMATS)
     app.add_url_rule("/api/model", "about", lambda: jsonify(about))
     page.install(app, PACKAGE_FOLDER / "webapp" / "dist")
-    check = functools.partial(classification.check_network, network)
-    operate(app, title="Image classification", paths=PATHS, check=check, host=host)
+    title = "Image classification"
+    classification.operate_classifier(app, network, title=title, paths=PATHS, host=host)
     return app
 
 

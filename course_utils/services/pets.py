@@ -8,7 +8,6 @@ origins may ask it as far as `cors` lets them.
 """
 
 import binascii
-import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from course_utils.services.http import cors, openapi
 from course_utils.services.http.body import UploadLimit, read_body
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
-from course_utils.services.http.operations import operate
 from course_utils.services.http.strict_json import parse_object
 from course_utils.services.http.telemetry import ALONE, Host
 
@@ -67,8 +65,7 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
             prediction={name: round(float(shares[labels.index(name)]), 6) for name in LABELS}
         )
 
-    check = functools.partial(classification.check_network, network)
-    operate(app, title="Cats and dogs", paths=PATHS, check=check, host=host)
+    classification.operate_classifier(app, network, title="Cats and dogs", paths=PATHS, host=host)
     cors.allow(app)
     return app
 
@@ -115,7 +112,6 @@ def decode_base64(text: Any) -> bytes:
 
 PREDICTION = openapi.object_schema(**dict.fromkeys(LABELS, openapi.PROBABILITY))
 ANSWER = openapi.object_schema(prediction=PREDICTION)
-BODY = openapi.json_body(
-    openapi.object_schema(image={"type": "string", "contentEncoding": "base64"})
-)
+PHOTO = openapi.TEXT | {"contentEncoding": "base64"}
+BODY = openapi.json_body(openapi.object_schema(image=PHOTO))
 PATHS: dict[str, Any] = {"/": {"post": openapi.operation("A cat or a dog?", ANSWER, body=BODY)}}

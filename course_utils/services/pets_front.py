@@ -22,9 +22,7 @@ from course_utils.services.pets import ANSWER, BODY, MAX_BODY_BYTES
 
 PAGE_FOLDER = Path(__file__).with_name("pets_page")
 TIMEOUTS_S = (3, 20)  # to connect, and between two bytes of the answer
-SETTINGS = openapi.object_schema(
-    ask={"type": "string", "description": "where the page sends photos"}
-)
+SETTINGS = openapi.object_schema(ask=openapi.TEXT | {"description": "where the page sends photos"})
 NO_BACK_END = {"502": "The back end does not answer"}
 
 
@@ -73,14 +71,10 @@ def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Fla
 
 
 def _ask(address: str, media_type: str, body: bytes) -> requests.Response:
-    kind = media_type or "application/json"
+    headers = {"Content-Type": media_type or "application/json"}
     try:
         return requests.post(
-            address,
-            data=body,
-            headers={"Content-Type": kind},
-            timeout=TIMEOUTS_S,
-            allow_redirects=False,
+            address, body, headers=headers, timeout=TIMEOUTS_S, allow_redirects=False
         )
     except requests.RequestException:
         raise Problem(502, "The back end does not answer. Is it running?") from None

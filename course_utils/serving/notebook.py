@@ -47,7 +47,8 @@ class Server(contextlib.AbstractContextManager["Server"]):
                 LOOPBACK, 0, app, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
             )
         self.port = self._wsgi.port
-        self._tunnel: tunnels.Tunnel | None = None
+        self.public_url: str | None = None
+        """Where it answers on the internet, if a tunnel is open."""
         self._thread = threading.Thread(
             target=self._wsgi.serve_forever,
             args=(0.05,),  # seconds that stop() may have to wait
@@ -61,19 +62,14 @@ class Server(contextlib.AbstractContextManager["Server"]):
         """Where the app answers on this machine."""
         return f"http://{LOOPBACK}:{self.port}"
 
-    @property
-    def public_url(self) -> str | None:
-        """Where it answers on the internet, if a tunnel is open."""
-        return self._tunnel.url if self._tunnel else None
-
     def stop(self) -> None:
         """Close the tunnel and the port and end the thread; a second call does nothing."""
         for key, server in list(_servers.items()):
             if server is self:
                 del _servers[key]
-        tunnel, self._tunnel = self._tunnel, None
-        if tunnel:
-            tunnel.close()
+        url, self.public_url = self.public_url, None
+        if url:
+            tunnels.close_tunnel(url)
         self._wsgi.shutdown()
         self._thread.join()
 
@@ -100,9 +96,6 @@ class Server(contextlib.AbstractContextManager["Server"]):
         link = f'<div>{frame}<a href="{url}" target="_blank">{url}</a></div>'
         page = {"text/html": link, "text/plain": self.url + path}
         display(page, raw=True)  # type: ignore[no-untyped-call]
-
-    def _publish(self) -> None:
-        self._tunnel = tunnels.open_tunnel(self.port)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -147,7 +140,7 @@ def launch(app: "WSGIApplication", *, port: int | None = None, public: bool = Fa
     busy = "" if wished in (0, server.port) else f" (port {wished} is taken)"
     print(f"Serving {name} at {server.url}{busy} - server.stop() ends it.")
     if public:
-        server._publish()
+        server.public_url = tunnels.open_tunnel(server.port)
     return server
 
 
@@ -162,7 +155,7 @@ def run_with_ngrok(app: "Flask") -> None:
 
     def run(host: str | None = None, port: int | None = None, *_: Any, **__: Any) -> Server:
         server = launch(app, port=port)
-        server._publish()
+        server.public_url = tunnels.open_tunnel(server.port)
         return server
 
     app.run = run  # type: ignore[method-assign, assignment]

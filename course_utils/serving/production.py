@@ -122,7 +122,19 @@ def run(
 ) -> None:
     """Serve the app that ``factory`` makes in each worker, as `serve` does."""
     draining = multiprocessing.RawValue("b", 0)  # one byte, shared with the workers
-    server = _Server(draining, host, port, workers)
+    server = _Server(
+        "course_utils.serving.production",  # a name for its log; `load_app` makes the app
+        address=host,
+        port=port,
+        workers=workers,
+        interface=Interfaces.WSGI,
+        websockets=False,
+        respawn_failed_workers=True,
+        blocking_threads=THREADS_PER_WORKER,
+        workers_kill_timeout=KILL_TIMEOUT_S,
+        log_level=LogLevels.error,
+    )
+    server.draining = draining
     load = functools.partial(load_app, factory, draining)
     with tempfile.TemporaryDirectory(prefix="course-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where workers leave their metrics
@@ -135,23 +147,10 @@ def run(
 class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen at run time
     """Granian, with a pause between the signal and the end of new connections."""
 
-    def __init__(self, draining: Any, host: str, port: int, workers: int):
-        super().__init__(
-            "course_utils.serving.production",  # a name for its log; `load_app` makes the app
-            address=host,
-            port=port,
-            workers=workers,
-            interface=Interfaces.WSGI,
-            websockets=False,
-            respawn_failed_workers=True,
-            blocking_threads=THREADS_PER_WORKER,
-            workers_kill_timeout=KILL_TIMEOUT_S,
-            log_level=LogLevels.error,
-        )
-        self._draining = draining
+    draining: Any  # one byte, shared with the workers
 
     def shutdown(self, exit_code: int = 0) -> None:
-        self._draining.value = 1
+        self.draining.value = 1
         time.sleep(DRAIN_TIME_S)
         super().shutdown(exit_code)
 

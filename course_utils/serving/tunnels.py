@@ -9,7 +9,6 @@ import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
 
 from course_utils.environment import in_colab
@@ -32,39 +31,33 @@ class MissingToken(TunnelError):
     """There is no ngrok token to open a tunnel with; the text says where it was looked for."""
 
 
-@dataclass(frozen=True)
-class Tunnel:
-    """An open tunnel, with its public address."""
-
-    url: str
-
-    def close(self) -> None:
-        """End the tunnel; raises nothing."""
-        concurrent.futures.wait([_call_in_thread(lambda: _disconnect(self.url))], TIMEOUT_S)
-
-
-def open_tunnel(port: int) -> Tunnel | None:
-    """Open a tunnel to a port of this machine and print its address.
+def open_tunnel(port: int) -> str | None:
+    """Open a tunnel to a port of this machine; print and return its public address.
 
     Where none can be opened, print the steps to a token if that is what is missing, else warn
     with the reason. In Colab the page is then shown through Colab's own proxy.
     """
     try:
-        tunnel = connect(port, find_token())
+        url = connect(port, find_token())
     except MissingToken as missing:
         print(f"No public address: {missing}\n{STEPS}")
     except TunnelError as error:
-        # The warning names the line of the cell, which called launch, which called Server._publish.
-        warnings.warn(f"{error} The service itself runs: http://{LOOPBACK}:{port}", stacklevel=4)
+        # The warning names the line of the cell, which called launch, which called this.
+        warnings.warn(f"{error} The service itself runs: http://{LOOPBACK}:{port}", stacklevel=3)
     else:
-        print(f"Public at {tunnel.url} - server.stop() closes the tunnel.")
-        return tunnel
+        print(f"Public at {url} - server.stop() closes the tunnel.")
+        return url
     if in_colab():
         from google.colab import output
 
         print("Here is the page through Colab's own proxy; only this browser can see it.")
         output.serve_kernel_port_as_iframe(port)
     return None
+
+
+def close_tunnel(url: str) -> None:
+    """End a tunnel; raises nothing."""
+    concurrent.futures.wait([_call_in_thread(lambda: _disconnect(url))], TIMEOUT_S)
 
 
 def find_token() -> str:
@@ -87,8 +80,8 @@ def find_token() -> str:
     return token
 
 
-def connect(port: int, token: str) -> Tunnel:
-    """Open a tunnel to a port of this machine.
+def connect(port: int, token: str) -> str:
+    """Open a tunnel to a port of this machine, and return its public address.
 
     Raises:
         TunnelError: no tunnel was opened; the text does not contain the token.
@@ -109,7 +102,7 @@ def connect(port: int, token: str) -> Tunnel:
             f"internet, that {TOKEN_NAME} holds your own token and that no other tunnel of your "
             "account is open (a free one has one address); then run this cell again."
         )
-    return Tunnel(opening.result())
+    return str(opening.result())
 
 
 def _disconnect(url: str) -> None:

@@ -60,11 +60,8 @@ def json_body(schema: dict[str, Any]) -> dict[str, Any]:
 
 def form_body(field: str) -> dict[str, Any]:
     """The content of a request with a form that holds one picture."""
-    return {
-        FORM: {
-            "schema": object_schema(**{field: {"type": "string", "contentMediaType": "image/*"}})
-        }
-    }
+    picture = {"type": "string", "contentMediaType": "image/*"}
+    return {FORM: {"schema": object_schema(**{field: picture})}}
 
 
 def operation(
@@ -118,16 +115,9 @@ def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
     assets = Path(str(spec.origin)).parent / "templates" / "swagger"
 
     docs_page = DOCS_PAGE.read_text("utf-8").replace("{title}", title)
+    app.add_url_rule("/openapi.json", "openapi", lambda: jsonify(document))
+    app.add_url_rule("/docs", "docs", lambda: Response(docs_page, mimetype="text/html"))
 
-    def openapi_json() -> Response:
-        return jsonify(document)
-
-    def docs() -> Response:
-        return Response(docs_page, mimetype="text/html")
-
+    @app.get("/docs/<path:name>")
     def docs_asset(name: str) -> Response:
         return send_from_directory(assets, name, max_age=86_400)
-
-    app.add_url_rule("/openapi.json", view_func=openapi_json)
-    app.add_url_rule("/docs", view_func=docs)
-    app.add_url_rule("/docs/<path:name>", view_func=docs_asset)

@@ -39,7 +39,7 @@ def operate(
     *,
     title: str,
     paths: dict[str, Any],
-    check: Callable[[], None],
+    check: Callable[[], object],
     host: Host = ALONE,
 ) -> None:
     """Add the operations to ``app``.
@@ -56,9 +56,7 @@ def operate(
     telemetry = Telemetry(app, host)
     app.wsgi_app = telemetry  # type: ignore[method-assign]  # Flask's documented way
 
-    def healthz() -> Response:
-        return jsonify(status="alive")
-
+    @app.get("/readyz")
     def readyz() -> Response:
         if host.draining():
             raise Problem(503, "The service is shutting down.", headers={"Retry-After": "5"})
@@ -69,11 +67,10 @@ def operate(
             raise Problem(503, "A known sample could not be predicted; see the log.") from error
         return jsonify(status="ready")
 
+    @app.get("/metrics")
     def metrics() -> Response:
         return Response(telemetry.metrics.text(), content_type=CONTENT_TYPE_LATEST)
 
-    app.add_url_rule("/healthz", view_func=healthz)
-    app.add_url_rule("/readyz", view_func=readyz)
-    app.add_url_rule("/metrics", view_func=metrics)
+    app.add_url_rule("/healthz", "healthz", lambda: jsonify(status="alive"))
     if release:
         app.add_url_rule("/version", "version", lambda: jsonify(release.state()))

@@ -10,14 +10,9 @@ from course_utils.services.http.errors import Problem
 STYLE = Path(__file__).with_name("base.css")  # what plain pages share
 # The page runs its own scripts and asks its own host, nothing else; pictures may also come from
 # the visitor's own computer.
-POLICY = "; ".join(
-    [
-        "default-src 'self'",
-        "img-src 'self' blob: data:",
-        "style-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-    ]
+POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; "
+    "form-action 'none'"
 )
 NOT_BUILT = (
     "This service runs without its page, which was not built when the course was installed. "
@@ -41,6 +36,7 @@ def install(app: Flask, folder: Path, *, built: bool = True, services: Sequence[
     """
     policy = f"{POLICY}; connect-src 'self' {' '.join(services)}" if services else POLICY
 
+    @app.get("/")
     def page() -> Response:
         if not (folder / "index.html").is_file():
             raise Problem(404, NOT_BUILT)
@@ -49,11 +45,9 @@ def install(app: Flask, folder: Path, *, built: bool = True, services: Sequence[
         answer.headers["X-Content-Type-Options"] = "nosniff"
         return answer
 
+    @app.get("/assets/<path:name>")
     def asset(name: str) -> Response:
         if built:
             return send_from_directory(folder / "assets", name, max_age=31_536_000)
         place = STYLE.parent if name == STYLE.name else folder / "assets"
         return send_from_directory(place, name, max_age=0)
-
-    app.add_url_rule("/", view_func=page)
-    app.add_url_rule("/assets/<path:name>", view_func=asset)
