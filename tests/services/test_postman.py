@@ -8,16 +8,12 @@ import pytest
 
 from course_utils.environment import data_folder
 from course_utils.inference import shipped_model
-from course_utils.services import image, mpg
+from course_utils.services import SERVICES
 from course_utils.serving import launch
 
 pytestmark = pytest.mark.thorough
 
 COLLECTIONS = sorted((data_folder() / "postman").glob("*.json"))
-APPS = {
-    "image": lambda: image.create_app(shipped_model("image")),
-    "mpg": lambda: mpg.create_app(shipped_model("mpg")),
-}
 NEWMAN = "newman@6.2.1"
 
 each_collection = pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda path: path.stem)
@@ -27,8 +23,8 @@ each_collection = pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda 
 @each_collection
 def test_newman_runs_the_collection(collection, tmp_path):
     report = tmp_path / "report.json"
-    app = APPS[collection.name.partition(".")[0]]()
-    with launch(app, port=5060) as server:
+    name = collection.name.partition(".")[0]
+    with launch(SERVICES[name].create_app(shipped_model(name)), port=5060) as server:
         command = [shutil.which("npm"), "exec", "--yes", f"--package={NEWMAN}", "--", "newman"]
         command += ["run", str(collection), "--env-var", f"baseUrl={server.url}"]
         command += ["--working-dir", str(data_folder())]

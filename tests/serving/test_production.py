@@ -1,4 +1,4 @@
-"""What `course serve` costs while nobody asks it."""
+"""What `course serve` costs while nobody asks it, and what a worker of it has logged at its end."""
 
 import os
 import subprocess
@@ -28,3 +28,21 @@ def test_an_idle_worker_of_mpg_is_small(monkeypatch: pytest.MonkeyPatch):
         workers = psutil.Process(served.process.pid).children()
         largest = max(worker.memory_info().rss for worker in workers)
     assert largest <= 1.15 * measure_bare_process()
+
+
+WORKER = """
+import os
+from course_utils.serving.production import LogWriter
+draining = False
+write_line = LogWriter(lambda: draining)
+write_line("collected")
+draining = True
+write_line("written at once")
+os._exit(9)  # as a worker ends that is killed: nothing more runs
+"""
+
+
+def test_a_worker_killed_while_it_stops_has_written_its_log():
+    done = subprocess.run([sys.executable, "-c", WORKER], capture_output=True, text=True)
+    assert done.returncode == 9
+    assert done.stdout.split("\n") == ["collected", "written at once", ""]

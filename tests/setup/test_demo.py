@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,16 @@ pytestmark = pytest.mark.thorough
 SERVE = [str(COURSE), "serve", "image", "--open"]
 
 
+@dataclass
 class Demo:
     """A running demonstration, and the file into which its browser writes what it opens."""
 
-    def __init__(self, process: "subprocess.Popen[str]", folder: Path):
-        self.process = process
-        self.opened = folder / "opened"
-        self._errors = folder / "stderr"
+    process: "subprocess.Popen[str]"
+    opened: Path
+    errors: Path
 
     def said(self) -> str:
-        return self._errors.read_text("utf-8")
+        return self.errors.read_text("utf-8")
 
     def interrupt(self) -> int:
         """Press Ctrl-C, which the terminal sends to all; the exit status."""
@@ -56,7 +57,7 @@ def running_demo(command: list[str], folder: Path, *, screen: bool) -> Iterator[
             command, cwd=ROOT, env=environment, stderr=errors, process_group=0, text=True
         )
     try:
-        yield Demo(process, folder)
+        yield Demo(process, folder / "opened", folder / "stderr")
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

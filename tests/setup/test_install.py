@@ -1,9 +1,8 @@
-"""tools/install.py and the Makefile: any pip's settings, any Python, a second time at once."""
+"""tools/install.py and the Makefile: any pip's settings, any Python."""
 
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -16,22 +15,18 @@ posix = pytest.mark.skipif(os.name == "nt", reason="make is for Unix; Windows us
 
 def test_pips_settings_become_uvs():
     """Variables win over files, and settings for installing over global ones."""
-    settings = pip_settings(
-        "\n".join(
-            [
-                ":env:.index-url='https://mirror.example/simple'",
-                "global.index-url='https://global.example'",
-                "global.extra-index-url='https://a.example/simple\\nhttps://b.example/simple'",
-                "global.find-links='/wheels\\n/more'",
-                "global.cert='/global.pem'",
-                "install.cert='/etc/company.pem'",
-                "freeze.cert='/another.pem'",
-                "install.trusted-host='mirror.example'",
-                "global.no-index='false'",
-            ]
-        )
-    )
-    assert uv_variables(settings) == {
+    said = r"""
+:env:.index-url='https://mirror.example/simple'
+global.index-url='https://global.example'
+global.extra-index-url='https://a.example/simple\nhttps://b.example/simple'
+global.find-links='/wheels\n/more'
+global.cert='/global.pem'
+install.cert='/etc/company.pem'
+freeze.cert='/another.pem'
+install.trusted-host='mirror.example'
+global.no-index='false'
+"""
+    assert uv_variables(pip_settings(said.strip())) == {
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_DEFAULT_INDEX": "https://mirror.example/simple",
         "UV_INDEX": "https://a.example/simple https://b.example/simple",
@@ -52,15 +47,6 @@ def test_pips_variables_reach_uv_and_the_users_own_win(monkeypatch):
     assert environment["UV_HTTP_TIMEOUT"] == "88"
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """What the Makefile reads, without an environment."""
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
-        shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__*"))
-    return tmp_path
-
-
 def make(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     outer = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = [shutil.which("make") or "make", *arguments]
@@ -70,7 +56,10 @@ def make(folder: Path, *arguments: str, **environment: str) -> "subprocess.Compl
 
 
 @posix
-def test_without_a_python_in_range_make_says_what_is_missing(checkout, tmp_path):
+def test_without_a_python_in_range_make_says_what_is_missing(tmp_path):
+    (tmp_path / "tools").mkdir()
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "tools/install.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
     folder = tmp_path / "programs"  # a machine with little on it
     folder.mkdir()
     for program in ("make", "sh", "echo", "test", "touch"):
@@ -78,18 +67,7 @@ def test_without_a_python_in_range_make_says_what_is_missing(checkout, tmp_path)
     for name in ("python3", "python"):
         (folder / name).write_text("#!/bin/sh\nexit 1\n")  # an old one, as the probe sees it
         (folder / name).chmod(0o755)
-    answer = make(checkout, "lab", PATH=str(folder))
+    answer = make(tmp_path, "lab", PATH=str(folder))
     assert answer.returncode != 0
     assert "needs Python 3.11, 3.12 or 3.13" in answer.stderr
     assert "make PYTHON=" in answer.stderr
-
-
-@posix
-def test_an_environment_up_to_date_is_left_alone(checkout):
-    (checkout / ".venv").mkdir()
-    time.sleep(0.05)
-    (checkout / ".venv/ready").touch()
-    assert "install.py" not in make(checkout, "--dry-run", "lab").stdout
-    time.sleep(0.05)
-    (checkout / "requirements.lock").touch()
-    assert "install.py" in make(checkout, "--dry-run", "lab").stdout

@@ -161,7 +161,7 @@ def test_the_wheel_holds_the_page_and_its_sources_and_no_more(checkout: Checkout
 
 
 @posix
-def test_make_builds_the_page_after_an_edit_and_not_otherwise(tmp_path: Path):
+def test_make_installs_after_an_edit_and_not_otherwise(tmp_path: Path):
     tree = copy_tree(tmp_path)
     page = tree / WEBAPP / "dist" / "index.html"
     page.parent.mkdir()
@@ -178,6 +178,7 @@ def test_make_builds_the_page_after_an_edit_and_not_otherwise(tmp_path: Path):
         (source / "App.tsx").touch,
         (source / "components" / "Stage.tsx").unlink,
         (tree / WEBAPP / "package-lock.json").touch,
+        (tree / "requirements.lock").touch,
     ):
         time.sleep(0.05)
         page.touch()  # built, as far as make can tell

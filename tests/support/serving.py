@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,14 @@ CAR = {
 }
 
 
+@dataclass(frozen=True)
 class Served:
-    """A running server: its ``url``, its ``process`` and what it has printed."""
+    """A running server, and the files of what it has printed."""
 
-    def __init__(self, url: str, process: "subprocess.Popen[bytes]", output: Path, errors: Path):
-        self.url = url
-        self.process = process
-        self._output = output
-        self._errors = errors
+    url: str
+    process: "subprocess.Popen[bytes]"
+    output: Path
+    errors: Path
 
     @property
     def address(self) -> tuple[str, int]:
@@ -51,11 +52,11 @@ class Served:
 
     def text(self) -> str:
         """Standard output so far."""
-        return self._output.read_text("utf-8")
+        return self.output.read_text("utf-8")
 
     def said(self) -> str:
         """Standard error so far, where the command talks to people."""
-        return self._errors.read_text("utf-8")
+        return self.errors.read_text("utf-8")
 
     def log(self) -> list[dict[str, Any]]:
         """The request log so far: its lines are the ones that start with a brace."""

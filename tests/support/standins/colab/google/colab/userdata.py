@@ -6,25 +6,22 @@ answering = True  # False where no Colab page is open
 
 
 class SecretNotFoundError(Exception):
-    def __init__(self, key):
-        super().__init__(f"Secret {key} does not exist.")
+    pass
 
 
 class NotebookAccessError(Exception):
-    def __init__(self, key):
-        super().__init__(f"Notebook does not have access to secret {key}")
+    pass
 
 
 class TimeoutException(Exception):
-    def __init__(self, key):
-        super().__init__(f"Requesting secret {key} timed out.")
+    pass
 
 
 def get(key):
     if not answering:
-        raise TimeoutException(key)
+        raise TimeoutException(f"Requesting secret {key} timed out.")
     if key not in secrets:
-        raise SecretNotFoundError(key)
+        raise SecretNotFoundError(f"Secret {key} does not exist.")
     if key in hidden:
-        raise NotebookAccessError(key)
+        raise NotebookAccessError(f"Notebook does not have access to secret {key}")
     return secrets[key]
