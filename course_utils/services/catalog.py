@@ -29,15 +29,16 @@ class Service:
 
         Args:
             model: a model file, of a service that has one.
-            options: as the service's own ``create_app`` takes them.
+            options: as the service's own ``create_app`` takes them; None stands for its default.
 
         Raises:
             FileNotFoundError: no model, or nothing beside it that has to be there.
             ValueError: one of them cannot be read.
         """
+        options = {k: v for k, v in {"model": model, **options}.items() if v is not None}
         create: Callable[..., Flask]
         create = import_module(f"course_utils.services.{self.name}").create_app
-        return create(**options) if model is None else create(model, **options)
+        return create(**options)
 
 
 _SERVICES = (

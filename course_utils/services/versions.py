@@ -204,8 +204,7 @@ def _load(
             "fork that TensorFlow does not survive: register a .tflite file"
         )
     registry.verify(found)
-    options = {"record": record} if record else {}
-    app = SERVICES[name].create_app(found.model, host=host, **options)
+    app = SERVICES[name].create_app(found.model, host=host, record=record)
     answer = app.test_client().get("/readyz")  # through all the layers that requests will take
     if answer.status_code != 200:
         raise ValueError(f"it is not ready: {answer.get_json()['detail']}")

@@ -85,8 +85,7 @@ def _create_app(
 ) -> Callable[..., Any]:
     if store:
         return services.versions.create_app(name, store=store, host=host, record=record)
-    options: dict[str, Any] = {"host": host} | ({"record": record} if record else {})
-    return services.SERVICES[name].create_app(model, **options)
+    return services.SERVICES[name].create_app(model, host=host, record=record)
 
 
 @contextlib.contextmanager

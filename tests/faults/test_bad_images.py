@@ -115,14 +115,14 @@ def test_a_bomb_costs_neither_time_nor_memory(name: str, data: bytes, tmp_path: 
 
 
 # Each service that takes pictures: the path, and the field.
-SERVICES = {"image": ("/api/image", "image"), "digit": ("/upload", "file"), "pets": ("/", "image")}
+UPLOADS = {"image": ("/api/image", "image"), "digit": ("/upload", "file"), "pets": ("/", "image")}
 
 
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # no error in a service
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", UPLOADS)
 def test_each_service_refuses_every_bad_file_with_the_same_words(service: str) -> None:
-    path, field = SERVICES[service]
+    path, field = UPLOADS[service]
 
     def send(data: bytes) -> requests.Response:
         body: dict[str, Any] = {"files": {field: ("photo.jpg", data, "image/jpeg")}}

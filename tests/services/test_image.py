@@ -17,6 +17,7 @@ from course_utils.environment import data_folder, quiet_native_stderr
 from course_utils.inference import Predictor, shipped_model
 from course_utils.services.http.body import MAX_UPLOADS
 from course_utils.services.image import create_app
+from tests.support.bad_images import encoded, exif
 from tests.support.serving import Served, serving, wait_until
 from tests.support.wire import head, receive
 
@@ -86,15 +87,13 @@ def refusals(served: Served, body: bytes, kind: dict[str, str]) -> list[requests
 def test_a_thumbnail_keeps_its_proportions_and_is_upright(
     image: Served, size: tuple[int, int], small: tuple[int, int]
 ) -> None:
-    photo = io.BytesIO()
-    exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was held upright
-    Image.new("RGB", size, "red").save(photo, "JPEG", exif=exif)
-    answer = ask(image, photo.getvalue(), params={"thumbnail": "1"}).json()
-    head, _, encoded = answer.pop("thumbnail").partition(",")
-    assert answer == ask(image, photo.getvalue()).json()
+    upright = exif((0x0112, 3, 1, 6))  # how the camera was held
+    photo = encoded(Image.new("RGB", size, "red"), "JPEG", exif=upright)
+    answer = ask(image, photo, params={"thumbnail": "1"}).json()
+    head, _, content = answer.pop("thumbnail").partition(",")
+    assert answer == ask(image, photo).json()
     assert head == "data:image/jpeg;base64"
-    thumbnail = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    thumbnail = Image.open(io.BytesIO(base64.b64decode(content)))
     assert thumbnail.size == small[::-1]
     red, green, blue = thumbnail.getpixel((0, 0))
     assert red > 250
@@ -160,11 +159,10 @@ def test_it_serves_any_image_classifier(tmp_path: Path) -> None:
         shares = keras.layers.Softmax()(keras.layers.Rescaling(0.1)(means))
         keras.Model(pixels, shares).save(tmp_path / "colours.keras")
     (tmp_path / "colours.labels.json").write_text('["red", "grün", "blue"]', "utf-8")
-    green = io.BytesIO()
-    Image.new("RGB", (50, 30), "lime").save(green, "PNG")
+    green = encoded(Image.new("RGB", (50, 30), "lime"), "PNG")
     with serving("image", model=tmp_path / "colours.keras") as served:
         assert "colours.keras" in served.said()
-        guesses = ask(served, green.getvalue()).json()["pred"]
+        guesses = ask(served, green).json()["pred"]
         about = requests.get(f"{served.url}/api/model", timeout=60).json()
     assert guesses[0] == {"name": "grün", "prob": 1.0}
     assert len(guesses) == 3

@@ -17,7 +17,6 @@ from tests.support.serving import Served, serving
 
 PHOTOS = data_folder() / "photos"
 CAT, DOG = ((PHOTOS / name).read_bytes() for name in ("cat.png", "dog.jpg"))
-PAGE = "http://localhost:8000"
 
 
 @pytest.fixture(scope="module")
@@ -129,16 +128,6 @@ def test_the_largest_photo_fits_however_its_lines_are_broken(service: Served) ->
     larger = ask(service, {"image": text(bytes(MAX_BYTES + 1))})
     assert larger.json()["errors"][0]["detail"] == "The file is too large."
     assert ask(service, bytes(MAX_BODY_BYTES + 1)).status_code == 413
-
-
-def test_course_serve_takes_the_list_of_origins_from_the_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("COURSE_ORIGINS", "https://pets.example")
-    with serving("pets") as served:
-        for origin, welcome in (("https://pets.example", True), (PAGE, False)):
-            answer = ask(served, {}, Origin=origin)
-            assert ("Access-Control-Allow-Origin" in answer.headers) == welcome
 
 
 def test_a_model_of_other_classes_is_refused(tmp_path: Path) -> None:
