@@ -26,6 +26,7 @@ from course_utils.datasets import load_auto_mpg
 from course_utils.inference import Predictor
 from deploy.tensorflow_serving.ask import ask_service
 from tests.conftest import run_uv
+from tests.setup.test_lock import locked
 from tests.support import dockerfile
 from tests.support.cars import cars
 from tests.support.servers import no_user_switch, unprivileged
@@ -36,6 +37,7 @@ pytestmark = pytest.mark.thorough
 BUILD, FINAL = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
 IGNORED = dockerfile.IGNORED.read_text("utf-8")
 FILES = dockerfile.context(IGNORED)
+ENTRYPOINT, CMD = (json.loads(dockerfile.of(FINAL, name)[0]) for name in ("ENTRYPOINT", "CMD"))
 UID = 10001
 ABSENT = ["tensorflow", "keras", "pandas", "matplotlib", "sklearn", "coremltools", "ray", "pip"]
 
@@ -47,12 +49,6 @@ def test_what_is_copied_is_there_and_not_ignored():
     assert sorted(copied) == sorted(FILES), "what is sent is what is copied"
     assert "data/models/mpg.tflite" in copied
     assert not [name for name in copied if name.startswith(("tests", "benchmarks", "."))]
-
-
-def locked() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
-    here = [r for r in map(Requirement, lines) if r.marker is None or r.marker.evaluate()]
-    return {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in here}
 
 
 @pytest.mark.registry
@@ -102,8 +98,7 @@ def container(image, store, tmp_path_factory):
 @pytest.fixture(scope="module")
 def served(container):
     """The service, started as the image starts it; what is added for a free port comes last."""
-    words = [json.loads(dockerfile.of(FINAL, name)[0]) for name in ("ENTRYPOINT", "CMD")]
-    with running(container(*words[0], *words[1], "--host", "127.0.0.1"), workers=2) as served:
+    with running(container(*ENTRYPOINT, *CMD, "--host", "127.0.0.1"), workers=2) as served:
         yield served
 
 
@@ -125,8 +120,9 @@ def test_its_packages_are_few_and_the_locks(image):
     listing = json.loads(run([*pip, "list", "--format=json"]))
     found = {canonicalize_name(each["name"]): each["version"] for each in listing}
     assert found.pop("networks-at-work")
-    lock = locked()
-    assert found == {name: lock[name] for name in found}
+    for name, version in found.items():
+        here = [each for each in locked()[name] if not each.marker or each.marker.evaluate()]
+        assert [str(each.specifier) for each in here] == [f"=={version}"], name
     assert not {*ABSENT} & {*found}
     question = f"import importlib.util as u; print([n for n in {ABSENT} if u.find_spec(n)])"
     assert run([str(image / "bin" / "python"), "-c", question]).strip() == "[]"
@@ -156,9 +152,8 @@ def test_it_has_what_is_probed(served):
 @posix
 @pytest.mark.registry
 def test_its_health_check_and_its_end(container):
-    words = json.loads(dockerfile.of(FINAL, "ENTRYPOINT")[0])
     (check,) = dockerfile.of(FINAL, "HEALTHCHECK")
-    with running(container(*words, "--host", "127.0.0.1")) as served:
+    with running(container(*ENTRYPOINT, "--host", "127.0.0.1")) as served:
         asked = check.partition("CMD ")[2].replace(":5000", f":{served.address[1]}")
         assert str(served.address[1]) in asked
         question = container(*json.loads(asked))
@@ -173,7 +168,6 @@ def test_its_health_check_and_its_end(container):
 @pytest.mark.registry
 def test_it_serves_what_is_promoted_in_its_volume(container, store):
     """As the comment in compose.yaml has it; the command `course models` is in the image, too."""
-    words = json.loads(dockerfile.of(FINAL, "ENTRYPOINT")[0])
     cars = load_auto_mpg().drop(columns="name").dropna().head(60)
     files = [MODEL, MODEL.with_name("mpg.schema.json")]
     registry.register("mpg", files, training=cars, target="mpg", store=store / "records")
@@ -182,7 +176,7 @@ def test_it_serves_what_is_promoted_in_its_volume(container, store):
     shown = run(container("course", "models", "show", "mpg"))
     assert "Model card: mpg, version 1" in shown
     options = ["--host", "127.0.0.1", "--store", str(store / "records")]
-    with running(container(*words, *options)) as served:
+    with running(container(*ENTRYPOINT, *options)) as served:
         answer = ask_mpg(served.url)
         assert answer.status_code == 200
         assert answer.headers["X-Model-Version"] == "1"

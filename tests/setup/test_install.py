@@ -55,15 +55,20 @@ def make(folder: Path, *arguments: str, **environment: str) -> "subprocess.Compl
     )
 
 
+def link_programs(folder: Path, *names: str) -> Path:
+    """A folder for PATH, as on a machine with little on it."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).symlink_to(str(shutil.which(name)))
+    return folder
+
+
 @posix
 def test_without_a_python_in_range_make_says_what_is_missing(tmp_path):
     (tmp_path / "tools").mkdir()
     for name in ("Makefile", "requirements.lock", "pyproject.toml", "tools/install.py"):
         shutil.copy(ROOT / name, tmp_path / name)
-    folder = tmp_path / "programs"  # a machine with little on it
-    folder.mkdir()
-    for program in ("make", "sh", "echo", "test", "touch"):
-        (folder / program).symlink_to(str(shutil.which(program)))
+    folder = link_programs(tmp_path / "programs", "make", "sh", "echo", "test", "touch")
     for name in ("python3", "python"):
         (folder / name).write_text("#!/bin/sh\nexit 1\n")  # an old one, as the probe sees it
         (folder / name).chmod(0o755)

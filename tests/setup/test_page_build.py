@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.conftest import ROOT, run_uv
-from tests.setup.test_install import make, posix
+from tests.setup.test_install import link_programs, make, posix
 from tests.support import copy_tree
 from tests.support.serving import running
 from tools.install import BIN, EXE
@@ -26,24 +26,15 @@ WEBAPP = Path("course_utils/webapp")
 HEADING = "What is in this photo?"
 
 
-def programs_without_node(folder: Path) -> str:
-    """A PATH on which there is a shell, but no Node."""
-    if os.name == "nt":
-        return os.environ["PATH"]
-    folder.mkdir(exist_ok=True)
-    for program in ("sh", "env"):
-        if not (folder / program).exists():
-            (folder / program).symlink_to(str(shutil.which(program)))
-    return str(folder)
-
-
 class Checkout:
     """A copy of the checkout with an environment into which it is installed, alone."""
 
     def __init__(self, folder: Path):
         self.tree = copy_tree(folder / "tree")
         self.dist = self.tree / WEBAPP / "dist"
-        self.path = programs_without_node(folder / "programs")
+        self.path = os.environ["PATH"]
+        if os.name != "nt":  # a shell, but no Node
+            self.path = str(link_programs(folder / "programs", "sh", "env"))
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
         self.python = folder / "venv" / BIN / f"python{EXE}"
 
