@@ -14,7 +14,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pathspec
 import pytest
 import requests
 import yaml
@@ -27,16 +29,16 @@ from course_utils.inference import Predictor
 from deploy.tensorflow_serving.ask import ask_service
 from tests.conftest import run_uv
 from tests.setup.test_lock import locked
-from tests.support import dockerfile
+from tests.support import dockerfile, list_files
 from tests.support.cars import cars
 from tests.support.servers import no_user_switch, unprivileged
 from tests.support.serving import MODEL, ROOT, ask_mpg, running
+from tools.install import uv_environment
 
 pytestmark = pytest.mark.thorough
 
 BUILD, FINAL = dockerfile.stages(dockerfile.DOCKERFILE.read_text("utf-8"))
-IGNORED = dockerfile.IGNORED.read_text("utf-8")
-FILES = dockerfile.context(IGNORED)
+HOME = "/opt/course"  # where the image has the environment
 ENTRYPOINT, CMD = (json.loads(dockerfile.of(FINAL, name)[0]) for name in ("ENTRYPOINT", "CMD"))
 UID = 10001
 ABSENT = ["tensorflow", "keras", "pandas", "matplotlib", "sklearn", "coremltools", "ray", "pip"]
@@ -44,8 +46,61 @@ ABSENT = ["tensorflow", "keras", "pandas", "matplotlib", "sklearn", "coremltools
 posix = pytest.mark.skipif(os.name == "nt", reason="the commands of the Dockerfile are a shell's")
 
 
+def list_context() -> list[str]:
+    """The files that Docker would be sent: those in git or new there, the ignored ones left out."""
+    # Unlike in a .gitignore, a pattern is about the root, unless it says otherwise.
+    ignored = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
+    lines = [line for line in ignored if line and not line.startswith("#")]
+    rooted = [re.sub(r"^(!?)(?!\*)", r"\1/", line) for line in lines]
+    spec = pathspec.PathSpec.from_lines("gitignore", rooted)
+    return [name for name in list_files() if not spec.match_file(name)]
+
+
+FILES = list_context()
+
+
+def list_copies() -> list[tuple[str, str]]:
+    """Each file that COPY takes from the context, and the place where it is put.
+
+    Raises:
+        AssertionError: a source is not in the context.
+    """
+    found = []
+    for words in map(str.split, dockerfile.of(BUILD, "COPY")):
+        *sources, target = words
+        for source in sources:
+            taken = [name for name in FILES if name == source or name.startswith(f"{source}/")]
+            assert taken, f"COPY {source}: not in the context"
+            for name in taken:
+                rest = name.removeprefix(source).lstrip("/")
+                if target.endswith("/") and not rest:
+                    rest = Path(name).name
+                found.append((name, f"{target.rstrip('/')}/{rest}" if rest else target))
+    return found
+
+
+def build(folder: Path) -> Path:
+    """Copy and run what the first stage does; the environment that comes of it, instead of `HOME`.
+
+    Python and uv are this environment's, and uv keeps what it downloads.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    settings = uv_environment() | dockerfile.variables(BUILD) | {"PATH": path}
+    del settings["UV_NO_CACHE"]
+    work, environment = folder / "build", folder / "course"
+    for name, target in list_copies():
+        path = work / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((ROOT / name).read_bytes())
+    first, *commands = dockerfile.of(BUILD, "RUN")
+    assert first.startswith("pip install --no-cache-dir uv=="), first
+    for command in commands:
+        run(["sh", "-ec", command.replace(HOME, str(environment))], cwd=work, env=settings)
+    return environment
+
+
 def test_what_is_copied_is_there_and_not_ignored():
-    copied = [name for name, _ in dockerfile.copies(BUILD, FILES)]
+    copied = [name for name, _ in list_copies()]
     assert sorted(copied) == sorted(FILES), "what is sent is what is copied"
     assert "data/models/mpg.tflite" in copied
     assert not [name for name in copied if name.startswith(("tests", "benchmarks", "."))]
@@ -70,7 +125,7 @@ def image(tmp_path_factory) -> Path:
     """The environment that the image would have."""
     if reason := no_user_switch():
         pytest.skip(reason)
-    return dockerfile.build(tmp_path_factory.mktemp("image"), BUILD, FILES)
+    return build(tmp_path_factory.mktemp("image"))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +140,7 @@ def container(image, store, tmp_path_factory):
     """A command in the surroundings that the image gives it: its user, its variables, no others."""
     temporary = tmp_path_factory.mktemp("tmp")
     found = dockerfile.variables(FINAL) | {"COURSE_HOME": str(store)}
-    found["PATH"] = found["PATH"].replace(dockerfile.HOME, str(image)).replace("$PATH", os.defpath)
+    found["PATH"] = found["PATH"].replace(HOME, str(image)).replace("$PATH", os.defpath)
     found |= {"HOME": "/", "TMPDIR": str(temporary)}  # a user without an entry has this home
     settings = [f"{name}={value}" for name, value in found.items()]
 
@@ -102,14 +157,14 @@ def served(container):
         yield served
 
 
-def run(command: list[str]) -> str:
+def run(command: list[str], **options: Any) -> str:
     """Run it to its end; what it printed.
 
     Raises:
         AssertionError: it failed.
     """
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
