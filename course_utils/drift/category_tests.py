@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from course_utils.drift.column_test import ColumnTest, list_names
+from course_utils.drift.column_test import ColumnTest, list_names, make_normal_margin
 from course_utils.drift.tables import Counts
 
 MIN_EXPECTED_ROWS = 5  # a side, from which on a category is tested by itself
@@ -28,11 +28,11 @@ class Share:
         """Difference of the two shares, current less reference."""
         return self.current / self.m - self.reference / self.n
 
-    def margin(self, alpha: float) -> float:
-        """How far the observed change may lie from the true one (Agresti and Caffo 2000)."""
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of ``change`` (Agresti and Caffo 2000)."""
         p, q = (self.reference + 1) / (self.n + 2), (self.current + 1) / (self.m + 2)
-        variance = p * (1 - p) / (self.n + 2) + q * (1 - q) / (self.m + 2)
-        return float(stats.norm.isf(alpha / 2) * math.sqrt(variance))
+        return math.sqrt(p * (1 - p) / (self.n + 2) + q * (1 - q) / (self.m + 2))
 
     @property
     def percents(self) -> tuple[str, str]:
@@ -81,14 +81,14 @@ class Shares:
             np.append(self.current[rest], self.current[few].sum()),
         )
 
-    def most_changed(self) -> int:
+    def find_most_changed(self) -> int:
         """The category whose share changed most for its frequency."""
         n, m = self.rows
         share = (self.reference + self.current) / (n + m)
         gaps = np.abs(self.reference / n - self.current / m)
         return int(np.argmax(gaps / np.sqrt(np.maximum(share * (1 - share), 1 / (n + m) ** 2))))
 
-    def unseen_by_half(self, seed: int) -> Share:
+    def count_unseen(self, seed: int) -> Share:
         """Rows with a category that one half of the reference has not: of the other, of current.
 
         Rare categories are always met for the first time. How often that is to be expected, the
@@ -100,12 +100,12 @@ class Shares:
         other, unseen = self.reference - half, half == 0
         return Share(int(other[unseen].sum()), n - n // 2, int(self.current[unseen].sum()), m)
 
-    def total_variation(self) -> float:
+    def compute_total_variation(self) -> float:
         """Half the sum of the shares' differences: how many of the rows would have to move."""
         n, m = self.rows
         return float(np.abs(self.reference / n - self.current / m).sum() / 2)
 
-    def total_variation_margin(self, alpha: float) -> float:
+    def compute_total_variation_margin(self, alpha: float) -> float:
         """How far the observed total variation may exceed the true one, at ``1 - alpha``.
 
         It exceeds it on average by at most the mean error of the shares, and its own scatter is
@@ -138,7 +138,7 @@ def compare_categories(column: str, shares: Shares, seed: int) -> list[ColumnTes
     if len(pooled.names) > 1:
         tests.append(_compare_most_changed(column, pooled))
     if pooled is not shares:
-        tests.append(_compare_unseen(column, shares.unseen_by_half(seed)))
+        tests.append(_compare_unseen(column, shares.count_unseen(seed)))
     return tests
 
 
@@ -148,26 +148,21 @@ def _compare_shares(
     """Fisher's exact test of a share that was chosen from so many."""
     a, b = share.reference, share.current
     p_value = float(stats.fisher_exact([[a, share.n - a], [b, share.m - b]]).pvalue)
-
-    def margin(alpha: float) -> float:
-        return share.margin(alpha / choices)
-
-    change = share.change
-    return ColumnTest(
-        column, test, change, min(1.0, p_value * choices), abs(change), margin, note, novel
-    )
+    change, margin = share.change, make_normal_margin(share.deviation, choices)
+    p_value = min(1.0, p_value * choices)
+    return ColumnTest(column, test, change, p_value, abs(change), margin, note, novel)
 
 
 def _compare_distributions(column: str, pooled: Shares) -> ColumnTest:
     found = stats.chi2_contingency([pooled.reference, pooled.current], correction=False)
-    size, margin = pooled.total_variation(), pooled.total_variation_margin
+    size, margin = pooled.compute_total_variation(), pooled.compute_total_variation_margin
     note = f"{size:.1%} of the rows would have to change their category"
     statistic, p_value = float(found.statistic), float(found.pvalue)
     return ColumnTest(column, "chi-squared", statistic, p_value, size, margin, note)
 
 
 def _compare_most_changed(column: str, pooled: Shares) -> ColumnTest:
-    (n, m), at = pooled.rows, pooled.most_changed()
+    (n, m), at = pooled.rows, pooled.find_most_changed()
     share = Share(int(pooled.reference[at]), n, int(pooled.current[at]), m)
     choices = len(pooled.names) if len(pooled.names) > 2 else 1
     test = "one category" if choices > 1 else "Fisher’s exact"

@@ -17,7 +17,7 @@ from scipy import stats
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from course_utils.drift.column_test import ALPHA, ColumnTest
+from course_utils.drift.column_test import ALPHA, ColumnTest, make_normal_margin
 from course_utils.drift.tables import Floats, sort_by_frequency, to_floats
 
 ALL_TOGETHER = "(all together)"
@@ -46,21 +46,15 @@ class DomainClassifier:
     @property
     def interval(self) -> tuple[float, float]:
         """Two-sided confidence interval of the AUC at 95 %."""
-        width = self._width(ALPHA)
+        width = make_normal_margin(self.deviation)(ALPHA)
         return max(0.0, self.auc - width), min(1.0, self.auc + width)
 
     def as_test(self) -> ColumnTest:
         """The same as one more test beside those of the columns."""
         low, high = self.interval
         effect, note = max(0.0, 2 * self.auc - 1), f"AUC {self.auc:.3f} ({low:.3f} to {high:.3f})"
-
-        def margin(alpha: float) -> float:
-            return 2 * self._width(alpha)
-
+        margin = make_normal_margin(2 * self.deviation)
         return ColumnTest(ALL_TOGETHER, CLASSIFIER, self.auc, self.p_value, effect, margin, note)
-
-    def _width(self, alpha: float) -> float:
-        return float(stats.norm.isf(alpha / 2)) * self.deviation
 
 
 def tell_apart(

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from scipy import stats
+
 ALPHA = 0.05
 """Chance that anything at all is called significant where nothing has changed."""
 MAX_LISTED_NAMES = 8
@@ -27,6 +29,11 @@ class ColumnTest:
     """What changed, in plain words."""
     novel: bool = False
     """A change in kind: the current rows have what the reference never had."""
+
+
+def make_normal_margin(deviation: float, choices: int = 1) -> Callable[[float], float]:
+    """The margin of a normal estimate, for a test that was chosen from so many."""
+    return lambda alpha: float(stats.norm.isf(alpha / 2 / choices)) * deviation
 
 
 def list_names(names: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from course_utils.drift.category_tests import (
 )
 from course_utils.drift.classifier import NOTHING_RANKED, tell_apart
 from course_utils.drift.column_test import ColumnTest
-from course_utils.drift.layout import Layout, arrange, choose_sample_size
+from course_utils.drift.layout import Layout, arrange
 from course_utils.drift.number_tests import RankTest, compare_numbers
 from course_utils.drift.report import DriftReport
 from course_utils.drift.tables import MemoryTables, Tables
@@ -84,8 +84,7 @@ def compare_files(
 def _compare_tables(tables: Tables, seed: int, keep: Sequence[str]) -> DriftReport:
     layout = arrange(tables, keep, seed)
     tests = _test_columns(tables, layout, seed)
-    most = choose_sample_size(len(layout.features))
-    old, new = (tables.sample(side, layout.features, most, seed) for side in (0, 1))
+    old, new = (sample[layout.features] for sample in layout.samples)
     classifier, rank_columns = tell_apart((old, new), layout.numbers, seed=seed)
     judged = judge([*tests, classifier.as_test()])
     changed = judged["verdict"].iloc[-1] != NO_CHANGE
@@ -107,16 +106,16 @@ def _test_columns(tables: Tables, layout: Layout, seed: int) -> list[ColumnTest]
     """The tests of every column by itself."""
     tests: list[ColumnTest] = []
     for name in layout.features:
-        (n, m), missing = tables.rows, tables.missing(name)
+        (n, m), missing = tables.rows, tables.count_missing(name)
         if any(missing):
             tests.append(compare_missing(name, Share(missing[0], n, missing[1], m)))
         n, m = n - missing[0], m - missing[1]
         if not (n and m):
             continue  # the missing values say it all
         if name in layout.categories:
-            counts = tables.categories(name)
+            counts = tables.count_categories(name)
             tests += compare_categories(name, Shares.count(*counts), seed)
             layout.warnings += name_changed_categories(name, *counts)
         else:
-            tests += compare_numbers(name, RankTest(n, m, tables.numbers(name)))
+            tests += compare_numbers(name, RankTest(n, m, tables.count_numbers(name)))
     return tests

@@ -115,21 +115,20 @@ class FileTables:
         self.rows = (rows[0], rows[1])
         self.names = (list(self._types[0]), list(self._types[1]))
         self._present = cache(self._count_present)  # asked for more than once
-        self._sample = cache(self._draw_sample)
 
-    def kind(self, name: str, side: int) -> str:
-        return _kind(self._types[side][name]) if self._present(name, side) else EMPTY
+    def find_kind(self, name: str, side: int) -> str:
+        return _classify_type(self._types[side][name]) if self._present(name, side) else EMPTY
 
-    def missing(self, name: str) -> tuple[int, int]:
+    def count_missing(self, name: str) -> tuple[int, int]:
         return self.rows[0] - self._present(name, 0), self.rows[1] - self._present(name, 1)
 
-    def numbers(self, name: str) -> Iterator[Batch]:
+    def count_numbers(self, name: str) -> Iterator[Batch]:
         self._sql.execute(f"{self._count_values(name, 'DOUBLE')} ORDER BY value")
         while len(chunk := self._sql.fetch_df_chunk(BATCH_VECTORS)):
             old, new = (chunk[side].to_numpy(dtype=np.int64) for side in SIDES)
             yield chunk["value"].to_numpy(dtype=np.float64), old, new
 
-    def categories(self, name: str) -> tuple[dict[Hashable, int], dict[Hashable, int]]:
+    def count_categories(self, name: str) -> tuple[dict[Hashable, int], dict[Hashable, int]]:
         """Beyond the 100,000 most frequent ones, all others are one."""
         found = self._fetch(
             f"{self._count_values(name)} ORDER BY count(*) DESC, CAST(value AS VARCHAR) "
@@ -142,14 +141,11 @@ class FileTables:
             sides.append(sort_by_frequency(counts | {OTHERS: counts.get(OTHERS, 0) + others}))
         return sides[0], sides[1]
 
-    def sample(self, side: int, names: list[str], most: int, seed: int) -> pd.DataFrame:
-        return self._sample(side, tuple(names), most, seed)
-
-    def _draw_sample(self, side: int, names: tuple[str, ...], most: int, seed: int) -> pd.DataFrame:
+    def draw_sample(self, side: int, names: list[str], most: int, seed: int) -> pd.DataFrame:
         columns = []
         for i, name in enumerate(names):
-            numeric = self.kind(name, side) in (NUMBER, EMPTY)
-            columns.append(f"{self._value(name, side, 'DOUBLE' if numeric else '')} AS c{i}")
+            numeric = self.find_kind(name, side) in (NUMBER, EMPTY)
+            columns.append(f"{self._write_value(name, side, 'DOUBLE' if numeric else '')} AS c{i}")
         numbered = f"SELECT {', '.join(columns)}, row_number() OVER () - 1 AS place"
         places = pd.DataFrame({"place": draw_rows(self.rows[side], most, seed, side)})
         self._sql.register("chosen", places)
@@ -161,24 +157,24 @@ class FileTables:
         return frame.drop(columns="place").set_axis(pd.Index(names), axis=1)
 
     def _count_present(self, name: str, side: int) -> int:
-        value = self._value(name, side)
+        value = self._write_value(name, side)
         return self._fetch(f"SELECT count({value}) FROM {self._sources[side]}")[0][0]
 
     def _count_values(self, name: str, sql_type: str = "") -> str:
         """Query for the ``value`` of a column and how often either side has it."""
         both = " UNION ALL ".join(
-            f"SELECT {self._value(name, i, sql_type)} AS value, {i} AS side FROM {source}"
+            f"SELECT {self._write_value(name, i, sql_type)} AS value, {i} AS side FROM {source}"
             for i, source in enumerate(self._sources)
         )
         counts = ", ".join(f"count(*) FILTER (side = {i}) AS {SIDES[i]}" for i in (0, 1))
         return f"SELECT value, {counts} FROM ({both}) WHERE value IS NOT NULL GROUP BY value"
 
-    def _value(self, name: str, side: int, cast_to: str = "") -> str:
+    def _write_value(self, name: str, side: int, cast_to: str = "") -> str:
         """A column's values: NaN is missing, categories are text."""
         column, sql_type = quote_sql(name, '"'), self._types[side][name]
         if sql_type in ("FLOAT", "DOUBLE"):
             column = f"nullif({column}, 'NaN'::{sql_type})"
-        elif _kind(sql_type) == CATEGORY and sql_type != "BOOLEAN":
+        elif _classify_type(sql_type) == CATEGORY and sql_type != "BOOLEAN":
             column = f"CAST({column} AS VARCHAR)"
         return f"CAST({column} AS {cast_to})" if cast_to else column
 
@@ -186,7 +182,7 @@ class FileTables:
         return self._sql.execute(query).fetchall()
 
 
-def _kind(sql_type: str) -> str:
+def _classify_type(sql_type: str) -> str:
     if sql_type.endswith("]"):
         return "holds list values"
     name = re.split(r"[( ]", sql_type)[0]

@@ -12,7 +12,7 @@ from course_utils.drift.tables import CATEGORY, EMPTY, NUMBER, SIDES, TIME, Tabl
 
 MIN_ROWS = 20
 MAX_SAMPLE_ROWS = 10_000
-MAX_SAMPLE_CELLS = 20_000_000  # of two samples; of very many columns fewer rows are looked at
+MAX_SAMPLE_CELLS = 20_000_000  # of two samples
 IDENTIFIER_NAME = re.compile(r"(^|[_\W])(?i:id|uid|uuid|guid|key|index|rowid)$|[a-z]I[dD]$")
 ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:$|[ T]\d{2}:\d{2})"
 MIN_DISTINCT_SHARE = 0.9  # of a column's values, from which on they tell rows apart
@@ -27,6 +27,8 @@ class Layout:
     changed: dict[str, str] = field(default_factory=dict)
     """Columns whose form has changed between the tables, with what has."""
     warnings: list[str] = field(default_factory=list)
+    samples: tuple[pd.DataFrame, ...] = ()
+    """Rows of both tables, drawn at random: what is looked at and shown to the classifier."""
 
     @property
     def features(self) -> list[str]:
@@ -57,16 +59,18 @@ def arrange(tables: Tables, keep: Sequence[str], seed: int) -> Layout:
     for name in old:
         if name in new:
             _place(tables, name, layout)
-    _leave_out_identifiers(tables, keep, layout, seed)
+    if layout.features:
+        # Of very many columns fewer rows, so that the cost of looking at them stays bounded.
+        cells = MAX_SAMPLE_CELLS // (2 * len(layout.features))
+        most = max(2 * MIN_ROWS, min(MAX_SAMPLE_ROWS, cells))
+        layout.samples = tuple(
+            tables.draw_sample(side, layout.features, most, seed) for side in (0, 1)
+        )
+        _leave_out_identifiers(layout, keep, tables.rows)
     if not layout.features:
         changed = [f"{name} {what}." for name, what in layout.changed.items()]
         raise ValueError(" ".join(["No column could be compared.", *changed, *layout.warnings]))
     return layout
-
-
-def choose_sample_size(columns: int) -> int:
-    """How many rows a side to draw, so that the cost of looking at them stays bounded."""
-    return max(2 * MIN_ROWS, min(MAX_SAMPLE_ROWS, MAX_SAMPLE_CELLS // (2 * max(columns, 1))))
 
 
 def _check_tables(tables: Tables) -> None:
@@ -86,7 +90,7 @@ def _check_tables(tables: Tables) -> None:
 
 def _place(tables: Tables, name: str, layout: Layout) -> None:
     """Put a column that both tables have where it belongs."""
-    kinds = [tables.kind(name, side) for side in (0, 1)]
+    kinds = [tables.find_kind(name, side) for side in (0, 1)]
     known = [kind for kind in kinds if kind != EMPTY]
     other = [kind for kind in known if kind not in (NUMBER, CATEGORY, TIME)]
     if not known:
@@ -104,19 +108,13 @@ def _place(tables: Tables, name: str, layout: Layout) -> None:
         (layout.numbers if known[0] == NUMBER else layout.categories).append(name)
 
 
-def _leave_out_identifiers(tables: Tables, keep: Sequence[str], layout: Layout, seed: int) -> None:
+def _leave_out_identifiers(layout: Layout, keep: Sequence[str], rows: tuple[int, int]) -> None:
     """Leave out what tells rows apart, and move numbers of two values to the categories."""
-    features = [name for name in layout.features if name not in keep]
-    if not features:
-        return
-    samples = [
-        tables.sample(side, features, choose_sample_size(len(features)), seed) for side in (0, 1)
-    ]
-    for name in features:
-        sides = [sample[name].dropna() for sample in samples]
+    for name in [name for name in layout.features if name not in keep]:
+        sides = [sample[name].dropna() for sample in layout.samples]
         kind = layout.numbers if name in layout.numbers else layout.categories
         if kind is layout.numbers:
-            what = _recognise_numbers(name, sides, tables.rows)
+            what = _recognise_numbers(name, sides, rows)
         else:
             what = _recognise_texts(sides)
         if what:

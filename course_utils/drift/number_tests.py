@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import stats
 
-from course_utils.drift.column_test import ColumnTest
+from course_utils.drift.column_test import ColumnTest, make_normal_margin
 from course_utils.drift.tables import Batch, Counts, Floats
 
 MAX_KSTWO_ROWS = 10_000  # from here on kstwo takes seconds, and its limit is as good
@@ -68,7 +68,7 @@ class RankTest:
             if sum(len(counts) for counts, _ in self._kept) > MAX_KEPT_VALUES:
                 self._kept = None
 
-    def ks_p_value(self) -> float:
+    def compute_ks_p_value(self) -> float:
         """Two-sided p-value of D, as `ks_2samp(method="asymp")` has it; with ties exact.
 
         Ties lower it, of which SciPy takes no notice: of counts (Poisson of mean 2) it calls 0.9 %
@@ -81,16 +81,16 @@ class RankTest:
         p_value = float(stats.kstwo.sf(self.distance, round(rows)))
         if 0 < p_value < 1e-9 or max(n, m) > MAX_EXACT_ROWS:  # nobody asks how far below
             return p_value
-        old, new = self._counts()
+        old, new = self._join_counts()
         if len(old) >= min(MAX_TIED_VALUES, n + m):
             return p_value
         return _compute_tied_p_value(self.distance, n, old + new)
 
-    def ks_margin(self, alpha: float) -> float:
+    def compute_ks_margin(self, alpha: float) -> float:
         """How far D may lie from the true one (the first term of Kolmogorov's tail)."""
         return math.sqrt(-math.log(alpha / 2) / 2 * (1 / self.n + 1 / self.m))
 
-    def spread(self) -> tuple[float, float, float]:
+    def compare_spread(self) -> tuple[float, float, float]:
         """Ansari–Bradley's test of spread: ``(z, p_value, effect)``; (0, 1, 0) of a constant.
 
         `scipy.stats.ansari` is wrong where there are ties. Its normal p-value is, too, where one
@@ -112,21 +112,21 @@ class RankTest:
         third *= cubes / total - 3 * mean * squares / total + 2 * mean**3
         z = float((new - m * mean) / math.sqrt(variance))
         tail = stats.pearson3.sf if z > 0 else stats.pearson3.cdf
-        return z, float(min(1.0, 2 * tail(z, third / variance**1.5))), self._farther()
+        return z, float(min(1.0, 2 * tail(z, third / variance**1.5))), self._compute_spread_effect()
 
-    def _farther(self) -> float:
-        """The effect of `spread`; ties are exact up to 200,000 distinct values."""
+    def _compute_spread_effect(self) -> float:
+        """The effect of `compare_spread`; ties are exact up to 200,000 distinct values."""
         n, m, total = self.n, self.m, self.n + self.m
         if self._kept is None:
             old, new = self._away[:2]
             return float(np.clip(4 * (new / m - old / n) / total, -1, 1))
-        old, new = self._counts()
+        old, new = self._join_counts()
         both = old + new
         _, at = np.unique(np.abs(both.cumsum() - both / 2 - total / 2), return_inverse=True)
         old, new = np.bincount(at, old), np.bincount(at, new)
         return float(2 * (new @ (old.cumsum() - old / 2)) / n / m - 1)
 
-    def _counts(self) -> tuple[Counts, Counts]:
+    def _join_counts(self) -> tuple[Counts, Counts]:
         """How often each value occurs in either sample."""
         old, new = (np.concatenate(side) for side in zip(*self._kept or (), strict=True))
         return old, new
@@ -135,18 +135,14 @@ class RankTest:
 def compare_numbers(column: str, ranks: RankTest) -> list[ColumnTest]:
     """Kolmogorov–Smirnov for any change, Ansari–Bradley for the spread, which KS is weak on."""
     old, new = ranks.shares
-    size, p_value = ranks.distance, ranks.ks_p_value()
+    size, p_value, margin = ranks.distance, ranks.compute_ks_p_value(), ranks.compute_ks_margin
     note = f"{old:.1%} of the rows were at or below {ranks.where + 0.0:.4g}, now {new:.1%}"
-    tests = [ColumnTest(column, "Kolmogorov–Smirnov", size, p_value, size, ranks.ks_margin, note)]
-    z, p_value, spread = ranks.spread()
+    tests = [ColumnTest(column, "Kolmogorov–Smirnov", size, p_value, size, margin, note)]
+    z, p_value, spread = ranks.compare_spread()
     if z:
-        deviation, size = abs(spread / z), abs(spread)
+        size, margin = abs(spread), make_normal_margin(abs(spread / z))
         way = "farther from" if spread > 0 else "closer to"
         note = f"a value now lies {way} the middle than before in {(1 + size) / 2:.1%} of pairs"
-
-        def margin(alpha: float) -> float:
-            return float(deviation * stats.norm.isf(alpha / 2))
-
         tests.append(ColumnTest(column, "Ansari–Bradley", z, p_value, size, margin, note))
     return tests
 

@@ -26,19 +26,19 @@ class Tables(Protocol):
     rows: tuple[int, int]
     names: tuple[list[str], list[str]]
 
-    def kind(self, name: str, side: int) -> str:
+    def find_kind(self, name: str, side: int) -> str:
         """``number``, ``category``, ``time``, ``empty``, or, in other words, why it is none."""
 
-    def missing(self, name: str) -> tuple[int, int]:
+    def count_missing(self, name: str) -> tuple[int, int]:
         """Rows of either side without a value."""
 
-    def numbers(self, name: str) -> Iterator[Batch]:
+    def count_numbers(self, name: str) -> Iterator[Batch]:
         """The distinct values, ascending, in batches, with how often either side has each."""
 
-    def categories(self, name: str) -> tuple[dict[Hashable, int], dict[Hashable, int]]:
+    def count_categories(self, name: str) -> tuple[dict[Hashable, int], dict[Hashable, int]]:
         """How often either side has each category, the most frequent first."""
 
-    def sample(self, side: int, names: list[str], most: int, seed: int) -> pd.DataFrame:
+    def draw_sample(self, side: int, names: list[str], most: int, seed: int) -> pd.DataFrame:
         """At most ``most`` rows drawn at random, in the table's order."""
 
 
@@ -53,7 +53,7 @@ class MemoryTables:
             current.set_axis(self.names[1], axis=1),
         )
 
-    def kind(self, name: str, side: int) -> str:
+    def find_kind(self, name: str, side: int) -> str:
         column = self._tables[side][name]
         if column.isna().all():
             return EMPTY
@@ -62,11 +62,11 @@ class MemoryTables:
             return "holds lists or other values that cannot be compared"
         return INFERRED_KINDS.get(kind, f"holds {kind} values")
 
-    def missing(self, name: str) -> tuple[int, int]:
+    def count_missing(self, name: str) -> tuple[int, int]:
         old, new = (int(table[name].isna().sum()) for table in self._tables)
         return old, new
 
-    def numbers(self, name: str) -> Iterator[Batch]:
+    def count_numbers(self, name: str) -> Iterator[Batch]:
         sides = (to_floats(table[name]) for table in self._tables)
         old, new = (np.sort(side[~np.isnan(side)]) for side in sides)
         pool = np.concatenate([old, new])
@@ -75,13 +75,13 @@ class MemoryTables:
         up_to = (np.searchsorted(side, values, side="right") for side in (old, new))
         yield values, *(np.diff(counts, prepend=0) for counts in up_to)
 
-    def categories(self, name: str) -> tuple[dict[Hashable, int], dict[Hashable, int]]:
+    def count_categories(self, name: str) -> tuple[dict[Hashable, int], dict[Hashable, int]]:
         old, new = (
             sort_by_frequency(table[name].value_counts().to_dict()) for table in self._tables
         )
         return old, new
 
-    def sample(self, side: int, names: list[str], most: int, seed: int) -> pd.DataFrame:
+    def draw_sample(self, side: int, names: list[str], most: int, seed: int) -> pd.DataFrame:
         chosen = draw_rows(self.rows[side], most, seed, side)
         return self._tables[side][names].iloc[chosen].reset_index(drop=True)
 

@@ -83,9 +83,9 @@ def test_values_may_come_in_batches(pair, tidy: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(files, "BATCH_VECTORS", 1)  # 2,048 rows
     paths = pair(old, new)
     with files.open_files(*paths, "200MB") as tables:
-        assert len(list(tables.numbers("none"))) >= 4
+        assert len(list(tables.count_numbers("none"))) >= 4
         for name in old:
-            batches = tables.numbers(name)
+            batches = tables.count_numbers(name)
             values, *sides = (np.concatenate(part) for part in zip(*batches, strict=True))
             assert values.tolist() == np.union1d(old[name], new[name]).tolist()
             for counts, table in zip(sides, (old, new), strict=True):
@@ -122,8 +122,8 @@ def test_every_type_of_column_is_something(tmp_path: Path, tidy: Path) -> None:
         tmp_path / "t.parquet", f"SELECT {columns} FROM (SELECT i, i % 7 AS b FROM range(70) r(i))"
     )
     with files.open_files(path, path, "1GB") as tables:
-        kinds = {sql: tables.kind(f"c{i}", 0) for i, sql in enumerate(TYPES)}
-        sample = tables.sample(0, ["c2", "c3", "c4"], 50, 0)
+        kinds = {sql: tables.find_kind(f"c{i}", 0) for i, sql in enumerate(TYPES)}
+        sample = tables.draw_sample(0, ["c2", "c3", "c4"], 50, 0)
     assert kinds == TYPES
     assert len(sample) == 50
     assert set(sample["c2"]) <= {b / 4 for b in range(7)}
@@ -157,7 +157,7 @@ def test_beyond_many_categories_the_rarest_are_one(
     old, new = (pd.DataFrame({"c": random.zipf(1.5, 3000).astype(str)}) for _ in range(2))
     monkeypatch.setattr(files, "MAX_CATEGORIES", 10)
     with files.open_files(*pair(old, new), "200MB") as tables:
-        counts = tables.categories("c")
+        counts = tables.count_categories("c")
     both = pd.concat([old, new])["c"].value_counts()
     for table, found in zip((old, new), counts, strict=True):
         rest = found.pop("(all others)")

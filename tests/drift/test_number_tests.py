@@ -16,7 +16,7 @@ from course_utils.drift.tables import MemoryTables
 def taken(old, new, *cuts) -> RankTest:
     """Two samples taken in, in batches that begin at the given places of the distinct values."""
     tables = MemoryTables(pd.DataFrame({"x": old}), pd.DataFrame({"x": new}))
-    (whole,) = tables.numbers("x")
+    (whole,) = tables.count_numbers("x")
     parts = [np.split(part, list(cuts)) for part in whole]
     return RankTest(len(old), len(new), zip(*parts, strict=True))
 
@@ -43,7 +43,7 @@ def test_p_value_with_ties_is_the_share_of_all_splits_with_such_a_distance(seed)
     found = taken(old, new)
     assert found.distance == pytest.approx(observed, abs=1e-12)
     if len(blocks) < n + m:
-        assert found.ks_p_value() == pytest.approx(hits, abs=1e-9)
+        assert found.compute_ks_p_value() == pytest.approx(hits, abs=1e-9)
 
 
 DRAWS = {
@@ -71,7 +71,7 @@ def test_p_value_without_ties_is_scipys(n, m):
     old, new = random.normal(size=n), random.normal(1 / np.sqrt(n), 1, m)
     expected = stats.ks_2samp(old, new, method="asymp").pvalue
     assert 1e-6 < expected < 0.9  # or the comparison says little
-    assert taken(old, new).ks_p_value() == pytest.approx(expected, rel=0.02)
+    assert taken(old, new).compute_ks_p_value() == pytest.approx(expected, rel=0.02)
 
 
 @pytest.mark.parametrize("cuts", [(1,), (3,), (1, 4, 6)])
@@ -82,15 +82,15 @@ def test_batches_change_nothing(cuts):
     whole, parts = taken(old, new), taken(old, new, *cuts)
     assert (parts.distance, parts.where) == (whole.distance, whole.where)
     assert parts.shares == whole.shares
-    assert parts.ks_p_value() == whole.ks_p_value()
-    assert parts.spread() == pytest.approx(whole.spread(), rel=1e-12)
+    assert parts.compute_ks_p_value() == whole.compute_ks_p_value()
+    assert parts.compare_spread() == pytest.approx(whole.compare_spread(), rel=1e-12)
 
 
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.3])
 def test_spread_is_tested_as_ansari_and_bradley_do(scale):
     random = np.random.default_rng(8)
     old, new = random.normal(size=300), random.normal(0, scale, 201)
-    z, p_value, effect = taken(old, new).spread()
+    z, p_value, effect = taken(old, new).compare_spread()
     assert 2 * stats.norm.sf(abs(z)) == pytest.approx(stats.ansari(old, new).pvalue, rel=1e-6)
     assert p_value == pytest.approx(stats.ansari(old, new).pvalue, rel=0.1)  # not skewed here
     assert np.sign(z) == np.sign(effect)
@@ -101,7 +101,7 @@ def test_spread_has_mean_0_and_variance_1_over_all_splits(pool):
     """With ties, too, where SciPy takes the mean of scores without ties."""
     values, rows = np.array(pool), range(len(pool))
     splits = [np.isin(rows, chosen) for chosen in itertools.combinations(rows, 4)]
-    z = [taken(values[split], values[~split]).spread()[0] for split in splits]
+    z = [taken(values[split], values[~split]).compare_spread()[0] for split in splits]
     assert np.mean(z) == pytest.approx(0, abs=1e-12)
     assert np.var(z) == pytest.approx(1, abs=1e-12)
 
@@ -114,8 +114,8 @@ def test_effect_of_spread_is_a_difference_of_probabilities(n, m):
     farther = np.sign(away[n:, None] - away[None, :n]).mean()
     assert farther > 0.1
     # Ranks i and n + m + 1 - i are equally far from the middle: hence not to the last digit.
-    assert taken(old, new).spread()[2] == pytest.approx(farther, abs=2 / (n + m))
-    assert taken(new, old).spread()[2] == pytest.approx(-farther, abs=2 / (n + m))
+    assert taken(old, new).compare_spread()[2] == pytest.approx(farther, abs=2 / (n + m))
+    assert taken(new, old).compare_spread()[2] == pytest.approx(-farther, abs=2 / (n + m))
 
 
 def test_effect_of_spread_stays_on_its_scale_with_ties():
@@ -127,9 +127,9 @@ def test_effect_of_spread_stays_on_its_scale_with_ties():
 
 
 def test_spread_of_constants_cannot_be_told():
-    assert taken([2.0] * 30, [2.0] * 20).spread() == (0.0, 1.0, 0.0)
+    assert taken([2.0] * 30, [2.0] * 20).compare_spread() == (0.0, 1.0, 0.0)
     # Two values, equally frequent: all are as far from the middle.
-    assert taken([1.0, 2.0] * 10, [1.0, 2.0] * 10).spread() == (0.0, 1.0, 0.0)
+    assert taken([1.0, 2.0] * 10, [1.0, 2.0] * 10).compare_spread() == (0.0, 1.0, 0.0)
     assert list(by_test([2.0] * 30, [2.0] * 20)) == ["Kolmogorov–Smirnov"]
 
 
@@ -161,7 +161,7 @@ def test_margin_of_the_distance_holds(shift, n, m):
     beyond = 0
     for _ in range(runs):
         found = taken(random.normal(size=n), random.normal(shift, 1, m))
-        beyond += found.distance - found.ks_margin(alpha) > true
+        beyond += found.distance - found.compute_ks_margin(alpha) > true
     assert beyond <= stats.binom.isf(0.001, runs, alpha)
 
 
