@@ -9,6 +9,7 @@ from rich.table import Table
 
 from course_utils.cli.console import console
 from course_utils.cli.exit_codes import EXIT_CODES
+from course_utils.cli.options import AS_JSON, FILE, FOLDER
 
 if TYPE_CHECKING:
     from course_utils.registry import Comparison, Outcome
@@ -25,22 +26,18 @@ TRAFFIC = {
 @click.argument("name")
 @click.option(
     "--requests",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="The folder that the service records in: what do both say to what was asked?",
 )
 @click.option(
     "--labelled",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="A CSV file of examples with their true label: which one is right?",
 )
-@click.option(
-    "--store",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder of model versions; by default yours.",
-)
+@click.option("--store", type=FOLDER, help="The folder of model versions; by default yours.")
 @click.option("--candidate", type=click.IntRange(1), help="A version; by default the canary.")
 @click.option("--url", help="Of the running service: which one fails more often, which is slower?")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@AS_JSON
 def compare(
     name: str, requests: Path | None, labelled: Path | None, as_json: bool, **options: Any
 ) -> None:

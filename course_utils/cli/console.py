@@ -10,10 +10,10 @@ console = Console()
 
 
 @contextlib.contextmanager
-def show_steps() -> Iterator[Callable[..., None]]:
+def show_steps(*, silent: bool = False) -> Iterator[Callable[..., None]]:
     """A function that shows each step it is told of as a line of its own, with a bar."""
     columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=silent) as bar:
 
         def report(step: str, done: int = 0, total: int | None = None) -> None:
             if not bar.tasks or bar.tasks[-1].description != step:

@@ -14,11 +14,13 @@ from rich.table import Table
 
 from course_utils.cli.console import console
 from course_utils.cli.exit_codes import EXIT_CODES
+from course_utils.cli.options import AS_JSON, FILE, FOLDER
 
 if TYPE_CHECKING:
     from course_utils.drift.monitor import Inspection
 
 COLOURS = {"keep": "green", "watch": "yellow", "retrain": "red", "too few": "blue"}
+NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command()
@@ -26,12 +28,12 @@ COLOURS = {"keep": "green", "watch": "yellow", "retrain": "red", "too few": "blu
 @click.option(
     "--requests",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="The folder that `course serve NAME --record FOLDER` records in.",
 )
 @click.option(
     "--reference",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="A CSV file with what the model was trained on, if it is not the shipped one.",
 )
 @click.option(
@@ -45,12 +47,8 @@ COLOURS = {"keep": "green", "watch": "yellow", "retrain": "red", "too few": "blu
     type=click.FloatRange(0, 10_080, min_open=True),  # a week
     help="Look again and again, a line each time, until Ctrl-C.",
 )
-@click.option(
-    "--html",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write the whole report to this file, too.",
-)
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--html", type=NEW_FILE, help="Write the whole report to this file, too.")
+@AS_JSON
 def drift(
     name: str, reference: Path | None, every: float | None, as_json: bool, **options: Any
 ) -> None:

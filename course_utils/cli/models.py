@@ -13,11 +13,11 @@ from rich.table import Table
 
 from course_utils import registry
 from course_utils.cli.console import console
+from course_utils.cli.options import ANY_FOLDER, AS_JSON
 
 NAME = click.argument("name")
 VERSION = click.argument("version", type=click.IntRange(1))
 ANY_VERSION = click.argument("version", type=click.IntRange(1), required=False)
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
 REASON = click.option("--reason", default="", help="For the log.")
 
 say = functools.partial(console.print, soft_wrap=True, markup=False, highlight=False)
@@ -32,7 +32,7 @@ def command(function: Callable[..., None]) -> click.Command:
     """A command of the group, which is told where the store is."""
     store = click.option(
         "--store",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=ANY_FOLDER,
         help="The folder of versions; by default `records` in your own folder of the course.",
     )
     return models.command(name=function.__name__.strip("_").replace("_", "-"))(store(function))
@@ -164,7 +164,7 @@ def card(name: str, version: int | None, store: Path | None) -> None:
     "--mlflow",
     "folder",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=ANY_FOLDER,
     help="The folder of a store of MLflow's; made where it is missing.",
 )
 def export(name: str, version: int | None, store: Path | None, folder: Path) -> None:

@@ -9,16 +9,12 @@ from rich.progress import Progress, TimeElapsedColumn
 from rich.table import Table
 
 from course_utils.cli.console import console
+from course_utils.cli.options import FOLDER
 
 
 @click.command()
 @click.argument("numbers", nargs=-1)
-@click.option(
-    "--folder",
-    default="notebooks",
-    show_default=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-)
+@click.option("--folder", default="notebooks", show_default=True, type=FOLDER)
 @click.option("--save", is_flag=True, help="Keep the outputs in the notebooks.")
 def run(numbers: tuple[str, ...], folder: Path, save: bool) -> None:
     """Execute the notebooks NUMBERS (all if none is named), and say which passed."""

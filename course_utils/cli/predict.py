@@ -5,9 +5,8 @@ from pathlib import Path
 import click
 
 from course_utils.cli.console import console, show_steps
+from course_utils.cli.options import FILE, FOLDER
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 TARGET = click.Path(dir_okay=False, path_type=Path)
 
 

@@ -1,14 +1,14 @@
 """``course retrain``."""
 
-from pathlib import Path
+import functools
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.progress import Progress, TimeElapsedColumn
 
 from course_utils.cli.compare import print_comparison, print_verdict
-from course_utils.cli.console import console
+from course_utils.cli.console import console, show_steps
 from course_utils.cli.exit_codes import EXIT_CODES
+from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE
 
 if TYPE_CHECKING:
     from course_utils.registry import Outcome
@@ -17,14 +17,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", type=click.Choice(["mpg"]))
 @click.option(
-    "--rows",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A CSV file of new cars with their true mpg.",
+    "--rows", required=True, type=FILE, help="A CSV file of new cars with their true mpg."
 )
 @click.option(
     "--store",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=ANY_FOLDER,
     help="The folder of model versions; by default yours. Where it has no version yet, the shipped "
     "model becomes version 1.",
 )
@@ -36,7 +33,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Give a better version this share of the requests at first (0.1: a tenth), not all.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@AS_JSON
 def retrain(as_json: bool, **options: Any) -> None:
     """Train NAME again where new rows have drifted, and serve it if it is surely better.
 
@@ -48,15 +45,10 @@ def retrain(as_json: bool, **options: Any) -> None:
     """
     from course_utils import registry
 
-    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
-    silent = as_json or not console.is_terminal  # a log file has no use for a bar
-    with Progress(*columns, console=console, disable=silent, transient=True) as bar:
-        task = bar.add_task("running the notebook", total=None, visible=False)
-
-        def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=True)
-
-        found = registry.retrain(**options, on_cell=show)
+    # A log file has no use for a bar.
+    with show_steps(silent=as_json or not console.is_terminal) as report:
+        on_cell = functools.partial(report, "running the notebook")
+        found = registry.retrain(**options, on_cell=on_cell)
     print_verdict(found, as_json)
     if not as_json:
         _print_outcome(found)

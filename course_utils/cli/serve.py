@@ -4,11 +4,10 @@ from pathlib import Path
 
 import click
 
+from course_utils.cli.options import FILE, FOLDER
 from course_utils.inference import find_model, prepare_folder
 from course_utils.services import SERVICES
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, writable=True, path_type=Path)
 MODEL_HELP = """A .keras, .h5 or .tflite file; beside it its .schema.json (mpg) or .labels.json
 (image, pets); digit needs nothing beside it."""
