@@ -51,7 +51,6 @@ class Summary:
     refused: int  # of the rows: without a prediction
     resumed: int  # of the rows: done by an earlier run
     seconds: float
-    predict_seconds: float  # of the seconds: in the network
 
 
 def predict_file(
@@ -108,14 +107,13 @@ def _predict_table(
     job: "_Job", table: Table, network: Predictor, schema: FeatureSchema, tell: Progress
 ) -> Summary:
     """Predict the chunks that are not finished, write the output, and remove the parts."""
-    began, predict_seconds, chunk = time.perf_counter(), 0.0, job.chunk
+    began, chunk = time.perf_counter(), job.chunk
     tell(f"reading {job.source.name}", 0, None)
     rows = table.prepare()
     resumed = min(rows, len(job.list_finished_parts()) * chunk)
     tell("predicting", resumed, rows)
     for first in range(resumed, max(rows, 1), chunk):  # one part even without rows
-        predictions, errors, seconds = _predict_chunk(table, network, schema, first, chunk)
-        predict_seconds += seconds
+        predictions, errors = _predict_chunk(table, network, schema, first, chunk)
         table.write_predictions(job.name_part(first // chunk), predictions, errors)
         tell("predicting", min(rows, first + chunk), rows)
     tell("writing the output", 0, None)
@@ -126,22 +124,20 @@ def _predict_table(
         table.assemble(parts, draft)
         job.check_unchanged()
     job.clear()
-    return Summary(rows, refused, resumed, time.perf_counter() - began, predict_seconds)
+    return Summary(rows, refused, resumed, time.perf_counter() - began)
 
 
 def _predict_chunk(
     table: Table, network: Predictor, schema: FeatureSchema, first: int, rows: int
-) -> tuple[NDArray[np.float32], Errors, float]:
-    """Predict a chunk: predictions (NaN: none), what is wrong with each row, network's seconds."""
+) -> tuple[NDArray[np.float32], Errors]:
+    """Predict a chunk: predictions (NaN: none), and what is wrong with each row."""
     numbers = table.read_numbers(first, rows)
     accepted = {feature: feature.accepts_each(numbers[feature.name]) for feature in schema.features}
     good = np.logical_and.reduce(list(accepted.values()))
     predictions = np.full(len(good), np.nan, np.float32)
-    began = time.perf_counter()
     with np.errstate(over="ignore"):  # too large for float32, in rows that are refused
         examples = np.column_stack([column.astype(np.float32) for column in numbers.values()])
     predictions[good] = predict_in_blocks(network, examples if good.all() else examples[good])
-    seconds = time.perf_counter() - began
     errors: Errors = [None] * len(good)
     texts = {} if good.all() else table.read_texts(first, rows)
     for feature, fits in accepted.items():
@@ -150,7 +146,7 @@ def _predict_chunk(
             errors[row] = "; ".join(filter(None, (errors[row], f"{feature.name}: {said}")))
     for row in np.flatnonzero(good & ~np.isfinite(predictions)):
         predictions[row], errors[row] = np.nan, "the network's answer is not a number"
-    return predictions, errors, seconds
+    return predictions, errors
 
 
 def _explain(feature: Feature, text: str | None, number: float) -> str:

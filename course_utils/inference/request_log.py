@@ -214,20 +214,14 @@ def _read_lines(folder: Path, damaged: Counter[str]) -> Iterator[dict[str, float
     for _, _, path in _list_files(folder):
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             for line in file:
-                example = _parse_line(line)
-                if example is None:
-                    damaged[path.name] += 1
-                else:
+                try:
+                    example = json.loads(line)
+                except ValueError:
+                    example = None
+                if isinstance(example, dict) and example.keys() >= set(ADDED_KEYS):
                     yield example
-
-
-def _parse_line(line: bytes) -> dict[str, float] | None:
-    """The example in a line; None where it is not one that a recorder finished."""
-    with contextlib.suppress(ValueError):
-        found = json.loads(line)
-        if isinstance(found, dict) and found.keys() >= set(ADDED_KEYS):
-            return found
-    return None
+                else:  # not one that a recorder finished
+                    damaged[path.name] += 1
 
 
 def _list_files(folder: Path) -> list[tuple[int, int, Path]]:

@@ -48,7 +48,6 @@ def test_every_row_is_there_once_in_its_place_with_its_prediction(
     target = tmp_path / f"out{wanted}"
     summary = predict(inputs[given], target, chunk=chunk)
     assert (summary.rows, summary.refused, summary.resumed) == (1000, 0, 0)
-    assert 0 < summary.predict_seconds < summary.seconds
     rows = READ[wanted](target)
     assert list(rows[0]) == ["id", *FEATURES, "mpg", "error"]
     assert [row["id"] for row in rows] == [car["id"] for car in CARS]
