@@ -38,10 +38,10 @@ def to_mnist(pixels: np.ndarray) -> np.ndarray:
     Raises:
         NothingDrawn: there is nothing to be seen.
     """
-    return steps(pixels)["centred"]
+    return trace_steps(pixels)["centred"]
 
 
-def steps(pixels: np.ndarray) -> dict[str, np.ndarray]:
+def trace_steps(pixels: np.ndarray) -> dict[str, np.ndarray]:
     """All that `to_mnist` does, in order, each step's picture under its name.
 
     Returns:

@@ -140,7 +140,7 @@ def test_small_and_narrow_pictures_are_no_error(size: tuple[int, int]) -> None:
 
 
 def test_each_step_can_be_looked_at(mnist: np.ndarray) -> None:
-    done = digits.steps(on_paper(mnist[0], LIGHTS["from a side"]))
+    done = digits.trace_steps(on_paper(mnist[0], LIGHTS["from a side"]))
     assert " ".join(done) == "grey inverted even ink cropped thickened scaled centred"
     for picture in done.values():
         assert picture.dtype == np.float32
