@@ -187,16 +187,13 @@ def name_changed_categories(
     The latter only where at least 5 current rows should have them.
     """
     ratio = sum(current.values()) / sum(reference.values())
-    unseen = [repr(str(name)) for name in current if name not in reference]
-    vanished = [
-        repr(str(name))
-        for name, count in reference.items()
-        if name not in current and count * ratio >= MIN_EXPECTED_ROWS
+    expected = [name for name, count in reference.items() if count * ratio >= MIN_EXPECTED_ROWS]
+    changes = {
+        "has categories that the reference has not": [n for n in current if n not in reference],
+        "has no longer the categories": [n for n in expected if n not in current],
+    }
+    return [
+        f"{column} {what}: {list_names(repr(str(name)) for name in names)}."
+        for what, names in changes.items()
+        if names
     ]
-    warnings = []
-    if unseen:
-        said = "has categories that the reference has not"
-        warnings.append(f"{column} {said}: {list_names(unseen)}.")
-    if vanished:
-        warnings.append(f"{column} has no longer the categories: {list_names(vanished)}.")
-    return warnings

@@ -112,18 +112,16 @@ def _leave_out_identifiers(layout: Layout, keep: Sequence[str], rows: tuple[int,
     """Leave out what tells rows apart, and move numbers of two values to the categories."""
     for name in [name for name in layout.features if name not in keep]:
         sides = [sample[name].dropna() for sample in layout.samples]
-        kind = layout.numbers if name in layout.numbers else layout.categories
-        if kind is layout.numbers:
-            what = _recognise_numbers(name, sides, rows)
-        else:
-            what = _recognise_texts(sides)
+        numeric = name in layout.numbers
+        kind = layout.numbers if numeric else layout.categories
+        what = _recognise_numbers(name, sides, rows) if numeric else _recognise_texts(sides)
         if what:
             kind.remove(name)
             layout.warnings.append(
                 f"{name} looks like {what}, would tell old rows from new by itself, and was left "
                 f'out. If it is a feature, compare with keep=("{name}",).'
             )
-        elif kind is layout.numbers and pd.concat(sides).nunique() <= 2:
+        elif numeric and pd.concat(sides).nunique() <= 2:
             kind.remove(name)
             layout.categories.append(name)
 

@@ -48,10 +48,8 @@ class MemoryTables:
     def __init__(self, reference: pd.DataFrame, current: pd.DataFrame) -> None:
         self.rows = (len(reference), len(current))
         self.names = ([str(name) for name in reference], [str(name) for name in current])
-        self._tables = (
-            reference.set_axis(self.names[0], axis=1),
-            current.set_axis(self.names[1], axis=1),
-        )
+        sides = zip((reference, current), self.names, strict=True)
+        self._tables = [table.set_axis(names, axis=1) for table, names in sides]
 
     def find_kind(self, name: str, side: int) -> str:
         column = self._tables[side][name]

@@ -19,8 +19,7 @@ from course_utils.inference.models import CLASSIFIER
 
 
 @pytest.fixture
-def course(tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
+def course(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     return lambda *args: CliRunner().invoke(main, args)
 

@@ -8,7 +8,6 @@ from click.testing import CliRunner, Result
 
 from course_utils import registry
 from course_utils.cli import main
-from course_utils.datasets import load_auto_mpg
 from tests.support.batch_files import (
     copy_model,
     one_by_one,
@@ -24,9 +23,8 @@ Command = Callable[..., Result]
 
 
 @pytest.fixture
-def course(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+def course(monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
     return lambda *args: CliRunner().invoke(main, ["predict", "mpg", *map(str, args)])
 
 
@@ -59,13 +57,8 @@ def test_the_learners_own_model_comes_first(course: Command, source: Path, tmp_p
 
 
 def test_from_a_store_it_takes_what_is_served_and_checks_it(
-    course: Command, source: Path, tmp_path: Path
+    course: Command, source: Path, store: Path, tmp_path: Path
 ) -> None:
-    cars = load_auto_mpg().drop(columns="name").dropna()
-    files = [MODEL, MODEL.with_name("mpg.schema.json")]
-    store = tmp_path / "records"
-    for _ in range(2):
-        registry.register("mpg", files, training=cars, target="mpg", store=store)
     options = ("--input", source, "--store", store, "--output")
     result = course(*options, tmp_path / "out.csv")
     assert result.exit_code == 1

@@ -66,15 +66,6 @@ def test_the_clear_colour_of_16_bits_clears_no_other() -> None:
     assert only_color(data) == [0, 0, 0]
 
 
-@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
-def test_grey_of_any_depth(depth: int) -> None:
-    """The lightest grey of each depth is white, the darkest black."""
-    for value, expected in ((0xFF, [255] * 3), (0, [0] * 3)):
-        row = b"\0" + bytes([value]) * depth
-        data = png(ihdr(8, 6, depth), chunk(b"IDAT", zlib.compress(row * 6)))
-        assert only_color(data) == expected
-
-
 def test_a_palette_with_transparent_colours() -> None:
     image = Image.new("P", (3, 1))
     image.putpalette([*RED, *GREEN, *BLUE])

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -50,27 +49,8 @@ def start(source: Path, target: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def kill_when_there(process: "subprocess.Popen[str]", file: Path) -> None:
-    """Kill the process as soon as there is the file, if it does not end before."""
-    while process.poll() is None:
-        if file.exists():
-            process.kill()
-            process.wait()
-        time.sleep(0.0005)
-
-
 def parts(target: Path) -> list[str]:
     return [path.name for path in target.with_name(f"{target.name}.parts").glob("part-*.parquet")]
-
-
-def stop_at(rows: int) -> Callable[[str, int, int | None], None]:
-    """A report of progress that interrupts the run when so many rows are done."""
-
-    def report(step: str, done: int, total: int | None) -> None:
-        if step == "predicting" and done == rows:
-            raise KeyboardInterrupt
-
-    return report
 
 
 @pytest.mark.parametrize(
@@ -82,7 +62,11 @@ def test_in_the_middle_of_a_file(seen: str, source: Path, whole: bytes, target: 
     draft = target.with_name("out.csv.parts") / seen
     for _ in range(20):  # a file is often ready before the signal is there
         with start(source, target) as process:
-            kill_when_there(process, draft)
+            while process.poll() is None:
+                if draft.exists():
+                    process.kill()
+                    process.wait()
+                time.sleep(0.0005)
         if draft.exists():
             break
         target.unlink(missing_ok=True)
@@ -125,8 +109,13 @@ def test_other_arguments_are_refused_until_told_to_start_afresh(target: Path) ->
     source = write_csv(target.with_name("in.csv"), some(50))
     other = write_csv(target.with_name("other.csv"), some(100))
     model = copy_model(target.parent, content=MODEL.read_bytes() + b"\0")
+
+    def stop(step: str, done: int, total: int | None) -> None:
+        if done == 40:
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        predict(source, target, chunk=20, on_progress=stop_at(40))
+        predict(source, target, chunk=20, on_progress=stop)
     for given, used, chunk, what in (
         (source, MODEL, 21, "another chunk"),
         (other, MODEL, 20, "another input"),

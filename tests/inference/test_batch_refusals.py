@@ -83,7 +83,7 @@ def test_what_is_no_parquet_file(tmp_path, refused):
         assert "could not be read" in refused(content, "in.parquet")
 
 
-def test_paths_that_will_not_do(tmp_path):
+def test_paths_and_chunks_that_will_not_do(tmp_path):
     source = write_csv(tmp_path / "in.csv", CARS)
     for given, wanted, what in (
         (source, "out.txt", "has to end in"),
@@ -94,6 +94,8 @@ def test_paths_that_will_not_do(tmp_path):
     ):
         with pytest.raises((ValueError, FileNotFoundError), match=what):
             predict(given, tmp_path / wanted, restart=True)
+    with pytest.raises(ValueError, match=r"chunk is 0; it has to be 1 row or more"):
+        predict(source, tmp_path / "out.csv", chunk=0)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
     assert len(read_csv(source)) == len(CARS)
 
@@ -131,13 +133,6 @@ def test_what_somebody_else_keeps_in_the_folder_of_parts_is_left_alone(name, con
     assert [path.read_bytes() for path in other.iterdir()] == [content]
     (other / name).rename(other / "job.json.part")
     predict(source, tmp_path / "out.csv")  # so does a folder look in which a run was killed
-
-
-def test_a_chunk_has_rows(tmp_path):
-    source = write_csv(tmp_path / "in.csv", CARS)
-    for chunk in (0, -1):
-        with pytest.raises(ValueError, match=rf"chunk is {chunk}; it has to be 1 row or more"):
-            predict_file(source, tmp_path / "out.csv", model=MODEL, chunk=chunk)
 
 
 def test_a_model_that_does_not_fit(tmp_path):
