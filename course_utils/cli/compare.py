@@ -1,20 +1,18 @@
 """``course models compare``."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
-from course_utils.cli.console import console
+from course_utils.cli.console import console, print_verdict
 from course_utils.cli.exit_codes import EXIT_CODES
 from course_utils.cli.options import AS_JSON, FILE, FOLDER
 
 if TYPE_CHECKING:
-    from course_utils.registry import Comparison, Outcome
+    from course_utils.registry import Comparison
 
-COLOURS = {0: "green", 3: "yellow", 4: "green", 5: "yellow"}  # by exit code
 TRAFFIC = {
     "requests": "requests answered",
     "errors": "errors of ours",
@@ -56,16 +54,6 @@ def compare(
     if not as_json:
         print_comparison(found)
     raise SystemExit(EXIT_CODES[found.verdict])
-
-
-def print_verdict(found: "Comparison | Outcome", as_json: bool) -> None:
-    """The verdict and why, or all that was found as JSON."""
-    if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
-        return
-    console.print(found.verdict.upper(), style=f"bold {COLOURS[EXIT_CODES[found.verdict]]}")
-    for line in found.reasons:
-        console.print(line, markup=False, highlight=False)
 
 
 def print_comparison(found: "Comparison") -> None:

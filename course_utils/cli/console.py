@@ -1,12 +1,27 @@
 """Where all commands talk to people."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+# Of the verdicts; all others are yellow.
+COLOURS = {"retrain": "red"} | dict.fromkeys(("keep", "promote", "promoted", "on trial"), "green")
 console = Console()
+
+
+def print_verdict(found: Any, as_json: bool, notes: Sequence[str] = ()) -> None:
+    """A verdict (``found.verdict``), its reasons and notes, or all that was found as JSON."""
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+        return
+    console.print(found.verdict.upper(), style=f"bold {COLOURS.get(found.verdict, 'yellow')}")
+    for line in found.reasons + [f"Note: {note}" for note in notes]:
+        console.print(line, markup=False, highlight=False)
 
 
 @contextlib.contextmanager

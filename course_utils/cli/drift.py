@@ -12,14 +12,14 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from course_utils.cli.console import console
+from course_utils.cli.console import console, print_verdict
 from course_utils.cli.exit_codes import EXIT_CODES
 from course_utils.cli.options import AS_JSON, FILE, FOLDER
 
 if TYPE_CHECKING:
+    from course_utils.drift import DriftReport
     from course_utils.drift.monitor import Inspection
 
-COLOURS = {"keep": "green", "watch": "yellow", "retrain": "red", "too few": "blue"}
 NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
@@ -71,10 +71,9 @@ def drift(
 
 def _inspect_once(inspect: Callable[[], "Inspection"], as_json: bool) -> int:
     found = inspect()
-    if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
-    else:
-        _print_inspection(found)
+    print_verdict(found, as_json, found.notes)
+    if found.report and not as_json:
+        _print_changes(found.report)
     return EXIT_CODES[found.verdict]
 
 
@@ -106,16 +105,11 @@ def _print_line(inspect: Callable[[], "Inspection"], as_json: bool) -> int:
     return code
 
 
-def _print_inspection(found: "Inspection") -> None:
-    """The verdict, why, and a table of what has changed."""
-    console.print(found.verdict.upper(), style=f"bold {COLOURS[found.verdict]}")
-    for line in found.reasons + [f"Note: {note}" for note in found.notes]:
-        console.print(line, markup=False, highlight=False)
-    if found.report is None:
-        return
-    old, new = found.report.rows
+def _print_changes(report: "DriftReport") -> None:
+    """How many rows were compared, and a table of what has changed."""
+    old, new = report.rows
     console.print(f"{new:,} requests were compared with {old:,} training rows.", highlight=False)
-    changed = found.report.columns[found.report.columns["verdict"] != "no change"]
+    changed = report.columns[report.columns["verdict"] != "no change"]
     if changed.empty:
         return
     table = Table("column", "test", "size", "surely", "p, adjusted", "verdict")

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from course_utils.cli.compare import print_comparison, print_verdict
-from course_utils.cli.console import console, show_steps
+from course_utils.cli.compare import print_comparison
+from course_utils.cli.console import console, print_verdict, show_steps
 from course_utils.cli.exit_codes import EXIT_CODES
 from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE
 
@@ -49,15 +49,13 @@ def retrain(as_json: bool, **options: Any) -> None:
     with show_steps(silent=as_json or not console.is_terminal) as report:
         on_cell = functools.partial(report, "running the notebook")
         found = registry.retrain(**options, on_cell=on_cell)
-    print_verdict(found, as_json)
+    print_verdict(found, as_json, found.notes)
     if not as_json:
         _print_outcome(found)
     raise SystemExit(EXIT_CODES[found.verdict])
 
 
 def _print_outcome(found: "Outcome") -> None:
-    for note in found.notes:
-        console.print(f"Note: {note}", markup=False, highlight=False)
     if found.comparison:
         print_comparison(found.comparison)
     served = f"Version {found.served} goes on serving."
