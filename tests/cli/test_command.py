@@ -8,20 +8,12 @@ import sys
 
 import nbformat
 import pytest
-from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import datasets
-from course_utils.cli import main
 from course_utils.datasets import keras_cache, loaders, originals
 from course_utils.environment import data_folder
 from course_utils.inference.models import CLASSIFIER
-
-
-@pytest.fixture
-def course(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    return lambda *args: CliRunner().invoke(main, args)
 
 
 def write_notebook(folder, name, *sources):
@@ -76,7 +68,7 @@ def test_serve_refuses_a_busy_port_with_advice(course):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        result = course("serve", "hello", "--port", str(port))
+        result = course("serve", "hello", "--port", port)
     assert result.exit_code == 1
     assert f"Port {port} is in use" in result.output
 
@@ -94,7 +86,7 @@ def test_serve_refuses_a_busy_port_with_advice(course):
 def test_serve_says_what_is_wrong_with_a_model(course, tmp_path, name, model, code, said):
     (tmp_path / model).write_bytes(b"x")
     shutil.copy(data_folder() / "models" / "mpg.schema.json", tmp_path)
-    result = course("serve", name, "--model", str(tmp_path / model))
+    result = course("serve", name, "--model", tmp_path / model)
     assert result.exit_code == code
     assert said in result.output
     assert "Traceback" not in result.output
@@ -103,12 +95,12 @@ def test_serve_says_what_is_wrong_with_a_model(course, tmp_path, name, model, co
 def test_run_executes_in_order_and_saves_on_demand(course, tmp_path):
     write_notebook(tmp_path, "00_a.ipynb", "print('one')", "print('two')")
     write_notebook(tmp_path, "01_b.ipynb", "print('not asked for')")
-    result = course("run", "0", "--folder", str(tmp_path))
+    result = course("run", "0", "--folder", tmp_path)
     assert result.exit_code == 0, result.output
     assert "00_a" in result.output
     assert "01_b" not in result.output
     assert not nbformat.read(tmp_path / "00_a.ipynb", 4).cells[0].outputs
-    assert course("run", "00", "--save", "--folder", str(tmp_path)).exit_code == 0
+    assert course("run", "00", "--save", "--folder", tmp_path).exit_code == 0
     cells = nbformat.read(tmp_path / "00_a.ipynb", 4).cells
     assert [cell.outputs[0].text for cell in cells] == ["one\n", "two\n"]
     assert [cell.execution_count for cell in cells] == [1, 2]
@@ -117,7 +109,7 @@ def test_run_executes_in_order_and_saves_on_demand(course, tmp_path):
 def test_run_goes_on_after_a_failure_and_says_so(course, tmp_path):
     write_notebook(tmp_path, "00_bad.ipynb", "1 / 0")
     write_notebook(tmp_path, "01_good.ipynb", "1 + 1")
-    result = course("run", "--folder", str(tmp_path))
+    result = course("run", "--folder", tmp_path)
     assert result.exit_code == 1
     assert "ZeroDivisionError: division by zero" in result.output
     table = result.output[result.output.index("notebook") :]
@@ -127,7 +119,7 @@ def test_run_goes_on_after_a_failure_and_says_so(course, tmp_path):
 
 def test_run_names_the_notebooks_there_are(course, tmp_path):
     write_notebook(tmp_path, "00_a.ipynb", "1")
-    result = course("run", "7", "--folder", str(tmp_path))
+    result = course("run", "7", "--folder", tmp_path)
     assert result.exit_code == 2
     assert "no notebook 07" in result.output
     assert "there are: 00" in result.output

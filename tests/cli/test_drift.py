@@ -1,11 +1,12 @@
 """``course drift``: what a live service was asked, against what its model was trained on."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,23 +15,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
-from click.testing import CliRunner, Result
 
-from course_utils.cli import main
 from course_utils.datasets import load_auto_mpg
 from course_utils.drift.monitor import parse_time
 from course_utils.inference import Recorder, read_examples
+from tests.cli.conftest import Command
 from tests.support.serving import COURSE, MODEL, Served, running, wait_until
 
 FEATURES = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin"]
 TRAINING = load_auto_mpg()[FEATURES].dropna()
-Command = Callable[..., Result]
 
 
 @pytest.fixture
-def course(monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setenv("COLUMNS", "200")
-    return lambda *args: CliRunner().invoke(main, ["drift", "mpg", *map(str, args)])
+def drift(course: Command) -> Command:
+    return functools.partial(course, "drift", "mpg")
 
 
 @pytest.fixture
@@ -65,15 +63,15 @@ def strong(number: int) -> pd.DataFrame:
 
 
 @pytest.mark.thorough
-def test_the_verdict_on_a_live_service_turns(course: Command, folder: Path) -> None:
+def test_the_verdict_on_a_live_service_turns(drift: Command, folder: Path) -> None:
     """All through real requests, none of which the service has a reason to refuse."""
     command = [str(COURSE), "serve", "mpg", "--model", str(MODEL), "--record", str(folder)]
     with running(command, workers=2) as served:
         drive(served, folder, usual(200))
-        before = course("--requests", folder, "--json")
+        before = drift("--requests", folder, "--json")
         turn = datetime.now(UTC)
         drive(served, folder, strong(80))
-        after = course("--requests", folder, "--json", "--since", turn.isoformat())
+        after = drift("--requests", folder, "--json", "--since", turn.isoformat())
     assert before.exit_code == 0, before.output
     found = json.loads(before.stdout)
     assert (found["verdict"], found["requests"]) == ("keep", 200)
@@ -84,16 +82,16 @@ def test_the_verdict_on_a_live_service_turns(course: Command, folder: Path) -> N
     assert "horsepower" in culprits
 
 
-def test_a_change_that_is_not_large_is_to_be_watched(course: Command, folder: Path) -> None:
+def test_a_change_that_is_not_large_is_to_be_watched(drift: Command, folder: Path) -> None:
     record(folder, pd.concat([usual(150), strong(110)]))
-    result = course("--requests", folder)
+    result = drift("--requests", folder)
     assert result.exit_code == 3, result.output
     assert result.output.startswith("WATCH\n")
 
 
-def test_for_people(course: Command, folder: Path) -> None:
+def test_for_people(drift: Command, folder: Path) -> None:
     record(folder, strong(100))
-    output = course("--requests", folder).output
+    output = drift("--requests", folder).output
     assert output.startswith("RETRAIN\n")
     assert "100 requests were compared with 392 training rows." in output
     assert "horsepower: " in output  # a reason
@@ -102,23 +100,23 @@ def test_for_people(course: Command, folder: Path) -> None:
 
 
 def test_too_few_requests_have_a_message_and_a_code_of_their_own(
-    course: Command, folder: Path
+    drift: Command, folder: Path
 ) -> None:
     folder.mkdir()
-    result = course("--requests", folder)
+    result = drift("--requests", folder)
     assert result.exit_code == 5
     assert "0 requests are too few for a verdict, which takes 50" in result.output
     record(folder, strong(49))
-    assert course("--requests", folder).exit_code == 5
-    found = course("--requests", folder, "--json")
+    assert drift("--requests", folder).exit_code == 5
+    found = drift("--requests", folder, "--json")
     assert found.exit_code == 5
     answer = json.loads(found.stdout)
     assert (answer["verdict"], answer["requests"], answer["report"]) == ("too few", 49, None)
     record(folder, strong(1))
-    assert course("--requests", folder).exit_code == 4
+    assert drift("--requests", folder).exit_code == 4
 
 
-def test_since_leaves_older_requests_out(course: Command, folder: Path) -> None:
+def test_since_leaves_older_requests_out(drift: Command, folder: Path) -> None:
     folder.mkdir()
     now = datetime.now(UTC).timestamp()
     for hours, cars in ((30, strong(100)), (1, usual(100))):
@@ -127,18 +125,18 @@ def test_since_leaves_older_requests_out(course: Command, folder: Path) -> None:
             for car in cars.to_dict("records")
         ]
         (folder / f"examples-{hours}.jsonl").write_text("\n".join(lines) + "\n")
-    assert course("--requests", folder).exit_code != 0
-    assert course("--requests", folder, "--since", "24h").exit_code == 0
-    assert course("--requests", folder, "--since", "30m").exit_code == 5
+    assert drift("--requests", folder).exit_code != 0
+    assert drift("--requests", folder, "--since", "24h").exit_code == 0
+    assert drift("--requests", folder, "--since", "30m").exit_code == 5
     day = (datetime.now() - timedelta(hours=25)).isoformat()  # this machine's time
-    assert course("--requests", folder, "--since", day).exit_code == 0
+    assert drift("--requests", folder, "--since", day).exit_code == 0
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", "24", "-3h", "999999d", "2026-13-01"])
-def test_a_wrong_since_says_what_is_right(course: Command, folder: Path, text: str) -> None:
+def test_a_wrong_since_says_what_is_right(drift: Command, folder: Path, text: str) -> None:
     record(folder, usual(60))
     for options in ([], ["--every", "1"]):
-        result = course("--requests", folder, "--since", text, *options)
+        result = drift("--requests", folder, "--since", text, *options)
         assert result.exit_code == 1
         assert "neither an age (90m, 24h, 7d) nor a time" in result.output
 
@@ -151,12 +149,12 @@ def test_what_since_means() -> None:
     assert parse_time("2026-01-31").astimezone() == datetime(2026, 1, 31).astimezone()
 
 
-def test_another_reference_from_a_file(course: Command, folder: Path, tmp_path: Path) -> None:
+def test_another_reference_from_a_file(drift: Command, folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "trained on.csv"
     strong(200).assign(mpg=1, owner="x").to_csv(file, index=False)
     record(folder, strong(100))
-    assert course("--requests", folder).exit_code == 4
-    assert course("--requests", folder, "--reference", file).exit_code == 0
+    assert drift("--requests", folder).exit_code == 4
+    assert drift("--requests", folder, "--reference", file).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -169,35 +167,35 @@ def test_another_reference_from_a_file(course: Command, folder: Path, tmp_path: 
     ],
 )
 def test_a_reference_that_is_none(
-    course: Command, folder: Path, tmp_path: Path, content: bytes, message: str
+    drift: Command, folder: Path, tmp_path: Path, content: bytes, message: str
 ) -> None:
     (tmp_path / "x.csv").write_bytes(content)
     record(folder, usual(60))
-    result = course("--requests", folder, "--reference", tmp_path / "x.csv")
+    result = drift("--requests", folder, "--reference", tmp_path / "x.csv")
     assert result.exit_code == 1, result.output
     assert message in result.output
     assert "Traceback" not in result.output
 
 
-def test_a_torn_line_is_a_note_and_no_error(course: Command, folder: Path) -> None:
+def test_a_torn_line_is_a_note_and_no_error(drift: Command, folder: Path) -> None:
     record(folder, usual(60))
     (file,) = folder.iterdir()
     file.write_bytes(file.read_bytes()[:-5])
-    result = course("--requests", folder)
+    result = drift("--requests", folder)
     assert result.exit_code == 0
     said = " ".join(result.output.split())  # wherever its lines were broken
     assert "Note: Unfinished or damaged lines are left out (1 in examples-" in said
-    assert json.loads(course("--requests", folder, "--json").stdout)["notes"]
+    assert json.loads(drift("--requests", folder, "--json").stdout)["notes"]
 
 
-def test_the_report_as_a_page(course: Command, folder: Path, tmp_path: Path) -> None:
+def test_the_report_as_a_page(drift: Command, folder: Path, tmp_path: Path) -> None:
     record(folder, strong(100))
     page = tmp_path / "report.html"
-    assert course("--requests", folder, "--html", page).exit_code == 4
+    assert drift("--requests", folder, "--html", page).exit_code == 4
     text = page.read_text("utf-8")
     assert "<html" in text
     assert "horsepower" in text
-    nowhere = course("--requests", folder, "--html", tmp_path / "no" / "x.html")
+    nowhere = drift("--requests", folder, "--html", tmp_path / "no" / "x.html")
     assert nowhere.exit_code == 1
     assert "Traceback" not in nowhere.output
 
@@ -252,16 +250,13 @@ def test_a_schedule_prints_json_for_machines(folder: Path) -> None:
     assert all(datetime.fromisoformat(one["time"]).tzinfo for one in found)
 
 
-def test_hello_records_nothing_and_a_file_is_no_folder(tmp_path: Path) -> None:
-    def serve(*args: Any) -> Result:
-        return CliRunner().invoke(main, ["serve", *map(str, args)])
-
-    result = serve("hello", "--record", tmp_path)
+def test_hello_records_nothing_and_a_file_is_no_folder(course: Command, tmp_path: Path) -> None:
+    result = course("serve", "hello", "--record", tmp_path)
     assert result.exit_code == 2
     assert "only mpg does" in result.output
     (tmp_path / "file").touch()
-    assert serve("mpg", "--record", tmp_path / "file").exit_code == 2
-    below = serve("mpg", "--record", tmp_path / "file" / "folder")
+    assert course("serve", "mpg", "--record", tmp_path / "file").exit_code == 2
+    below = course("serve", "mpg", "--record", tmp_path / "file" / "folder")
     assert below.exit_code == 1
     assert str(tmp_path / "file") in below.output
     assert "Traceback" not in below.output

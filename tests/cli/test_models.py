@@ -2,39 +2,33 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from course_utils import registry
-from course_utils.cli import main
 from course_utils.registry.promotions import LOG
-
-Command = Callable[..., Result]
+from tests.cli.conftest import Command
 
 
 @pytest.fixture
-def course(store: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def course(*arguments: object, fails: bool = False) -> Result:
-        told = ["models", *map(str, arguments), "--store", str(store)]
-        result = CliRunner().invoke(main, told)
+def models(course: Command, store: Path) -> Command:
+    def models(*arguments: object, fails: bool = False) -> Result:
+        result = course("models", *arguments, "--store", store)
         assert result.exit_code == fails, result.output
         return result
 
-    return course
+    return models
 
 
-def test_list_shows_every_version_and_its_state(course: Command, store: Path):
+def test_list_shows_every_version_and_its_state(models: Command, store: Path):
     registry.promote("mpg", 1, store=store)
     registry.try_canary("mpg", 2, 0.1, store=store)
-    text = course("list").stdout
+    text = models("list").stdout
     assert "served" in text
     assert "canary, 10%" in text
-    found = json.loads(course("list", "mpg", "--json").stdout)
+    found = json.loads(models("list", "mpg", "--json").stdout)
     assert [(row["name"], row["version"], row["state"]) for row in found] == [
         ("mpg", 1, "served"),
         ("mpg", 2, "canary, 10%"),
@@ -44,48 +38,48 @@ def test_list_shows_every_version_and_its_state(course: Command, store: Path):
     assert found[0]["notes"] == "For cars of 1970 to 1982."
 
 
-def test_list_names_what_is_damaged_and_shows_the_rest(course: Command, store: Path):
+def test_list_names_what_is_damaged_and_shows_the_rest(models: Command, store: Path):
     shutil.copytree(store / "mpg", store / "spare")
     (store / "spare" / LOG).write_text("{\n", "utf-8")
     (store / "mpg" / "00001" / "record.sha256").unlink()
-    damaged, fine, *spare = json.loads(course("list", "--json").stdout)
+    damaged, fine, *spare = json.loads(models("list", "--json").stdout)
     assert "damaged: " in damaged["notes"]
     assert "record.sha256" in damaged["notes"]
     assert (damaged["rmse"], fine["rmse"] > 0) == (None, True)
     assert all("line 1, is damaged" in row["notes"] for row in spare)
-    assert "damaged" in course("list").stdout
+    assert "damaged" in models("list").stdout
 
 
-def test_list_of_nothing_says_what_to_do(course: Command, store: Path):
+def test_list_of_nothing_says_what_to_do(models: Command, store: Path):
     shutil.rmtree(store)
-    assert "No model has been registered" in course("list").stdout
-    assert json.loads(course("list", "--json").stdout) == []
+    assert "No model has been registered" in models("list").stdout
+    assert json.loads(models("list", "--json").stdout) == []
 
 
-def test_show_is_of_what_is_served(course: Command, store: Path):
-    assert "mpg, version 2" in course("show", "mpg").stdout
+def test_show_is_of_what_is_served(models: Command, store: Path):
+    assert "mpg, version 2" in models("show", "mpg").stdout
     registry.promote("mpg", 1, store=store)
-    text = course("show", "mpg").stdout
+    text = models("show", "mpg").stdout
     assert "mpg, version 1" in text
     assert "epochs: 100" in text
-    shown = json.loads(course("show", "mpg", "2", "--json").stdout)
+    shown = json.loads(models("show", "mpg", "2", "--json").stdout)
     assert shown == registry.load("mpg", 2, store=store).document
 
 
-def test_verify_says_what_it_looked_at(course: Command, store: Path):
-    text = course("verify", "mpg", 1).stdout
+def test_verify_says_what_it_looked_at(models: Command, store: Path):
+    text = models("verify", "mpg", 1).stdout
     assert "mpg 1 is as it was registered: 7 files, 20 golden rows" in text
     registry.load("mpg", 1, store=store).model.unlink()
-    assert "mpg.tflite is missing" in course("verify", "mpg", 1, fails=True).stderr
+    assert "mpg.tflite is missing" in models("verify", "mpg", 1, fails=True).stderr
 
 
-def test_the_way_of_a_version_into_service_and_back(course: Command, store: Path):
-    assert course("promote", "mpg", 1, "--reason", "first").stdout == "Version 1 is served.\n"
-    text = course("canary", "mpg", 2, "--share", 0.25).stdout
+def test_the_way_of_a_version_into_service_and_back(models: Command, store: Path):
+    assert models("promote", "mpg", 1, "--reason", "first").stdout == "Version 1 is served.\n"
+    text = models("canary", "mpg", 2, "--share", 0.25).stdout
     assert text == "Version 1 is served, version 2 to 25% of the requests.\n"
-    assert course("end-canary", "mpg").stdout == "Version 1 is served.\n"
-    course("promote", "mpg", 2)
-    assert course("roll-back", "mpg", "--reason", "worse").stdout == "Version 1 is served.\n"
+    assert models("end-canary", "mpg").stdout == "Version 1 is served.\n"
+    models("promote", "mpg", 2)
+    assert models("roll-back", "mpg", "--reason", "worse").stdout == "Version 1 is served.\n"
     said = [(state.action, state.reason) for state in registry.history("mpg", store=store)]
     assert said == [
         ("promote", "first"),
@@ -106,22 +100,22 @@ def test_the_way_of_a_version_into_service_and_back(course: Command, store: Path
         (["export", "trucks", "--mlflow", "nowhere"], "There is no version of trucks to export"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_line(course: Command, arguments: list[str], message: str):
-    result = course(*arguments, fails=True)
+def test_what_cannot_be_done_is_said_in_a_line(models: Command, arguments: list[str], message: str):
+    result = models(*arguments, fails=True)
     assert result.stderr.startswith("Error: ")
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_the_card_is_markdown(course: Command):
-    assert course("card", "mpg", 1).stdout.startswith("# Model card: mpg, version 1\n")
+def test_the_card_is_markdown(models: Command):
+    assert models("card", "mpg", 1).stdout.startswith("# Model card: mpg, version 1\n")
 
 
 # MLflow's own, as it is imported and as it sets up its tables.
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 @pytest.mark.filterwarnings("ignore:.*``noload`` loader strategy")
-def test_export_writes_all_versions_and_says_how_to_see_them(course: Command, tmp_path: Path):
-    text = course("export", "mpg", "--mlflow", tmp_path / "mlflow").stdout
+def test_export_writes_all_versions_and_says_how_to_see_them(models: Command, tmp_path: Path):
+    text = models("export", "mpg", "--mlflow", tmp_path / "mlflow").stdout
     assert "Version 1 is run " in text
     assert "Version 2 is run " in text
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path.as_posix()}/mlflow/mlflow.db" in text

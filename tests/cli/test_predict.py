@@ -1,13 +1,12 @@
 """``course predict``."""
 
-from collections.abc import Callable
+import functools
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from course_utils import registry
-from course_utils.cli import main
+from tests.cli.conftest import Command
 from tests.support.batch_files import (
     copy_model,
     one_by_one,
@@ -19,13 +18,11 @@ from tests.support.batch_files import (
 from tests.support.serving import MODEL
 
 CARS = some(30)
-Command = Callable[..., Result]
 
 
 @pytest.fixture
-def course(monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setenv("COLUMNS", "200")
-    return lambda *args: CliRunner().invoke(main, ["predict", "mpg", *map(str, args)])
+def predict(course: Command) -> Command:
+    return functools.partial(course, "predict", "mpg")
 
 
 @pytest.fixture
@@ -35,9 +32,9 @@ def source(tmp_path: Path) -> Path:
     return write_csv(tmp_path / "in.csv", rows)
 
 
-def test_it_predicts_and_reports(course: Command, source: Path) -> None:
+def test_it_predicts_and_reports(predict: Command, source: Path) -> None:
     target = source.with_name("out.csv")
-    result = course("--input", source, "--output", target, "--chunk", 7)
+    result = predict("--input", source, "--output", target, "--chunk", 7)
     assert result.exit_code == 0, result.output
     assert str(MODEL) in result.output  # the shipped one: this learner has saved none
     assert f"{target}: 30 rows, in " in result.output
@@ -49,26 +46,26 @@ def test_it_predicts_and_reports(course: Command, source: Path) -> None:
     assert [float(answer) for answer in answers] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_learners_own_model_comes_first(course: Command, source: Path, tmp_path: Path) -> None:
+def test_the_learners_own_model_comes_first(predict: Command, source: Path, tmp_path: Path) -> None:
     copy_model(tmp_path / "home")
-    result = course("--input", source, "--output", tmp_path / "out.parquet")
+    result = predict("--input", source, "--output", tmp_path / "out.parquet")
     assert str(tmp_path / "home" / "mpg.tflite") in result.output
     assert len(read_parquet(tmp_path / "out.parquet")) == 30
 
 
 def test_from_a_store_it_takes_what_is_served_and_checks_it(
-    course: Command, source: Path, store: Path, tmp_path: Path
+    predict: Command, source: Path, store: Path, tmp_path: Path
 ) -> None:
     options = ("--input", source, "--store", store, "--output")
-    result = course(*options, tmp_path / "out.csv")
+    result = predict(*options, tmp_path / "out.csv")
     assert result.exit_code == 1
     assert "`course models promote mpg VERSION --store" in result.output
     registry.promote("mpg", 1, store=store)
-    result = course(*options, tmp_path / "out.csv")
+    result = predict(*options, tmp_path / "out.csv")
     assert result.exit_code == 0, result.output
     assert str(Path("mpg", "00001", "files", "mpg.tflite")) in result.output
     registry.load("mpg", store=store).model.write_bytes(MODEL.read_bytes() + b"\0")
-    result = course(*options, tmp_path / "again.csv")
+    result = predict(*options, tmp_path / "again.csv")
     assert result.exit_code == 1
     assert "is not as it was registered" in result.output
     assert not (tmp_path / "again.csv").exists()
@@ -84,11 +81,11 @@ def test_from_a_store_it_takes_what_is_served_and_checks_it(
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(
-    options: list[str], said: str, course: Command, source: Path, monkeypatch: pytest.MonkeyPatch
+    options: list[str], said: str, predict: Command, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(source.parent)
     options = [str(MODEL) if option == "MODEL" else option for option in options]
-    result = course("--input", source, "--output", "out.csv", *options)
+    result = predict("--input", source, "--output", "out.csv", *options)
     assert result.exit_code in (1, 2)
     assert said in result.output
     assert "Traceback" not in result.output
