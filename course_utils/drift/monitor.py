@@ -102,7 +102,7 @@ def inspect_requests(
     return Inspection(len(asked), report.reasons, notes + report.warnings, report)
 
 
-def parse_time(text: str, now: datetime | None = None) -> datetime:
+def parse_time(text: str) -> datetime:
     """What ``--since`` means: an age such as ``90m``, ``24h`` or ``7d``, or a time in ISO 8601.
 
     A time without a zone is one of this machine's.
@@ -113,7 +113,7 @@ def parse_time(text: str, now: datetime | None = None) -> datetime:
     age = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
     try:
         if age:
-            return (now or datetime.now(UTC)) - timedelta(**{UNITS[age[2]]: int(age[1])})
+            return datetime.now(UTC) - timedelta(**{UNITS[age[2]]: int(age[1])})
         return datetime.fromisoformat(text.strip()).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise ValueError(

@@ -22,12 +22,6 @@ def told(old: pd.DataFrame, new: pd.DataFrame, *, seed=0) -> DomainClassifier:
     return tell_apart((old, new), named, seed=seed)[0]
 
 
-def shifted(rows=400, columns=4, by=1.0, name="x2") -> tuple[pd.DataFrame, pd.DataFrame]:
-    old, new = numbers(rows, columns, 0), numbers(rows, columns, 1)
-    new[name] += by
-    return old, new
-
-
 class Recorder(RandomForestClassifier):
     """Remembers what it was shown."""
 
@@ -97,15 +91,10 @@ def test_interval_holds_the_true_auc():
     assert missed <= stats.binom.isf(0.001, runs, 0.06)
 
 
-def test_the_culprit_is_ranked_first_among_many_columns():
-    old, new = shifted(columns=40, by=1.5, name="x35")
-    _, rank_columns = tell_apart((old, new), list(old), seed=0)
-    assert rank_columns()["column"][0] == "x35"
-
-
 def test_only_the_order_of_numbers_counts():
     """Neither scale nor outliers nor infinite values make a difference."""
-    old, new = shifted()
+    old, new = numbers(400, 4, 0), numbers(400, 4, 1)
+    new["x2"] += 1
     plain = told(old, new)
     bent = [frame.apply(lambda column: np.exp(7 * column)) for frame in (old, new)]
     assert told(*bent).auc == plain.auc

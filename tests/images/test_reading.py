@@ -91,12 +91,6 @@ def test_of_an_animation_the_first_picture_is_taken(format: str) -> None:
     assert only_color(data) == list(RED)
 
 
-def test_a_phones_photo_with_a_second_one_in_the_file() -> None:
-    big, small = solid("RGB", RED), solid("RGB", GREEN, (4, 3))
-    data = encoded(big, "MPO", save_all=True, append_images=[small])
-    assert np.abs(np.array(only_color(data)) - RED).max() <= 2
-
-
 # What a corner of the stored picture shows, for each orientation: EXIF names the side at which
 # the stored row 0 and column 0 are seen.
 CORNERS = {
