@@ -87,7 +87,7 @@ def tell_apart(
     false, true, _ = roc_curve(y, scores)
     classifier = DomainClassifier(
         auc,
-        _auc_deviation(old, new, auc),
+        _compute_auc_deviation(old, new, auc),
         float(p_value),
         pd.DataFrame({"false_positive_rate": false, "true_positive_rate": true}),
         (len(old), len(new)),
@@ -138,7 +138,7 @@ def _choose_half(X: Matrix, y: NDArray[np.int64], random: np.random.Generator) -
     return train
 
 
-def _auc_deviation(old: Floats, new: Floats, auc: float) -> float:
+def _compute_auc_deviation(old: Floats, new: Floats, auc: float) -> float:
     """DeLong's, from how often each row's score beats those of the other side.
 
     At an AUC of 1 that is 0, however few the rows; it is at least half of what it is for guessing,

@@ -15,7 +15,7 @@ from course_utils.drift.category_tests import (
 from course_utils.drift.column_test import make_normal_margin
 
 
-def shares(reference: list[int], current: list[int]) -> Shares:
+def make_shares(reference: list[int], current: list[int]) -> Shares:
     return Shares.count(
         *(
             {f"c{i}": count for i, count in enumerate(side) if count}
@@ -24,7 +24,7 @@ def shares(reference: list[int], current: list[int]) -> Shares:
     )
 
 
-def by_test(found: Shares) -> dict:
+def compare_by_test(found: Shares) -> dict:
     return {test.test: test for test in compare_categories("c", found, 0)}
 
 
@@ -46,7 +46,7 @@ def test_pooling_keeps_the_rows_and_leaves_none_too_rare(seed):
     kinds = random.integers(1, 40)
     weights = random.dirichlet(np.full(kinds, 0.3))
     rows = random.integers(20, 500, 2)
-    found = shares(*(random.multinomial(n, weights).tolist() for n in rows))
+    found = make_shares(*(random.multinomial(n, weights).tolist() for n in rows))
     pooled = found.pool(MIN_EXPECTED_ROWS)
     assert [pooled.reference.sum(), pooled.current.sum()] == rows.tolist()
     if len(pooled.names) > 1:
@@ -76,7 +76,7 @@ def test_margin_of_the_total_variation_holds(kinds, moved, n, m):
 
 
 def test_two_categories_make_one_test():
-    (test,) = compare_categories("c", shares([90, 10], [70, 30]), 0)
+    (test,) = compare_categories("c", make_shares([90, 10], [70, 30]), 0)
     assert test.test == "Fisher’s exact"
     assert test.p_value == pytest.approx(stats.fisher_exact([[90, 10], [70, 30]]).pvalue)
     assert test.effect == pytest.approx(0.2)
@@ -84,7 +84,7 @@ def test_two_categories_make_one_test():
 
 def test_the_choice_of_the_category_is_paid_for():
     counts = [480, 500, 20], [510, 450, 40]
-    tests = by_test(shares(*counts))
+    tests = compare_by_test(make_shares(*counts))
     fisher = stats.fisher_exact([[980, 20], [960, 40]]).pvalue
     single = tests["one category"]
     assert single.p_value == pytest.approx(3 * fisher)
@@ -119,7 +119,7 @@ def test_p_values_hold_where_nothing_has_changed(n, m, weights):
     random, runs = np.random.default_rng(2), 1000
     draws = [random.multinomial(size, weights, runs) for size in (n, m)]
     names = [f"c{i}" for i in range(len(weights))]
-    tests = [by_test(Shares(names, *pair)) for pair in zip(*draws, strict=True)]
+    tests = [compare_by_test(Shares(names, *pair)) for pair in zip(*draws, strict=True)]
     for test in {name for found in tests for name in found}:
         p_values = np.array([found[test].p_value for found in tests if test in found])
         for level in (0.05, 0.01, 0.001):

@@ -12,12 +12,12 @@ from course_utils.drift import classifier
 from course_utils.drift.classifier import DomainClassifier, tell_apart
 
 
-def numbers(rows: int, columns: int, seed: object) -> pd.DataFrame:
+def draw_numbers(rows: int, columns: int, seed: object) -> pd.DataFrame:
     values = np.random.default_rng(seed).normal(size=(rows, columns))
     return pd.DataFrame(values, columns=[f"x{i}" for i in range(columns)])
 
 
-def told(old: pd.DataFrame, new: pd.DataFrame, *, seed=0) -> DomainClassifier:
+def train(old: pd.DataFrame, new: pd.DataFrame, *, seed=0) -> DomainClassifier:
     named = [name for name in old if pd.api.types.is_numeric_dtype(old[name])]
     return tell_apart((old, new), named, seed=seed)[0]
 
@@ -45,8 +45,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_it_is_judged_on_rows_it_was_not_trained_on(recorder):
-    old, new = numbers(300, 3, 0), numbers(200, 3, 1)
-    found = told(old, new)
+    old, new = draw_numbers(300, 3, 0), draw_numbers(200, 3, 1)
+    found = train(old, new)
     ((learnt, y),), (asked,) = recorder.learnt, recorder.asked
     assert len(asked) == sum(found.rows)
     assert len(learnt) + len(asked) == 500
@@ -56,20 +56,20 @@ def test_it_is_judged_on_rows_it_was_not_trained_on(recorder):
 
 
 def test_equal_rows_are_not_on_both_sides_of_the_split(recorder):
-    old, new = numbers(300, 3, 0), numbers(200, 3, 1)
+    old, new = draw_numbers(300, 3, 0), draw_numbers(200, 3, 1)
     new = pd.concat([new, old[:150]], ignore_index=True)
-    told(old, new)
+    train(old, new)
     learnt, asked = recorder.learnt[0][0], recorder.asked[0]
     assert not {row.tobytes() for row in learnt} & {row.tobytes() for row in asked}
 
 
 def test_nothing_in_the_table_shows_which_row_is_whose(recorder):
     """The rows' numbers stay the same when the two tables are swapped."""
-    old = numbers(200, 2, 0).assign(c=[f"{i // 2}" for i in range(200)])
-    new = numbers(200, 2, 1).assign(c=[f"{i // 2 + 50}" for i in range(200)])
+    old = draw_numbers(200, 2, 0).assign(c=[f"{i // 2}" for i in range(200)])
+    new = draw_numbers(200, 2, 1).assign(c=[f"{i // 2 + 50}" for i in range(200)])
     old.loc[::7, "x0"] = np.nan
-    told(old, new)
-    told(new, old)
+    train(old, new)
+    train(new, old)
     once, again = (
         sorted(np.nan_to_num(np.vstack([recorder.learnt[i][0], recorder.asked[i]])).tolist())
         for i in (0, 1)
@@ -85,7 +85,7 @@ def test_interval_holds_the_true_auc():
         old, new = random.normal(size=100), random.normal(1, 1, 100)
         area = stats.mannwhitneyu(new, old).statistic / 1e4
         low, high = DomainClassifier(
-            area, classifier._auc_deviation(old, new, area), 0.0, pd.DataFrame(), (100, 100)
+            area, classifier._compute_auc_deviation(old, new, area), 0.0, pd.DataFrame(), (100, 100)
         ).interval
         missed += not low <= true <= high
     assert missed <= stats.binom.isf(0.001, runs, 0.06)
@@ -93,11 +93,11 @@ def test_interval_holds_the_true_auc():
 
 def test_only_the_order_of_numbers_counts():
     """Neither scale nor outliers nor infinite values make a difference."""
-    old, new = numbers(400, 4, 0), numbers(400, 4, 1)
+    old, new = draw_numbers(400, 4, 0), draw_numbers(400, 4, 1)
     new["x2"] += 1
-    plain = told(old, new)
+    plain = train(old, new)
     bent = [frame.apply(lambda column: np.exp(7 * column)) for frame in (old, new)]
-    assert told(*bent).auc == plain.auc
+    assert train(*bent).auc == plain.auc
     top = max(old["x0"].max(), new["x0"].max())
     endless = [frame.assign(x0=frame["x0"].replace(top, np.inf)) for frame in (old, new)]
-    assert told(*endless).auc == plain.auc
+    assert train(*endless).auc == plain.auc

@@ -12,13 +12,13 @@ from course_utils.drift import compare, layout
 from tests.support.drift_tables import CHANGES, changed, continuous, mixed, unchanged
 
 
-def numbers(rows: int, seed: object, **columns: object) -> pd.DataFrame:
+def draw_table(rows: int, seed: object, **columns: object) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     frame = pd.DataFrame({"x": random.normal(size=rows), "y": random.normal(size=rows)})
     return frame.assign(**columns)
 
 
-def row_of(report, column: str, test: str) -> pd.Series:
+def find_row(report, column: str, test: str) -> pd.Series:
     found = report.columns
     (row,) = found[(found["column"] == column) & (found["test"] == test)].index
     return found.loc[row]
@@ -45,11 +45,11 @@ def test_every_kind_of_change_is_named(change):
 
 
 def test_a_tiny_shift_of_a_large_table_is_significant_but_negligible():
-    old, new = numbers(200_000, 0), numbers(200_000, 1)
+    old, new = draw_table(200_000, 0), draw_table(200_000, 1)
     new["x"] += 0.02
     report = compare(old, new)
     assert report.decision == "keep"
-    found = row_of(report, "x", "Kolmogorov–Smirnov")
+    found = find_row(report, "x", "Kolmogorov–Smirnov")
     assert found["p_adjusted"] < 1e-4
     assert found["verdict"] == "negligible"
     assert found["effect"] < 0.02
@@ -58,14 +58,14 @@ def test_a_tiny_shift_of_a_large_table_is_significant_but_negligible():
 
 def test_missing_values_are_a_change_of_their_own():
     random = np.random.default_rng(0)
-    old, new = numbers(1000, 0), numbers(1000, 1)
+    old, new = draw_table(1000, 0), draw_table(1000, 1)
     new["x"] = new["x"].mask(random.random(1000) < 0.3)
     report = compare(old, new)
-    missing = row_of(report, "x", "missing values")
+    missing = find_row(report, "x", "missing values")
     assert missing["effect"] == pytest.approx(new["x"].isna().mean())
     assert missing["verdict"] == "watch"
     # What is there has not changed, and says so.
-    assert row_of(report, "x", "Kolmogorov–Smirnov")["verdict"] == "no change"
+    assert find_row(report, "x", "Kolmogorov–Smirnov")["verdict"] == "no change"
     assert any(r.startswith("x: missing in 0.0% of the rows, now in ") for r in report.reasons)
 
 
@@ -73,7 +73,7 @@ def test_rare_categories_that_chance_leaves_out_are_no_change():
     """Half of the 1,000 customers are met only once, so that either table has its own ones."""
     random = np.random.default_rng(0)
     old, new = (
-        numbers(rows, rows, customer=random.zipf(1.3, rows).clip(max=10**6).astype(str))
+        draw_table(rows, rows, customer=random.zipf(1.3, rows).clip(max=10**6).astype(str))
         for rows in (1000, 900)
     )
     report = compare(old, new)
@@ -86,7 +86,7 @@ def test_a_table_of_nothing_but_unseen_categories_is_not_kept(kinds):
     """However many there are, and though each of them is too rare for a test of its own."""
     random = np.random.default_rng(kinds)
     old, new = (
-        numbers(400, kinds, u=[f"{side}{i}" for i in random.integers(0, kinds, 400)])
+        draw_table(400, kinds, u=[f"{side}{i}" for i in random.integers(0, kinds, 400)])
         for side in ("old", "new")
     )
     report = compare(old, new)
@@ -118,7 +118,7 @@ def test_a_seed_repeats_exactly():
 
 def test_the_classifier_is_given_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(layout, "MAX_SAMPLE_ROWS", 600)
-    old, new = numbers(3000, 0), numbers(500, 1)
+    old, new = draw_table(3000, 0), draw_table(500, 1)
     report = compare(old, new)
     assert tuple(map(len, report.samples)) == (600, 500)
     assert sum(report.classifier.rows) == pytest.approx(550, abs=40)

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from course_utils.drift import compare, compare_files, files, layout
-from tests.support.drift_files import query, same, write
+from tests.support.drift_files import assert_same, query, write
 
 ROWS = 400
 
 
-def several(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
+def make_table(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
     """Numbers with ties, gaps and infinities, categories, truth values, days, odd names."""
     random = np.random.default_rng(seed)
     frame = pd.DataFrame(
@@ -48,13 +48,13 @@ def test_the_report_is_that_of_the_tables_in_memory(
     tmp_path: Path, tidy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(layout, "MAX_SAMPLE_ROWS", 150)
-    old, new = several(ROWS, 1), several(ROWS - 90, 2, shift=0.5)
+    old, new = make_table(ROWS, 1), make_table(ROWS - 90, 2, shift=0.5)
     new["nothing"] = 1.5
     new["truth"] |= new["x"] > 1000
     new = new.rename(columns={"select": "SELECT"}).assign(count="many")
     found = compare_files(*write_both(tmp_path, old, new), memory="200MB", seed=7)
     expected = compare(old, new, seed=7)
-    same(found, expected)
+    assert_same(found, expected)
     assert list(found.samples[0]["x"]) == list(expected.samples[0]["x"])
     assert "x" in found.significant
     assert any("day holds points in time" in warning for warning in found.warnings)
@@ -85,7 +85,7 @@ def test_values_may_come_in_batches(
             assert values.tolist() == np.union1d(old[name], new[name]).tolist()
             for counts, table in zip(sides, (old, new), strict=True):
                 assert np.repeat(values, counts).tolist() == sorted(table[name])
-    same(compare_files(*paths), compare(old, new))
+    assert_same(compare_files(*paths), compare(old, new))
 
 
 def test_nan_and_null_are_missing_alike(tmp_path: Path, tidy: Path) -> None:
@@ -131,7 +131,7 @@ def test_several_files_are_one_table_in_the_order_of_their_names(
     tmp_path: Path, tidy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(layout, "MAX_SAMPLE_ROWS", 100)
-    old, new = several(900, 6), several(500, 7)
+    old, new = make_table(900, 6), make_table(500, 7)
     folder = tmp_path / "a [folder] with 'marks'"
     folder.mkdir()
     old.loc[675:, "heavy"] = np.nan
@@ -142,7 +142,7 @@ def test_several_files_are_one_table_in_the_order_of_their_names(
     write(new, folder / "new.parquet")
     escaped = folder.parent / "a ?folder? with 'marks'"
     found = compare_files(escaped / "part-*.parquet", str(folder / "new.parquet"))
-    same(found, compare(old, new))
+    assert_same(found, compare(old, new))
 
 
 def test_beyond_many_categories_the_rarest_are_one(
@@ -168,7 +168,7 @@ def test_what_cannot_be_read_is_refused_in_plain_words(
 ) -> None:
     (tmp_path / "t.csv").write_bytes(b"x" * 99)
     (tmp_path / "a folder").mkdir()
-    good = write(several(5000, 1), tmp_path / "good.parquet")
+    good = write(make_table(5000, 1), tmp_path / "good.parquet")
     content = bytearray(good.read_bytes())
     content[2000:60_000] = bytes(58_000)
     (tmp_path / "damaged.parquet").write_bytes(content)

@@ -63,7 +63,7 @@ else:
 """
 
 
-def child(
+def start_child(
     folder: Path, old: Path, new: Path, *, data: int = 0, written: int = 0
 ) -> "subprocess.Popen[str]":
     """A comparison in a process of its own, with bounds on its data and on the files it writes."""
@@ -99,7 +99,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_table_larger_than_the_memory_allowed_is_compared(
     tmp_path: Path, large: tuple[Path, Path]
 ) -> None:
-    process = child(tmp_path, *large, data=420)  # and the table has 640 MB
+    process = start_child(tmp_path, *large, data=420)  # and the table has 640 MB
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert out.startswith("does not fit\nbegun\n")
@@ -115,7 +115,7 @@ def test_a_table_larger_than_the_memory_allowed_is_compared(
 @pytest.mark.thorough
 @LINUX
 def test_a_full_disk_is_said_and_tidied(tmp_path: Path, large: tuple[Path, Path]) -> None:
-    process = child(tmp_path, *large, written=100_000)  # bytes that a file may have
+    process = start_child(tmp_path, *large, written=100_000)  # bytes that a file may have
     out, errors = process.communicate(timeout=60)
     assert "OSError The disk is full" in out, errors
     assert "TMPDIR" in out
@@ -125,7 +125,7 @@ def test_a_full_disk_is_said_and_tidied(tmp_path: Path, large: tuple[Path, Path]
 @pytest.mark.thorough
 @pytest.mark.skipif(os.name == "nt", reason="on Windows, Ctrl-C reaches all of a console")
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, large: tuple[Path, Path]) -> None:
-    process = child(tmp_path, *large)
+    process = start_child(tmp_path, *large)
     assert process.stdout
     assert process.stdout.readline() == "begun\n"
     assert wait_until(lambda: list((tmp_path / "temporary").glob("*/spilled/*")))

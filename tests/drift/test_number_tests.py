@@ -13,16 +13,16 @@ from course_utils.drift.number_tests import RankTest, _compute_tied_p_value, com
 from course_utils.drift.tables import MemoryTables
 
 
-def taken(old, new) -> RankTest:
+def rank(old, new) -> RankTest:
     tables = MemoryTables(pd.DataFrame({"x": old}), pd.DataFrame({"x": new}))
     return RankTest(len(old), len(new), tables.count_numbers("x"))
 
 
-def by_test(old, new) -> dict[str, ColumnTest]:
-    return {test.test: test for test in compare_numbers("x", taken(old, new))}
+def compare(old, new) -> dict[str, ColumnTest]:
+    return {test.test: test for test in compare_numbers("x", rank(old, new))}
 
 
-def distance(old, new) -> float:
+def compute_distance(old, new) -> float:
     """KS D by its definition."""
     return max(abs((old <= x).mean() - (new <= x).mean()) for x in np.append(old, new))
 
@@ -32,12 +32,12 @@ def test_p_value_with_ties_is_the_share_of_all_splits_with_such_a_distance(seed)
     random = np.random.default_rng(seed)
     n, m, kinds = random.integers(2, 7), random.integers(2, 6), random.integers(2, 6)
     old, new = random.integers(0, kinds, n), random.integers(0, kinds, m)
-    pool, observed, rows = np.append(old, new), distance(old, new), range(n + m)
+    pool, observed, rows = np.append(old, new), compute_distance(old, new), range(n + m)
     splits = [np.isin(rows, chosen) for chosen in itertools.combinations(rows, n)]
-    hits = np.mean([distance(pool[s], pool[~s]) >= observed - 1e-9 for s in splits])
+    hits = np.mean([compute_distance(pool[s], pool[~s]) >= observed - 1e-9 for s in splits])
     blocks = np.unique(pool, return_counts=True)[1]
     assert _compute_tied_p_value(observed, n, blocks) == pytest.approx(hits, abs=1e-9)
-    found = taken(old, new)
+    found = rank(old, new)
     assert found.distance == pytest.approx(observed, abs=1e-12)
     if len(blocks) < n + m:
         assert found.compute_ks_p_value() == pytest.approx(hits, abs=1e-9)
@@ -55,7 +55,7 @@ DRAWS = {
 def test_distance_is_scipys(draw, n, m):
     random = np.random.default_rng([n, m])
     old, new = draw(random, n), draw(random, m) * 1.5
-    found = taken(old, new)
+    found = rank(old, new)
     assert abs(found.distance - stats.ks_2samp(old, new).statistic) <= 1e-12
     shares = (old <= found.where).mean(), (new <= found.where).mean()
     assert found.shares == pytest.approx(shares)
@@ -68,14 +68,14 @@ def test_p_value_without_ties_is_scipys(n, m):
     old, new = random.normal(size=n), random.normal(1 / np.sqrt(n), 1, m)
     expected = stats.ks_2samp(old, new, method="asymp").pvalue
     assert 1e-6 < expected < 0.9  # or the comparison says little
-    assert taken(old, new).compute_ks_p_value() == pytest.approx(expected, rel=0.02)
+    assert rank(old, new).compute_ks_p_value() == pytest.approx(expected, rel=0.02)
 
 
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.3])
 def test_spread_is_tested_as_ansari_and_bradley_do(scale):
     random = np.random.default_rng(8)
     old, new = random.normal(size=300), random.normal(0, scale, 201)
-    z, p_value, effect = taken(old, new).compare_spread()
+    z, p_value, effect = rank(old, new).compare_spread()
     assert 2 * stats.norm.sf(abs(z)) == pytest.approx(stats.ansari(old, new).pvalue, rel=1e-6)
     assert p_value == pytest.approx(stats.ansari(old, new).pvalue, rel=0.1)  # not skewed here
     assert np.sign(z) == np.sign(effect)
@@ -86,7 +86,7 @@ def test_spread_has_mean_0_and_variance_1_over_all_splits(pool):
     """With ties, too, where SciPy takes the mean of scores without ties."""
     values, rows = np.array(pool), range(len(pool))
     splits = [np.isin(rows, chosen) for chosen in itertools.combinations(rows, 4)]
-    z = [taken(values[split], values[~split]).compare_spread()[0] for split in splits]
+    z = [rank(values[split], values[~split]).compare_spread()[0] for split in splits]
     assert np.mean(z) == pytest.approx(0, abs=1e-12)
     assert np.var(z) == pytest.approx(1, abs=1e-12)
 
@@ -99,23 +99,23 @@ def test_effect_of_spread_is_a_difference_of_probabilities(n, m):
     farther = np.sign(away[n:, None] - away[None, :n]).mean()
     assert farther > 0.1
     # Ranks i and n + m + 1 - i are equally far from the middle: hence not to the last digit.
-    assert taken(old, new).compare_spread()[2] == pytest.approx(farther, abs=2 / (n + m))
-    assert taken(new, old).compare_spread()[2] == pytest.approx(-farther, abs=2 / (n + m))
+    assert rank(old, new).compare_spread()[2] == pytest.approx(farther, abs=2 / (n + m))
+    assert rank(new, old).compare_spread()[2] == pytest.approx(-farther, abs=2 / (n + m))
 
 
 def test_effect_of_spread_stays_on_its_scale_with_ties():
     """All old values in the middle, all new ones outside: farther away in all pairs, not more."""
-    spread = by_test([0.0] * 200, [-1.0] * 100 + [1.0] * 100)["Ansari–Bradley"]
+    spread = compare([0.0] * 200, [-1.0] * 100 + [1.0] * 100)["Ansari–Bradley"]
     assert spread.statistic > 10
     assert spread.effect == pytest.approx(1)
     assert "farther from the middle than before in 100.0% of pairs" in spread.note
 
 
 def test_spread_of_constants_cannot_be_told():
-    assert taken([2.0] * 30, [2.0] * 20).compare_spread() == (0.0, 1.0, 0.0)
+    assert rank([2.0] * 30, [2.0] * 20).compare_spread() == (0.0, 1.0, 0.0)
     # Two values, equally frequent: all are as far from the middle.
-    assert taken([1.0, 2.0] * 10, [1.0, 2.0] * 10).compare_spread() == (0.0, 1.0, 0.0)
-    assert list(by_test([2.0] * 30, [2.0] * 20)) == ["Kolmogorov–Smirnov"]
+    assert rank([1.0, 2.0] * 10, [1.0, 2.0] * 10).compare_spread() == (0.0, 1.0, 0.0)
+    assert list(compare([2.0] * 30, [2.0] * 20)) == ["Kolmogorov–Smirnov"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_p_values_hold_where_nothing_has_changed(n, m, share):
     p_values = []
     for _ in range(runs):
         values = np.where(random.random(n + m) < share, random.exponential(size=n + m), 0.0)
-        tests = by_test(values[:n], values[n:])
+        tests = compare(values[:n], values[n:])
         p_values.append({name: test.p_value for name, test in tests.items()})
     for test in ("Kolmogorov–Smirnov", "Ansari–Bradley"):
         found = np.array([p.get(test, 1.0) for p in p_values])
@@ -145,7 +145,7 @@ def test_margin_of_the_distance_holds(shift, n, m):
     true = 2 * stats.norm.cdf(shift / 2) - 1
     beyond = 0
     for _ in range(runs):
-        found = taken(random.normal(size=n), random.normal(shift, 1, m))
+        found = rank(random.normal(size=n), random.normal(shift, 1, m))
         beyond += found.distance - found.compute_ks_margin(alpha) > true
     assert beyond <= stats.binom.isf(0.001, runs, alpha)
 
@@ -157,6 +157,6 @@ def test_margin_of_the_spread_holds(scale):
     true = 4 / math.pi * math.atan(scale) - 1
     beyond = 0
     for _ in range(runs):
-        test = by_test(random.normal(size=300), random.normal(0, scale, 60))["Ansari–Bradley"]
+        test = compare(random.normal(size=300), random.normal(0, scale, 60))["Ansari–Bradley"]
         beyond += test.effect - test.margin(alpha) > true
     assert beyond <= stats.binom.isf(0.001, runs, alpha)

@@ -25,13 +25,13 @@ from course_utils.drift.verdict import SEVERITY
 from tests.support.drift_tables import continuous, twenty, unchanged
 
 
-def texts(figure: Figure) -> list[str]:
+def list_texts(figure: Figure) -> list[str]:
     """All that stands in the figure, as one sees it."""
     figure.draw_without_rendering()
     return [text.get_text() for text in figure.findobj(Text) if text.get_visible()]
 
 
-def numbers(rows: int = 60, shift: float = 0.0, **columns: object) -> pd.DataFrame:
+def draw_table(rows: int = 60, shift: float = 0.0, **columns: object) -> pd.DataFrame:
     random = np.random.default_rng(rows)
     return pd.DataFrame({"x": random.normal(shift, 1, rows)} | columns)
 
@@ -79,11 +79,11 @@ def test_the_roc_curve_tells_auc_and_interval():
 
 def test_from_one_column_to_two_hundred():
     constant = pd.DataFrame({"same": ["a"] * 30})
-    assert "same" in texts(compare(constant, constant).plot())
-    one = compare(numbers(), numbers(80)).plot()
+    assert "same" in list_texts(compare(constant, constant).plot())
+    one = compare(draw_table(), draw_table(80)).plot()
     assert [ax.get_title() for ax in one.subfigs[1].axes] == ["x"]
     wide = compare(*unchanged(continuous, 200, 1)).plot()
-    assert any(f"the {MAX_EFFECTS} gravest of 201" in text for text in texts(wide))
+    assert any(f"the {MAX_EFFECTS} gravest of 201" in text for text in list_texts(wide))
 
 
 @pytest.mark.parametrize("name", ["$\\broken{", "two\nlines\tand more", "", "name " * 100])
@@ -106,18 +106,18 @@ def test_long_names_are_cut_in_the_middle():
     assert short.endswith("end")
 
 
-def normal(rows: int, mean: float = 0.0) -> np.ndarray:
+def draw_normal(rows: int, mean: float = 0.0) -> np.ndarray:
     return np.random.default_rng(rows).normal(mean, 1, rows)
 
 
 def test_outliers_do_not_squash_the_picture():
-    spoilt = np.append(normal(1000), [1e12, -np.inf, np.inf, np.nan])
-    found = count_in_bins(spoilt, normal(900))
+    spoilt = np.append(draw_normal(1000), [1e12, -np.inf, np.inf, np.nan])
+    found = count_in_bins(spoilt, draw_normal(900))
     assert found is not None
     assert np.ptp(found.edges) < 20
     assert found.outside == pytest.approx(3 / 1903)  # the missing value is not counted
     assert found.densities[0] @ np.diff(found.edges) == pytest.approx(1000 / 1003)
-    density, _ = np.histogram(normal(900), found.edges, density=True)
+    density, _ = np.histogram(draw_normal(900), found.edges, density=True)
     assert found.densities[1] == pytest.approx(density)
 
 

@@ -22,7 +22,7 @@ def query(path: Path, select: str, frame: pd.DataFrame | None = None) -> Path:
     return path
 
 
-def same(one: DriftReport, other: DriftReport) -> None:
+def assert_same(one: DriftReport, other: DriftReport) -> None:
     """The same report, but for the order in which numbers were added."""
     pd.testing.assert_frame_equal(one.columns, other.columns, rtol=1e-12, atol=1e-14)
     assert (one.decision, one.reasons) == (other.decision, other.reasons)
