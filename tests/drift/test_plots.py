@@ -31,9 +31,8 @@ def list_texts(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(Text) if text.get_visible()]
 
 
-def draw_table(rows: int = 60, shift: float = 0.0, **columns: object) -> pd.DataFrame:
-    random = np.random.default_rng(rows)
-    return pd.DataFrame({"x": random.normal(shift, 1, rows)} | columns)
+def draw_normal(rows: int) -> np.ndarray:
+    return np.random.default_rng(rows).normal(size=rows)
 
 
 @functools.cache
@@ -80,7 +79,7 @@ def test_the_roc_curve_tells_auc_and_interval():
 def test_from_one_column_to_two_hundred():
     constant = pd.DataFrame({"same": ["a"] * 30})
     assert "same" in list_texts(compare(constant, constant).plot())
-    one = compare(draw_table(), draw_table(80)).plot()
+    one = compare(*(pd.DataFrame({"x": draw_normal(rows)}) for rows in (60, 80))).plot()
     assert [ax.get_title() for ax in one.subfigs[1].axes] == ["x"]
     wide = compare(*unchanged(continuous, 200, 1)).plot()
     assert any(f"the {MAX_EFFECTS} gravest of 201" in text for text in list_texts(wide))
@@ -104,10 +103,6 @@ def test_long_names_are_cut_in_the_middle():
     assert len(short) == 26
     assert short.startswith("beginning")
     assert short.endswith("end")
-
-
-def draw_normal(rows: int, mean: float = 0.0) -> np.ndarray:
-    return np.random.default_rng(rows).normal(mean, 1, rows)
 
 
 def test_outliers_do_not_squash_the_picture():
