@@ -135,9 +135,9 @@ class RankTest:
 def compare_numbers(column: str, ranks: RankTest) -> list[ColumnTest]:
     """Kolmogorov–Smirnov for any change, Ansari–Bradley for the spread, which KS is weak on."""
     old, new = ranks.shares
-    size, p_value, margin = ranks.distance, ranks.compute_ks_p_value(), ranks.compute_ks_margin
+    size, p_value, ks_margin = ranks.distance, ranks.compute_ks_p_value(), ranks.compute_ks_margin
     note = f"{old:.1%} of the rows were at or below {ranks.where + 0.0:.4g}, now {new:.1%}"
-    tests = [ColumnTest(column, "Kolmogorov–Smirnov", size, p_value, size, margin, note)]
+    tests = [ColumnTest(column, "Kolmogorov–Smirnov", size, p_value, size, ks_margin, note)]
     z, p_value, spread = ranks.compare_spread()
     if z:
         size, margin = abs(spread), make_normal_margin(abs(spread / z))
