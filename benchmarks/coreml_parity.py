@@ -26,7 +26,7 @@ from rich.table import Table
 
 from course_utils.environment import quiet_native_logs
 from course_utils.export import coreml, litert, onnx
-from course_utils.export.parity import Parity, size_on_disk
+from course_utils.export.parity import Parity, measure_size
 from tests.support import networks
 
 TINY = coreml.MINUS_ONE_TO_ONE
@@ -105,7 +105,7 @@ def sizes(console: Console, folder: Path, seed: int) -> bool:
         good &= seconds < 20 and certain.agreement >= AGREEMENT.get(name, 0)
         differences = [f"{parity.differences[what]:.1e}" for what in ("probabilities", "logits")]
         shares = [f"{each.agreement:.1%}" for each in (parity, certain)]
-        size = f"{size_on_disk(path) / 1e6:.1f}"
+        size = f"{measure_size(path) / 1e6:.1f}"
         said = "passes" if parity.passed else "fails"
         table.add_row(name, size, f"{seconds:.1f}", *differences, *shares, said)
     console.print(table)

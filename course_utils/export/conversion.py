@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.environment import quiet_native_stderr
-from course_utils.export.graph import all_layers, find_layer
-from course_utils.export.source import Source, Unsupported
+from course_utils.export.graph import find_layer
+from course_utils.export.source import Source, UnsupportedNetwork
 
 #: is told what is being done, how many steps of it are done, and of how many
 Report = Callable[[str, int, int], None]
 LOGGERS = ("coremltools", "tensorflow", "tf2onnx")
 #: how the converters name an operation that does not exist in their format
 MISSING_OPERATION = r"TF op '(\w+)' not|'tf\.(\w+)' op|No Op registered for (\w+)"
-# On these layers converters fail without naming any.
-RECURRENT_LAYERS = ("LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM2D")
 
 
 def print_step(step: str, done: int, total: int) -> None:
@@ -36,15 +34,12 @@ def check_path(path: str | Path, suffix: str, overwrite: bool) -> Path:
     Raises:
         ValueError: the name ends otherwise.
         FileExistsError: something is there already, and ``overwrite`` was not said.
-        FileNotFoundError: the folder is not there.
     """
     path = Path(path)
     if path.suffix != suffix:
         raise ValueError(f"{path.name}: the name has to end in {suffix}")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} is there already; say overwrite=True to replace it.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"The folder {path.parent} is not there.")
     return path
 
 
@@ -55,7 +50,8 @@ def write_export(
     """Yield the place to convert a network into; it becomes ``path`` once it is complete.
 
     Raises:
-        Unsupported: whatever the converter raises, in one sentence that names the layer.
+        UnsupportedNetwork: whatever the converter raises, in one sentence that names the layer.
+        FileNotFoundError: the folder is not there.
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         draft = Path(folder) / path.name
@@ -69,7 +65,7 @@ def write_export(
             except Exception as error:  # a converter raises what the operation makes it raise
                 traceback.clear_frames(error.__traceback__)
                 said = str(error) or type(error).__name__
-                raise Unsupported(_explain(source.model, format_name, said)) from error
+                raise UnsupportedNetwork(_explain(source.model, format_name, said)) from error
         if replace_folder:
             shutil.rmtree(path, ignore_errors=True)
         draft.replace(path)
@@ -106,7 +102,5 @@ def _explain(model: Any, format_name: str, said: str) -> str:
             f"{subject} uses the operation {name}, which cannot be translated to {format_name}. "
             "Build the layer from others."
         )
-    recurrent = [each for each in all_layers(model) if type(each).__name__ in RECURRENT_LAYERS]
-    hint = f" Its layer {recurrent[0].name!r} is a likely cause." if recurrent and not layer else ""
     reason = said.strip().splitlines()[0][:200]
-    return f"{subject} cannot be translated to {format_name}: {reason}.{hint}"
+    return f"{subject} cannot be translated to {format_name}: {reason}."

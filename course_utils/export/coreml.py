@@ -15,28 +15,13 @@ import numpy as np
 from course_utils.export.conversion import Report, check_path, print_step, write_export
 from course_utils.export.graph import trace_network
 from course_utils.export.mil import import_coremltools
-from course_utils.export.mil_parity import verify
-from course_utils.export.source import (
-    CAFFE,
-    MINUS_ONE_TO_ONE,
-    RAW,
-    ZERO_TO_ONE,
-    Pixels,
-    Source,
-    Unsupported,
-)
-
-__all__ = [
-    "CAFFE",
-    "MINUS_ONE_TO_ONE",
-    "RAW",
-    "ZERO_TO_ONE",
-    "About",
-    "Pixels",
-    "Unsupported",
-    "convert",
-    "verify",
-]
+from course_utils.export.mil_parity import verify as verify
+from course_utils.export.source import CAFFE as CAFFE
+from course_utils.export.source import MINUS_ONE_TO_ONE as MINUS_ONE_TO_ONE
+from course_utils.export.source import RAW as RAW
+from course_utils.export.source import ZERO_TO_ONE as ZERO_TO_ONE
+from course_utils.export.source import Pixels as Pixels
+from course_utils.export.source import Source
 
 IMAGE, TABLE = "image", "features"  # names of the input
 LABEL, PROBABILITIES = "classLabel", "classLabel_probs"  # of the outputs, as Vision expects them
@@ -92,7 +77,7 @@ def convert(
         ``path``.
 
     Raises:
-        Unsupported: the network cannot be converted; with the name of the layer.
+        UnsupportedNetwork: the network cannot be converted; with the name of the layer.
         ValueError: a parameter is none of those allowed, or ``path`` ends otherwise.
         FileExistsError: ``path`` is there, without ``overwrite``.
         ImportError: on Windows, where coremltools does not exist.

@@ -89,12 +89,12 @@ def _mangle(name: str) -> str:
     return re.sub(r"\W", "_", name, flags=re.ASCII)
 
 
-def all_layers(model: Any) -> Iterator[Any]:
+def walk_layers(model: Any) -> Iterator[Any]:
     """The layers of a network, those of networks within it included."""
     for layer in model.layers:
         yield layer
         if hasattr(layer, "layers"):
-            yield from all_layers(layer)
+            yield from walk_layers(layer)
 
 
 def find_layer(model: Any, text: str) -> str:
@@ -107,7 +107,7 @@ def find_layer(model: Any, text: str) -> str:
     Returns:
         The layer's name; empty where the text names none.
     """
-    names = {layer.name for layer in all_layers(model)}
+    names = {layer.name for layer in walk_layers(model)}
     for path in re.findall(r"[\w.-]+(?:/[\w.-]+)+", text):
         for piece in reversed(path.split("/")):
             stem = re.sub(r"_\d+$", "", piece)  # TensorFlow numbers the calls of a layer

@@ -65,7 +65,7 @@ class Program:
 
         Raises:
             FileNotFoundError: there is none.
-            ValueError: it is damaged, or holds no program of one input.
+            ValueError: it is damaged.
             ImportError: coremltools does not exist for this system.
         """
         path = Path(path)
@@ -82,18 +82,16 @@ class Program:
                 program = load(spec, specification_version=version, file_weights_dir=weights)
         except Exception as error:  # its readers, some in C++, raise what the damage makes them
             raise ValueError(f"{path.name} cannot be read, it is damaged: {error}") from error
-        if len(program.functions["main"].inputs) != 1:
-            raise ValueError(f"{path.name} takes several inputs; networks of the course take one.")
         return cls(spec, program)
 
     @property
-    def takes(self) -> tuple[int, ...]:
+    def input_shape(self) -> tuple[int, ...]:
         """Shape of an example as Keras has it: ``(height, width, channels)`` or ``(features,)``."""
         shape = tuple(int(size) for size in self._input.shape[1:])
         return (*shape[1:], shape[0]) if len(shape) == 3 else shape
 
     @property
-    def gives(self) -> tuple[int, ...]:
+    def output_shape(self) -> tuple[int, ...]:
         """Shape of the answer to an example."""
         return tuple(int(size) for size in self._answer.shape[1:])
 

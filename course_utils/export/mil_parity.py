@@ -24,7 +24,7 @@ from course_utils.export.parity import (
     Tolerance,
     check_origin,
     compare_answers,
-    largest_of_each,
+    find_largest,
     make_check,
     measure_agreement,
 )
@@ -64,7 +64,7 @@ def verify(path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = R
     """
     source, program = Source(model, preprocess), Program.load(path)
     examples = source.check_samples(samples)
-    check_origin(Path(path).name, source, program.takes, program.gives, program.labels)
+    check_origin(Path(path).name, source, program.input_shape, program.output_shape, program.labels)
     return _Comparison(program, source, examples).compare(Path(path).name)
 
 
@@ -114,7 +114,7 @@ class _Comparison:
         samples = self.samples[:MAX_OPENED]
         (got,) = self._run_program([self.program.logits], samples, self._opened)
         right = self._run_keras(samples, self.relus)
-        scale, labels = largest_of_each(right), self.program.labels
+        scale, labels = find_largest(right), self.program.labels
         return make_check(f"{OPEN}: logits", got, right, self.tolerance.logits, scale, labels)
 
     def _check_inside(self, sample: int) -> list[Check]:
@@ -186,6 +186,6 @@ def _check_tensor(what: str, got: np.ndarray, wanted: np.ndarray, tolerance: flo
     layouts = [got, got.transpose(0, 2, 3, 1)] if got.ndim == 4 else [got]
     rows = [each.reshape(1, -1) for each in layouts if each.shape == wanted.shape]
     right = wanted.reshape(1, -1)
-    scale = largest_of_each(right)
+    scale = find_largest(right)
     found = [make_check(what, row, right, tolerance, scale) for row in rows]
     return [min(found, key=_badness)] if found else []

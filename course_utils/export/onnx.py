@@ -48,13 +48,14 @@ def _translate(source: Source, path: Path) -> None:
     import onnx
     import tf2onnx
 
-    graph, takes, gives = freeze_graph(trace_network(source.network, source.shape, "input"))
+    traced = trace_network(source.network, source.shape, "input")
+    graph, input_name, output_name = freeze_graph(traced)
     translated, _ = tf2onnx.convert.from_graph_def(
         graph,
         name=source.model.name,
-        input_names=[takes],
-        output_names=[gives],
-        tensors_to_rename={takes: "input", gives: "output"},
+        input_names=[input_name],
+        output_names=[output_name],
+        tensors_to_rename={input_name: "input", output_name: "output"},
         opset=OPSET,
     )
     if source.labels:
@@ -83,14 +84,14 @@ def verify(path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = R
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class
         raise ValueError(f"{path.name} cannot be read, it is damaged: {error}") from None
-    takes, gives = session.get_inputs()[0], session.get_outputs()[0]
+    entry, answer = session.get_inputs()[0], session.get_outputs()[0]
     labels = session.get_modelmeta().custom_metadata_map.get(LABELS)
     runtime = Runtime(
         path.name,
         "ONNX Runtime",
-        lambda rows: session.run(None, {takes.name: rows.astype(np.float32)})[0],
-        tuple(takes.shape[1:]),
-        tuple(gives.shape[1:]),
+        lambda rows: session.run(None, {entry.name: rows.astype(np.float32)})[0],
+        tuple(entry.shape[1:]),
+        tuple(answer.shape[1:]),
         json.loads(labels) if labels else None,
     )
     return runtime.compare(Source(model, preprocess), samples, TOLERANCE)

@@ -110,16 +110,16 @@ class Runtime:
         file: the name of the file.
         name: of the runtime.
         run: some examples in, their answers out, ``(n, classes)``.
-        takes: shape of an example.
-        gives: shape of its answer.
+        input_shape: of an example.
+        output_shape: of its answer.
         labels: the names of the classes, where the file has them.
     """
 
     file: str
     name: str
     run: Callable[[Any], np.ndarray]
-    takes: tuple[int, ...]
-    gives: tuple[int, ...]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
     labels: Sequence[str] | None = None
 
     def compare(self, source: Source, samples: Any, tolerance: Tolerance) -> Parity:
@@ -129,7 +129,7 @@ class Runtime:
             ValueError: it takes or gives something else, or names more or fewer classes.
         """
         examples = source.check_samples(samples)
-        check_origin(self.file, source, self.takes, self.gives, self.labels)
+        check_origin(self.file, source, self.input_shape, self.output_shape, self.labels)
         starts = range(0, len(examples), BATCH_SIZE)
         got = np.concatenate([self.run(examples[i : i + BATCH_SIZE]) for i in starts])
         wanted = source.predict(examples)
@@ -146,8 +146,8 @@ class Runtime:
 def check_origin(
     file: str,
     source: Source,
-    takes: tuple[int, ...],
-    gives: tuple[int, ...],
+    input_shape: tuple[int, ...],
+    output_shape: tuple[int, ...],
     labels: Sequence[str] | None,
 ) -> None:
     """Whether a file can have been made from a network.
@@ -155,10 +155,10 @@ def check_origin(
     Raises:
         ValueError: it takes or gives something else, or names more or fewer classes.
     """
-    if (takes, gives) != (source.shape, (source.classes,)):
+    if (input_shape, output_shape) != (source.shape, (source.classes,)):
         raise ValueError(
-            f"{file} takes {takes} and gives {gives}, the network takes {source.shape} and gives "
-            f"{(source.classes,)}: it was made from another one."
+            f"{file} takes {input_shape} and gives {output_shape}, the network takes "
+            f"{source.shape} and gives {(source.classes,)}: it was made from another one."
         )
     if labels is not None and len(labels) != source.classes:
         raise ValueError(f"{file} names {len(labels)} of {source.classes} classes.")
@@ -176,14 +176,14 @@ def compare_answers(
     ``logits`` are those behind both, for runtimes that show them; else they are the logarithms of
     the probabilities, each row's mean taken off.
     """
-    if not are_probabilities(wanted):
+    if not is_classifier(wanted):
         scale = np.abs(wanted)  # of numbers near 0, a tenth of the largest counts
         scale = np.maximum(scale, max(scale.max() / 10, 1e-6))
         return [make_check("outputs", got, wanted, tolerance.logits, scale, labels)]
     theirs, ours = logits or (recover_logits(got), recover_logits(wanted))
     return [
         make_check("probabilities", got, wanted, tolerance.probabilities, labels=labels),
-        make_check("logits", theirs, ours, tolerance.logits, largest_of_each(ours), labels),
+        make_check("logits", theirs, ours, tolerance.logits, find_largest(ours), labels),
     ]
 
 
@@ -211,8 +211,8 @@ def make_check(
     )
 
 
-def are_probabilities(answers: np.ndarray) -> bool:
-    """Whether each row is a probability for each of several classes."""
+def is_classifier(answers: np.ndarray) -> bool:
+    """Whether answers are a classifier's: in each row, a probability for each of its classes."""
     sums = answers.sum(axis=1)
     return answers.shape[1] > 1 and bool((answers >= 0).all() and np.abs(sums - 1).max() < 1e-3)
 
@@ -224,19 +224,19 @@ def recover_logits(probabilities: np.ndarray) -> np.ndarray:
         return logs - logs.mean(axis=1, keepdims=True)
 
 
-def largest_of_each(logits: np.ndarray) -> np.ndarray:
+def find_largest(logits: np.ndarray) -> np.ndarray:
     """The largest absolute value of each row, as a column."""
     return np.maximum(np.abs(logits).max(axis=1, keepdims=True), 1e-6)
 
 
 def measure_agreement(got: np.ndarray, wanted: np.ndarray) -> float | None:
     """The share of samples with the same likeliest class; None where there are no classes."""
-    if not are_probabilities(wanted):
+    if not is_classifier(wanted):
         return None
     return float((got.argmax(axis=1) == wanted.argmax(axis=1)).mean())
 
 
-def size_on_disk(path: str | Path) -> int:
+def measure_size(path: str | Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     path = Path(path)
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]

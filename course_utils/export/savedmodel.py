@@ -23,51 +23,39 @@ def convert(
     model: Any,
     folder: str | Path,
     *,
-    version: int,
     name: str | None = None,
     preprocess: Pixels = RAW,
     report: Report = print_step,
 ) -> Path:
-    """Write a Keras network as ``folder/NAME/VERSION``.
+    """Write a Keras network as ``folder/NAME/VERSION``, one more than the highest version there.
 
     It becomes visible whole, under its number: a server that watches the folder never meets half
-    of it. A version is never replaced, for somebody may be served by it.
+    of it. A version is never replaced, because a server may be using it.
 
     Args:
         model: as in `coreml.convert`, and so are ``preprocess`` and ``report``.
         folder: that holds a folder for each network; made where it is not there.
-        version: a number that is not taken, from 1.
         name: under which it is served; by default the network's own.
 
     Returns:
         ``folder/NAME/VERSION``.
 
     Raises:
-        Unsupported: the network cannot be exported; with the name of the layer.
-        ValueError: ``preprocess`` does not fit the network, or ``version`` is no whole number from
-            1 on, or ``name`` contains a slash.
-        FileExistsError: the version is there.
+        UnsupportedNetwork: the network cannot be exported; with the name of the layer.
+        ValueError: ``preprocess`` does not fit the network.
+        OSError: another process has written the same version meanwhile.
     """
-    name = name or str(model.name)
-    if not isinstance(version, int) or version < 1:
-        raise ValueError(f"version: expected a whole number from 1 on, got {version!r}")
-    if "/" in name:
-        raise ValueError(f"name: expected a name without a slash, got {name!r}")
     source = Source(model, preprocess)
-    path = Path(folder) / name / str(version)
-    if path.exists():
-        raise FileExistsError(
-            f"{path} is there already, and a version is never replaced; the next free number is "
-            f"{newest(path.parent) + 1}."
-        )
-    report(f"writing {path.parent.name}, version {version}", 0, 1)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    versions = Path(folder) / (name or str(model.name))
+    path = versions / str(find_newest(versions) + 1)
+    report(f"writing {versions.name}, version {path.name}", 0, 1)
+    versions.mkdir(parents=True, exist_ok=True)
     with write_export(path, source, "a SavedModel") as draft:
         source.network.export(draft, format="tf_saved_model", verbose=False)
     return path
 
 
-def newest(folder: str | Path) -> int:
+def find_newest(folder: str | Path) -> int:
     """The highest version in a network's folder, which is the one served; 0 without any."""
     path = Path(folder)
     names = [each.name for each in path.iterdir()] if path.is_dir() else []
@@ -99,15 +87,15 @@ def load(path: str | Path) -> Runtime:
         with quiet_native_stderr():
             loaded = tf.saved_model.load(str(path))
         function = loaded.signatures[SIGNATURE]
-        ((entry, takes),) = function.structured_input_signature[1].items()
-        ((answer, gives),) = function.structured_outputs.items()
+        ((entry, given),) = function.structured_input_signature[1].items()
+        ((answer, returned),) = function.structured_outputs.items()
     except Exception as error:  # TensorFlow raises what the damage makes it raise
         raise ValueError(f"{path} cannot be read, it is damaged: {error}") from None
 
     def run(rows: Any) -> np.ndarray:
         # Holds `loaded`, without which its variables would be gone.
-        wanted = tf.constant(np.asarray(rows), takes.dtype)
+        wanted = tf.constant(np.asarray(rows), given.dtype)
         return np.asarray(loaded.signatures[SIGNATURE](**{entry: wanted})[answer])
 
     file = f"{path.parent.name}/{path.name}"
-    return Runtime(file, "TensorFlow", run, tuple(takes.shape[1:]), tuple(gives.shape[1:]))
+    return Runtime(file, "TensorFlow", run, tuple(given.shape[1:]), tuple(returned.shape[1:]))

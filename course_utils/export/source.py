@@ -11,7 +11,7 @@ from course_utils.environment import quiet_native_stderr
 BATCH_SIZE = 16  # examples that are computed at a time
 
 
-class Unsupported(ValueError):
+class UnsupportedNetwork(ValueError):
     """A network that cannot be exported; the message names the layer and says what to do."""
 
 
@@ -72,13 +72,9 @@ class Source:
         """Check a network, and what was said about its input and its output.
 
         Raises:
-            Unsupported: it cannot be exported, or there are more or fewer labels than outputs.
-            TypeError: ``model`` is no Keras network, ``preprocess`` no `Pixels`, or ``labels`` no
-                list of texts.
+            UnsupportedNetwork: it cannot be exported, or the labels are not as many as the outputs.
             ValueError: ``preprocess`` does not fit the input.
         """
-        if not isinstance(preprocess, Pixels):
-            raise TypeError(f"preprocess is a Pixels, such as MINUS_ONE_TO_ONE, not {preprocess!r}")
         self.model, self.pixels = model, preprocess
         self.shape = _input_shape(model)
         self.classes = _count_outputs(model)
@@ -149,17 +145,15 @@ class Source:
         CoreML answers with a dictionary, in which the second of two equal names (ImageNet has a
         bird and a machine called crane) would replace the first.
         """
-        if isinstance(labels, str) or not all(isinstance(name, str) for name in labels):
-            raise TypeError("labels is a list of texts: the names of the classes in their order.")
         if len(labels) != self.classes:
-            raise Unsupported(
+            raise UnsupportedNetwork(
                 f"{len(labels)} labels for {self.classes} classes: the output layer "
                 f"{self.model.layers[-1].name!r} has {self.classes} outputs, and each needs its "
                 "name."
             )
         names: list[str] = []
-        for number, name in enumerate(labels):
-            names.append(f"{name} ({number})" if name in labels[:number] else name)
+        for number, name in enumerate(map(str, labels)):
+            names.append(f"{name} ({number})" if name in names else name)
         return names
 
 
@@ -167,26 +161,21 @@ def _input_shape(model: Any) -> tuple[int, ...]:
     """Shape of one example.
 
     Raises:
-        TypeError: this is no Keras network.
-        Unsupported: a network of this kind is not exported.
+        UnsupportedNetwork: a network of this kind is not exported.
     """
-    with quiet_native_stderr():
-        import keras
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"model is a Keras network, not {type(model).__name__}")
     if not model.built or not getattr(model, "inputs", None):
-        raise Unsupported(
+        raise UnsupportedNetwork(
             f"The network {model.name!r} has no input yet: build it as a Sequential or functional "
             "network that begins with a keras.Input."
         )
     if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise Unsupported(
+        raise UnsupportedNetwork(
             f"The network {model.name!r} has {len(model.inputs)} inputs and {len(model.outputs)} "
             "outputs; networks with one of each are exported."
         )
     name, shape = model.inputs[0].name, tuple(model.inputs[0].shape[1:])
     if None in shape or not (len(shape) == 1 or (len(shape) == 3 and shape[-1] in (1, 3))):
-        raise Unsupported(
+        raise UnsupportedNetwork(
             f"The input layer {name!r} takes {shape}. Networks are exported that take a photo "
             "(height, width, 1 or 3 channels) or a row of numbers (features,), each size given: "
             "build the network again with a keras.Input such as keras.Input((224, 224, 3))."
@@ -197,7 +186,7 @@ def _input_shape(model: Any) -> tuple[int, ...]:
 def _count_outputs(model: Any) -> int:
     shape = tuple(model.outputs[0].shape[1:])
     if len(shape) != 1 or shape[0] is None:
-        raise Unsupported(
+        raise UnsupportedNetwork(
             f"The output layer {model.layers[-1].name!r} gives a tensor of shape {shape}; networks "
             "are exported that give a row of numbers, such as a probability for each class."
         )

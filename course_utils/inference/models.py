@@ -103,9 +103,9 @@ def describe_source(file: str) -> str:
         return f"made from {CLASS_INDEX}"
     if file == CLASSIFIER:
         return f"made from {MOBILENET}"
-    return f"made from {MOBILENET} and {HEAD} {keras_cache.hash_file(shipped_head())[:12]}"
+    return f"made from {MOBILENET} and {HEAD} {keras_cache.hash_file(find_shipped_head())[:12]}"
 
 
-def shipped_head() -> Path:
+def find_shipped_head() -> Path:
     """The weights of the layer on top of MobileNet that tells cats from dogs."""
     return data_folder() / "models" / HEAD

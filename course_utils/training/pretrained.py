@@ -63,7 +63,7 @@ def _make_classifier() -> bytes:
 
 def _make_pets() -> bytes:
     """MobileNet with the head that notebook 10 trained, which has to know a cat, too."""
-    head_file = models.shipped_head()
+    head_file = models.find_shipped_head()
     base = build_base()
     head = build_head(base.output_shape[-1], 2)
     head.load_weights(head_file)

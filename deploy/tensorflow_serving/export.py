@@ -53,8 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, help="a .keras or .h5 file")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
-    version = savedmodel.newest(options.folder / NAME) + 1
-    path = savedmodel.convert(load(options.model), options.folder, version=version, name=NAME)
+    path = savedmodel.convert(load(options.model), options.folder, name=NAME)
     print(f"{path} is written.")
 
 

@@ -38,7 +38,7 @@ def right(network):
 def versions(network, tmp_path_factory):
     """The folder of versions that TensorFlow Serving would watch."""
     folder = tmp_path_factory.mktemp("models")
-    savedmodel.convert(network, folder, version=1, report=lambda *_: None)
+    savedmodel.convert(network, folder, report=lambda *_: None)
     return folder / network.name
 
 
@@ -97,7 +97,7 @@ def test_ask_notices_another_network(versions, network, tmp_path):
 
     other = keras.models.clone_model(network)
     other.set_weights([each * 1.0001 for each in network.get_weights()])
-    savedmodel.convert(other, tmp_path, version=1, name="mpg", report=lambda *_: None)
+    savedmodel.convert(other, tmp_path, name="mpg", report=lambda *_: None)
     with (
         serving("mpg") as ours,
         launch(tensorflow_serving.create_app(tmp_path / "mpg")) as theirs,

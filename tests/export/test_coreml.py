@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from course_utils.export import coreml, mil
-from course_utils.export.parity import size_on_disk
+from course_utils.export.parity import measure_size
 from tests.export.conftest import silent
 from tests.support import networks
 
@@ -25,13 +25,9 @@ def copy(mobilenet_package, tmp_path):
 
 
 def test_importing_loads_neither_tensorflow_nor_coremltools():
-    code = (
-        "import sys, course_utils.export; from course_utils.export import coreml, litert, onnx; "
-        "heavy = {'tensorflow', 'keras', 'coremltools', 'onnx', 'onnxruntime', 'flask'}; "
-        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    code = "import sys; from course_utils.export import coreml, litert, onnx; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert not {"tensorflow", "keras", "coremltools", "onnx", "onnxruntime"} & set(loaded)
 
 
 def test_mobilenet_in_float32_equals_keras(mobilenet, mobilenet_package, photos):
@@ -109,7 +105,7 @@ def test_sizes_and_errors(
     )
     parity = coreml.verify(path, mobilenet, photos, preprocess=TINY)
     assert parity.precision == precision
-    assert size_on_disk(path) < most * size_on_disk(mobilenet_package)
+    assert measure_size(path) < most * measure_size(mobilenet_package)
     assert parity.passed == (compress != "palette4"), parity  # four bits are too few
     if parity.passed:
         known = networks.known_photos(mobilenet)
@@ -119,12 +115,11 @@ def test_sizes_and_errors(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("compress", ["int8", "palette6"])
-def test_grey_pictures(digits, tmp_path, compress):
+def test_grey_pictures(digits, tmp_path):
     network, pictures = digits
     path = tmp_path / "d.mlpackage"
     options = {"preprocess": coreml.ZERO_TO_ONE}
-    coreml.convert(network, path, labels=LABELS, compress=compress, report=silent, **options)
+    coreml.convert(network, path, labels=LABELS, compress="palette6", report=silent, **options)
     parity = coreml.verify(path, network, pictures, **options)
     assert parity.passed, parity
     assert parity.precision == "float16, compressed weights"
@@ -226,16 +221,6 @@ def test_a_weight_behind_a_relu_that_is_never_open_is_noticed(mobilenet, copy, p
     failed = [each.what for each in parity.checks if not each.passed]
     assert failed == ["without ReLU: logits", "without ReLU: inside"]
     assert "'conv_dw_1_bn'" in parity.place
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(("byte", "noticed"), [(3, True), (0, False)])
-def test_one_inverted_byte(mobilenet, copy, photos, byte, noticed):
-    """The sign and exponent is seen; the last of 24 bits changes a number by a 100,000th."""
-    tensor, *_ = networks.map_tensors(copy).values()
-    networks.flip_byte(networks.weight_file(copy), tensor.offset + byte, 0xFF if noticed else 0x01)
-    parity = coreml.verify(copy, mobilenet, photos[:2], preprocess=TINY)
-    assert parity.passed != noticed
 
 
 @pytest.mark.parametrize("file", ["weights", "program"])

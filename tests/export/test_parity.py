@@ -6,8 +6,8 @@ import pytest
 from course_utils.export.parity import (
     Parity,
     Tolerance,
-    are_probabilities,
     compare_answers,
+    is_classifier,
     make_check,
     measure_agreement,
     recover_logits,
@@ -62,7 +62,7 @@ def test_answers_that_are_no_probabilities_are_compared_with_their_size():
     (found,) = compare_answers(wanted + np.array([[0.1], [0.001], [0]]), wanted, Tolerance(0, 1e-2))
     assert found.what == "outputs"
     assert found.passed
-    assert not are_probabilities(wanted)
+    assert not is_classifier(wanted)
     assert measure_agreement(wanted, wanted) is None
 
 

@@ -1,9 +1,11 @@
 """What cannot be exported is refused with the name of the layer, and nothing is left behind."""
 
+import re
+
 import pytest
 
 from course_utils.export import coreml, litert, onnx
-from course_utils.export.source import Unsupported
+from course_utils.export.source import UnsupportedNetwork
 from tests.export.conftest import silent
 from tests.support import networks
 
@@ -33,11 +35,7 @@ def memory():
     ("module", "build", "match"),
     [
         (coreml, inverse, "'inv' uses the operation MatrixInverse, which cannot .* to CoreML"),
-        (
-            coreml,
-            memory,
-            "'net' cannot be translated to CoreML: .* 'memory' is a likely",
-        ),
+        (coreml, memory, "'net' cannot be translated to CoreML: "),
         (litert, inverse, "'inv' uses the operation MatrixInverse, which cannot .* to LiteRT"),
         (litert, memory, "'memory' uses the operation TensorListReserve"),
         (onnx, inverse, "'inv' uses the operation MatrixInverse, which cannot .* to ONNX"),
@@ -47,40 +45,26 @@ def memory():
 def test_operations_that_a_format_does_not_have(module, build, match, tmp_path, capfd):
     network = build()
     capfd.readouterr()  # of TensorFlow, where the network is its first
-    with pytest.raises(Unsupported, match=match):
+    with pytest.raises(UnsupportedNetwork, match=match):
         module.convert(network, tmp_path / f"n{SUFFIX[module]}", report=silent)
     assert not list(tmp_path.iterdir())
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("module", ALL)
-@pytest.mark.parametrize(
-    ("shape", "match"),
-    [
-        ((None, None, 3), r"input layer 'entry' takes \(None, None, 3\)"),
-        ((6, 6, 5), r"input layer 'entry' takes \(6, 6, 5\)"),
-    ],
-)
-def test_shapes(module, shape, match, tmp_path):
+@pytest.mark.parametrize("shape", [(None, None, 3), (6, 6, 5)])
+def test_shapes(shape, tmp_path):
     layers = networks.quiet_keras().layers
     network = sequential(layers.Conv2D(2, 3), layers.GlobalAveragePooling2D(), shape=shape)
-    with pytest.raises(Unsupported, match=match):
-        module.convert(network, tmp_path / f"n{SUFFIX[module]}", report=silent)
+    with pytest.raises(UnsupportedNetwork, match=re.escape(f"layer 'entry' takes {shape}")):
+        coreml.convert(network, tmp_path / "n.mlpackage", report=silent)
 
 
 @pytest.mark.parametrize("module", ALL)
-@pytest.mark.parametrize(
-    ("labels", "error", "match"),
-    [
-        (["a", "b"], Unsupported, "2 labels for 5 classes: the output layer 'answer'"),
-        (list("abcdef"), Unsupported, "6 labels for 5 classes"),
-        ([1, 2, 3, 4, 5], TypeError, "list of texts"),
-        ("abcde", TypeError, "list of texts"),
-    ],
-)
-def test_labels(module, digits, labels, error, match, tmp_path):
-    with pytest.raises(error, match=match):
-        module.convert(digits[0], tmp_path / f"n{SUFFIX[module]}", labels=labels, report=silent)
+@pytest.mark.parametrize("count", [2, 6])
+def test_labels(module, digits, count, tmp_path):
+    path = tmp_path / f"n{SUFFIX[module]}"
+    with pytest.raises(UnsupportedNetwork, match=f"{count} labels for 5 classes: .* 'answer'"):
+        module.convert(digits[0], path, labels=list("abcdef")[:count], report=silent)
 
 
 @pytest.mark.parametrize("module", ALL)
@@ -88,8 +72,8 @@ def test_paths(module, digits, tmp_path):
     path = tmp_path / f"n{SUFFIX[module]}"
     with pytest.raises(ValueError, match=f"has to end in {SUFFIX[module]}"):
         module.convert(digits[0], tmp_path / "n.txt")
-    with pytest.raises(FileNotFoundError, match="folder"):
-        module.convert(digits[0], tmp_path / "nowhere" / path.name)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        module.convert(digits[0], tmp_path / "nowhere" / path.name, report=silent)
     path.write_text("mine")
     with pytest.raises(FileExistsError, match="overwrite=True"):
         module.convert(digits[0], path)
@@ -110,9 +94,7 @@ def test_parameters(digits, options, match, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_preprocess_is_of_one_kind_and_for_photos(digits, mpg, tmp_path):
-    with pytest.raises(TypeError, match="preprocess is a Pixels"):
-        coreml.convert(digits[0], tmp_path / "n.mlpackage", preprocess="tf")
+def test_preprocess_is_for_photos(mpg, tmp_path):
     with pytest.raises(ValueError, match="for photos"):
         coreml.convert(mpg[0], tmp_path / "n.mlpackage", preprocess=coreml.ZERO_TO_ONE)
 
@@ -127,12 +109,11 @@ def test_models_of_other_kinds(tmp_path):
     two = [keras.Input((2,)), keras.Input((2,))]
     twin = keras.Model(two, keras.layers.Add()(two), name="twin")
     square = sequential(keras.layers.Reshape((4, 2)))
-    for model, error, match in (
-        ("mobilenet.keras", TypeError, "a Keras network, not str"),
-        (Own(name="own"), Unsupported, "The network 'own' has no input yet"),
-        (keras.Sequential([keras.layers.Dense(2)]), Unsupported, "no input yet"),
-        (twin, Unsupported, "'twin' has 2 inputs and 1 outputs"),
-        (square, Unsupported, r"gives a tensor of shape \(4, 2\)"),
+    for model, match in (
+        (Own(name="own"), "The network 'own' has no input yet"),
+        (keras.Sequential([keras.layers.Dense(2)]), "no input yet"),
+        (twin, "'twin' has 2 inputs and 1 outputs"),
+        (square, r"gives a tensor of shape \(4, 2\)"),
     ):
-        with pytest.raises(error, match=match):
+        with pytest.raises(UnsupportedNetwork, match=match):
             coreml.convert(model, tmp_path / "n.mlpackage", report=silent)

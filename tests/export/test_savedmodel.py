@@ -13,41 +13,27 @@ from tests.export.conftest import silent
 def test_mpg_equals_keras_and_versions_stand_side_by_side(mpg, tmp_path, capfd):
     network, rows = mpg
     folder = tmp_path / "models"
-    first = savedmodel.convert(network, folder, version=1, name="mpg", report=silent)
+    first = savedmodel.convert(network, folder, name="mpg", report=silent)
     assert first == folder / "mpg" / "1"
-    assert (first / "saved_model.pb").is_file()
+    before = (first / "saved_model.pb").read_bytes()
     parity = savedmodel.verify(first, network, rows)
     assert parity.passed, parity
     assert (parity.file, parity.samples) == ("mpg/1", len(rows))
-    second = savedmodel.convert(network, folder, version=12, name="mpg", report=silent)
-    assert savedmodel.newest(second.parent) == 12
-    assert sorted(each.name for each in second.parent.iterdir()) == ["1", "12"]
+    first.rename(first.with_name("11"))
+    second = savedmodel.convert(network, folder, name="mpg", report=silent)
+    assert sorted(each.name for each in second.parent.iterdir()) == ["11", "12"]
+    assert (second.with_name("11") / "saved_model.pb").read_bytes() == before
     assert capfd.readouterr().err == ""
 
 
 def test_pixels_go_with_it(digits, tmp_path):
     network, pictures = digits
-    path = savedmodel.convert(network, tmp_path, version=1, preprocess=ZERO_TO_ONE, report=silent)
+    path = savedmodel.convert(network, tmp_path, preprocess=ZERO_TO_ONE, report=silent)
     assert path.parent.name == network.name
     parity = savedmodel.verify(path, network, pictures, preprocess=ZERO_TO_ONE)
     assert parity.passed, parity
     assert parity.agreement == 1
     assert not savedmodel.verify(path, network, pictures).passed
-
-
-def test_a_version_is_never_replaced(mpg, tmp_path):
-    network, _ = mpg
-    path = savedmodel.convert(network, tmp_path, version=3, name="mpg", report=silent)
-    before = (path / "saved_model.pb").read_bytes()
-    with pytest.raises(FileExistsError, match="next free number is 4"):
-        savedmodel.convert(network, tmp_path, version=3, name="mpg", report=silent)
-    assert (path / "saved_model.pb").read_bytes() == before
-
-
-def test_a_server_could_not_find_a_version_of_another_form(mpg, tmp_path):
-    for wrong in ({"version": 0}, {"version": "1"}, {"version": 1, "name": "../mpg"}):
-        with pytest.raises(ValueError, match="expected a"):
-            savedmodel.convert(mpg[0], tmp_path, **wrong, report=silent)
 
 
 def test_who_is_first_keeps_the_version(mpg, tmp_path):
@@ -59,14 +45,14 @@ def test_who_is_first_keeps_the_version(mpg, tmp_path):
         (path / "saved_model.pb").write_bytes(b"another")
 
     with pytest.raises(OSError, match="not empty"):
-        savedmodel.convert(mpg[0], tmp_path, version=1, name="mpg", report=publish_another)
+        savedmodel.convert(mpg[0], tmp_path, name="mpg", report=publish_another)
     assert (path / "saved_model.pb").read_bytes() == b"another"
     assert [each.name for each in path.parent.iterdir()] == ["1"]
 
 
 def test_changed_weights_another_network_and_damage_are_noticed(mpg, digits, tmp_path):
     network, rows = mpg
-    path = savedmodel.convert(network, tmp_path, version=1, name="mpg", report=silent)
+    path = savedmodel.convert(network, tmp_path, name="mpg", report=silent)
     with pytest.raises(ValueError, match="made from another"):
         savedmodel.verify(path, *digits)
     weights = path / "variables" / "variables.data-00000-of-00001"
@@ -82,4 +68,3 @@ def test_changed_weights_another_network_and_damage_are_noticed(mpg, digits, tmp
     shutil.rmtree(path)
     with pytest.raises(FileNotFoundError, match=r"saved_model\.pb"):
         savedmodel.verify(path, network, rows)
-    assert savedmodel.newest(tmp_path / "nowhere") == 0

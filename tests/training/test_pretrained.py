@@ -44,13 +44,13 @@ def test_a_new_head_makes_the_pets_classifier_anew(full, host, tmp_path):
     from course_utils.training.transfer import build_head
 
     head = build_head(1024, 2)
-    head.load_weights(models.shipped_head())
+    head.load_weights(models.find_shipped_head())
     kernel, bias = head.get_weights()
     head.set_weights([kernel[:, ::-1], bias[::-1]])
     head.save_weights(tmp_path / models.HEAD)
     before = shipped_model("pets").read_bytes()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models, "shipped_head", lambda: tmp_path / models.HEAD)
+        patch.setattr(models, "find_shipped_head", lambda: tmp_path / models.HEAD)
         with pytest.raises(FileNotFoundError, match="Run `course fetch`"):
             shipped_model("pets")
         with pytest.raises(ValueError, match="takes a cat for a dog"):

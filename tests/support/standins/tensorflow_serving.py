@@ -22,12 +22,14 @@ def create_app(folder: Path) -> Flask:
     @app.get(f"/v1/models/{name}")
     def status() -> Any:
         state = {"state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
-        return jsonify(model_version_status=[{"version": str(savedmodel.newest(folder)), **state}])
+        return jsonify(
+            model_version_status=[{"version": str(savedmodel.find_newest(folder)), **state}]
+        )
 
     @app.post(f"/v1/models/{name}:predict")
     @app.post(f"/v1/models/{name}/versions/<int:version>:predict")
     def predict(version: int | None = None) -> Any:
-        number = version or savedmodel.newest(folder)
+        number = version or savedmodel.find_newest(folder)
         if not (folder / str(number)).is_dir():
             return jsonify(error=f"Servable not found for request: Specific({name}, {number})"), 404
         body = request.get_json()
