@@ -63,7 +63,7 @@ def _list(name: str | None, store: Path | None, as_json: bool) -> None:
 def _describe_version(name: str, version: int, store: Path | None) -> dict[str, Any]:
     row: dict[str, Any] = {"name": name, "version": version, "state": None}
     try:
-        state = registry.serving(name, store=store)
+        state = registry.read_serving(name, store=store)
         canary = f"canary, {state.share:.0%}"
         row["state"] = {state.canary: canary, state.version: "served"}.get(version)
         document = registry.load(name, version, store=store).document

@@ -5,11 +5,11 @@ from .card import render_card as render_card
 from .promotions import Serving as Serving
 from .promotions import end_canary as end_canary
 from .promotions import find_served as find_served
-from .promotions import history as history
 from .promotions import load as load
 from .promotions import promote as promote
+from .promotions import read_history as read_history
+from .promotions import read_serving as read_serving
 from .promotions import roll_back as roll_back
-from .promotions import serving as serving
 from .promotions import try_canary as try_canary
 from .registration import register as register
 from .retraining import Outcome as Outcome

@@ -109,7 +109,7 @@ def compare(
         OSError: the service does not answer.
         ValueError: nothing is served, there is no canary, or the rows are not what the model takes.
     """
-    serving = promotions.serving(name, store=store)
+    serving = promotions.read_serving(name, store=store)
     candidate = candidate or serving.canary
     if serving.version is None or candidate is None:
         what = "canary" if serving.version else "promoted version"

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,16 +68,12 @@ def describe_column(column: "pd.Series[float]") -> dict[str, Any]:
     }
 
 
-def count_parameters(content: bytes) -> int:
-    """The learned numbers of a network.
-
-    Args:
-        content: of its LiteRT file.
-    """
+def count_parameters(file: Path) -> int:
+    """The learned numbers of a network in a LiteRT file."""
     from ai_edge_litert.interpreter import Interpreter
 
     with quiet_native_stderr():
-        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter = Interpreter(str(file), num_threads=1)
     count = 0
     for details in interpreter.get_tensor_details():
         # Before `allocate_tensors` nothing but what the file holds has a value.

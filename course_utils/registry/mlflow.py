@@ -5,13 +5,12 @@ SQLite database with the files beside it. Services do not read it: they follow o
 """
 
 import os
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from course_utils.common import LOCK_TIMEOUT_S, machine_lock
-from course_utils.registry.promotions import serving
+from course_utils.registry.promotions import read_serving
 from course_utils.registry.store import CHARTS, FILES, RECORD, SEAL, ModelVersion, verify
 
 if TYPE_CHECKING:
@@ -90,10 +89,8 @@ def _write_run(client: "MlflowClient", folder: Path, version: ModelVersion, seal
     metrics = (scored["given"] | scored["computed"]).items()
     client.log_batch(
         info.run_id,
-        metrics=[
-            Metric(_spell_key(key), value, ended, 0) for key, value in metrics if value is not None
-        ],
-        params=[Param(_spell_key(key), str(value)) for key, value in given.items()],
+        metrics=[Metric(key, value, ended, 0) for key, value in metrics if value is not None],
+        params=[Param(key, str(value)) for key, value in given.items()],
     )
     client.log_artifact(info.run_id, str(version.folder / RECORD))
     for part in (FILES, CHARTS):
@@ -110,18 +107,13 @@ def _write_run(client: "MlflowClient", folder: Path, version: ModelVersion, seal
 
 
 def _set_aliases(client: "MlflowClient", version: ModelVersion) -> None:
-    state = serving(version.name, store=version.folder.parents[1])
+    state = read_serving(version.name, store=version.folder.parents[1])
     exported = _list_exported(client, version.name, VERSION_TAG)
     for alias, number in (("production", state.version), ("canary", state.canary)):
         if found := exported.get(str(number)):
             client.set_registered_model_alias(version.name, alias, str(found.version))
         else:
             client.delete_registered_model_alias(version.name, alias)
-
-
-def _spell_key(key: str) -> str:
-    """Spell a key as MLflow allows it: with letters, digits, ``_``, ``-`` and ``.``."""
-    return re.sub(r"[^\w.-]", "_", key, flags=re.ASCII).strip(".")[:200] or "_"
 
 
 def _to_milliseconds(time: str) -> int:

@@ -36,13 +36,13 @@ class Serving:
     """``promote``, ``try canary``, ``end canary`` or ``roll back``."""
 
 
-def serving(name: str, *, store: str | Path | None = None) -> Serving:
+def read_serving(name: str, *, store: str | Path | None = None) -> Serving:
     """What is served now; ``version`` is None before the first promotion.
 
     Raises:
         ValueError: the log is damaged, or no model can have this name.
     """
-    past = history(name, store=store)
+    past = read_history(name, store=store)
     return past[-1] if past else Serving()
 
 
@@ -53,7 +53,7 @@ def find_served(name: str, *, store: str | Path | None = None) -> int:
         ValueError: none is, and the message says what to do; or the log is damaged, or no model
             can have this name.
     """
-    version = serving(name, store=store).version
+    version = read_serving(name, store=store).version
     if version is None:
         place, option = (f"in {store}", f" --store {store}") if store else ("in your store", "")
         raise ValueError(
@@ -63,7 +63,7 @@ def find_served(name: str, *, store: str | Path | None = None) -> int:
     return version
 
 
-def history(name: str, *, store: str | Path | None = None) -> list[Serving]:
+def read_history(name: str, *, store: str | Path | None = None) -> list[Serving]:
     """All that was ever served, oldest first.
 
     Raises:
@@ -92,7 +92,7 @@ def load(name: str, version: int | None = None, *, store: str | Path | None = No
         ValueError: the record was changed.
     """
     if version is None:
-        version = serving(name, store=store).version
+        version = read_serving(name, store=store).version
     if version is None:
         version = max(list_versions(name, store=store), default=1)
     return read(name, version, store=store)
@@ -152,7 +152,7 @@ def try_canary(
     check_share(share)
     verify(read(name, version, store=store))
     with _lock_log(name, store) as log:
-        served = serving(name, store=store).version
+        served = read_serving(name, store=store).version
         if served is None:
             raise ValueError(f"No version of {name} is served yet: promote one first.")
         if served == version:
@@ -167,7 +167,7 @@ def end_canary(name: str, *, store: str | Path | None = None, reason: str = "") 
         ValueError: there is no canary.
     """
     with _lock_log(name, store) as log:
-        state = serving(name, store=store)
+        state = read_serving(name, store=store)
         if state.canary is None:
             raise ValueError(f"{name} has no canary.")
         return _append(log, Serving(state.version), "end canary", reason)
@@ -183,7 +183,7 @@ def roll_back(name: str, *, store: str | Path | None = None, reason: str = "") -
         FileNotFoundError: it has been removed.
     """
     with _lock_log(name, store) as log:
-        earlier = _list_promoted(history(name, store=store))
+        earlier = _list_promoted(read_history(name, store=store))
         if len(earlier) < 2:
             raise ValueError(
                 f"Nothing was served of {name} before: there is nothing to go back to."
@@ -210,7 +210,7 @@ def _list_promoted(past: list[Serving]) -> list[int]:
 def _lock_log(name: str, store: str | Path | None) -> Iterator[Path]:
     folder = locate(name, store)
     with machine_lock(folder).acquire(timeout=LOCK_TIMEOUT_S):
-        history(name, store=store)  # raises where it is damaged: then nothing is added
+        read_history(name, store=store)  # raises where it is damaged: then nothing is added
         yield folder / LOG
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic_core import to_jsonable_python
 
 from course_utils.environment import __version__
-from course_utils.inference import KERAS_SUFFIXES, Predictor, keras_to_litert, refuse_pickle
+from course_utils.inference import Predictor, refuse_pickle
 from course_utils.registry import content, scores
 from course_utils.registry import store as stores
 from course_utils.registry.charts import draw_charts
@@ -42,8 +42,8 @@ def register(
 
     Args:
         name: of the model: up to 60 of a-z, 0-9, ``_`` and ``-``.
-        files: the model to serve (``.tflite``, ``.keras`` or ``.h5``) and what belongs to it: its
-            ``NAME.schema.json``, weights, labels, the notebook. They are copied.
+        files: the model to serve (``.tflite``) and what belongs to it: its ``NAME.schema.json``,
+            weights, labels, the notebook. They are copied.
         training: the rows it was trained on, features and target.
         target: the column that it predicts; the others are the features, unless the schema beside
             the model names them.
@@ -91,7 +91,10 @@ def register(
                 copies[0], tables, draft / CHARTS, configuration or {}, metrics or {}
             ),
         }
-        plain = to_jsonable_python(document, inf_nan_mode="null", fallback=_to_plain)
+        # NumPy's numbers and arrays are all that pydantic does not write by itself.
+        plain = to_jsonable_python(
+            document, inf_nan_mode="null", fallback=lambda value: value.tolist()
+        )
         number = stores.publish(draft, plain)
     return stores.read(name, number, store=store)
 
@@ -99,18 +102,13 @@ def register(
 def _check_files(files: Sequence[str | Path]) -> list[Path]:
     """Return the paths; raise ValueError unless these files can make a version."""
     paths = [Path(file) for file in files]
-    if not paths or paths[0].suffix not in (".tflite", *KERAS_SUFFIXES):
-        raise ValueError("The first file is the model to serve: .tflite, .keras or .h5.")
+    if not paths or paths[0].suffix != ".tflite":
+        raise ValueError("The first file is the model to serve, a .tflite file: see notebook 02.")
     if len({path.name.casefold() for path in paths}) < len(paths):
         raise ValueError("Two of the files have the same name: rename one.")
     for path in paths:
         refuse_pickle(path)
     return paths
-
-
-def _to_plain(value: Any) -> Any:
-    """What JSON can hold of a value in the configuration: NumPy's as numbers and lists."""
-    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _describe_model(
@@ -124,8 +122,7 @@ def _describe_model(
 
     Draws the charts, too.
     """
-    network = keras_to_litert(file) if file.suffix in KERAS_SUFFIXES else file.read_bytes()
-    model, role = Predictor(network), list(tables)[-1]
+    model, role = Predictor.load(file), list(tables)[-1]
     *features, target = tables["training"].columns
     found = scores.predict_examples(model, tables[role], role)
     importance = scores.rank_features(model, found)
@@ -138,7 +135,7 @@ def _describe_model(
         "configuration": {"given": configuration},
         "data": {side: content.summarize_table(table) for side, table in tables.items()},
         "distributions": columns,
-        "parameters": {"count": content.count_parameters(network)},
+        "parameters": {"count": content.count_parameters(file)},
         "code": {"course": __version__},
         "environment": content.describe_environment(),
         "metrics": {

@@ -125,7 +125,7 @@ def register_first(
             cannot be used, or the notebook failed; nothing was registered.
     """
     training_notebook.find(name)
-    if promotions.serving(name, store=store).version is not None:
+    if promotions.read_serving(name, store=store).version is not None:
         raise ValueError(f"{name} has a served version already: `retrain` makes the next.")
     cars, model = load_auto_mpg(), shipped_model("mpg")
     schema = canary.Model(model).schema

@@ -132,7 +132,7 @@ class VersionedApp:
         """Look into the store and do as it says; never raises."""
         with self._polling:
             try:
-                wanted = registry.serving(self.name, store=self._store)
+                wanted = registry.read_serving(self.name, store=self._store)
             except (OSError, ValueError) as error:
                 if str(error) != self._trouble:  # once, not twice a second
                     log.error("%s goes on unchanged: %s", self.name, error)
@@ -175,7 +175,7 @@ class VersionedApp:
 
         A worker that takes the place of a lost one must not stay away because of a bad version.
         """
-        history = registry.history(self.name, store=self._store)
+        history = registry.read_history(self.name, store=self._store)
         # Entries in a row with the same version differ in the canary; the first is the promotion.
         rows = itertools.groupby(history, key=lambda serving: serving.version)
         for promoted in reversed([next(row) for _, row in rows]):

@@ -80,7 +80,7 @@ def test_the_way_of_a_version_into_service_and_back(models: Command, store: Path
     assert models("end-canary", "mpg").stdout == "Version 1 is served.\n"
     models("promote", "mpg", 2)
     assert models("roll-back", "mpg", "--reason", "worse").stdout == "Version 1 is served.\n"
-    said = [(state.action, state.reason) for state in registry.history("mpg", store=store)]
+    said = [(state.action, state.reason) for state in registry.read_history("mpg", store=store)]
     assert said == [
         ("promote", "first"),
         ("try canary", ""),

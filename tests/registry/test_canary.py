@@ -270,10 +270,5 @@ def test_the_command_for_people_and_for_machines(
     assert (result.exit_code, result.output.splitlines()[0]) == (4, "PROMOTE")
 
 
-def test_wrong_arguments(store: Path, tmp_path: Path, cars: pd.DataFrame) -> None:
+def test_rows_of_one_kind_have_to_be_given(store: Path) -> None:
     assert run_compare("--store", store).exit_code == 2
-    bad = tmp_path / "bad.csv"
-    bad.write_text("a,b\n1,2\n", "utf-8")
-    result = run_compare("--labelled", bad, "--store", store)
-    assert result.exit_code == 1
-    assert "rows lack" in result.output

@@ -12,6 +12,7 @@ from sklearn import metrics
 from course_utils import registry
 from course_utils.registry.content import hash_table, read_numbers
 from tests.support.records import FEATURES, FILES, TESTING, TRAINING, predict, register
+from tests.support.stores import generous
 
 
 def test_data_are_counted_and_have_a_digest(version: registry.ModelVersion):
@@ -78,7 +79,13 @@ def test_columns_that_say_nothing_do_no_harm(tmp_path: Path):
 def test_data_that_do_not_fit_are_refused(tmp_path: Path, message: str, changed: dict[str, Any]):
     with pytest.raises(ValueError, match=message):
         register(tmp_path, **changed)
-    assert registry.list_models(store=tmp_path) == []
+    assert list((tmp_path / "mpg").iterdir()) == []
+
+
+def test_a_model_that_answers_no_numbers_is_refused(tmp_path: Path):
+    (broken := tmp_path / "mpg.tflite").write_bytes(generous(float("nan")))
+    with pytest.raises(ValueError, match="answer to some of the testing data is not a number"):
+        register(tmp_path / "store", files=[broken, FILES[1]])
 
 
 def test_numbers_come_from_any_type_of_column():

@@ -7,7 +7,6 @@ from mlflow import MlflowClient
 
 from course_utils import registry
 from course_utils.registry.mlflow import DATABASE, VERSION_TAG, export
-from tests.support.records import register
 
 # MLflow's own, as it is imported and as it sets up its tables.
 pytestmark = [
@@ -70,13 +69,6 @@ def test_a_damaged_version_is_not_exported(store: Path, tmp_path: Path):
     with pytest.raises(ValueError, match="not as it was registered"):
         export(version, tmp_path / "mlflow")
     assert not (tmp_path / "mlflow").exists()
-
-
-def test_keys_that_mlflow_cannot_spell(store: Path, tmp_path: Path):
-    version = register(store, configuration={"rate (%)": 1, "": 2}, metrics={"a+b": 3.0})
-    run = open_client(tmp_path).get_run(export(version, tmp_path))
-    assert run.data.params == {"rate____": "1", "_": "2"}
-    assert run.data.metrics["a_b"] == 3
 
 
 def test_a_file_that_is_no_database_is_said(store: Path, tmp_path: Path):

@@ -20,14 +20,14 @@ def shorten(state: Serving) -> tuple[str, int | None, int | None, float]:
 
 
 def test_before_the_first_promotion_nothing_is_served(store: Path):
-    assert registry.serving("mpg", store=store) == Serving()
-    assert registry.serving("unheard-of", store=store).version is None
-    assert registry.history("mpg", store=store) == []
+    assert registry.read_serving("mpg", store=store) == Serving()
+    assert registry.read_serving("unheard-of", store=store).version is None
+    assert registry.read_history("mpg", store=store) == []
 
 
 def test_a_promotion_says_who_when_and_why(store: Path):
     state = registry.promote("mpg", 1, store=store, reason="it is the first ☕")
-    assert state == registry.serving("mpg", store=store)
+    assert state == registry.read_serving("mpg", store=store)
     assert state == Serving(1, None, 0.0, state.time, "it is the first ☕", state.by, "promote")
     registered = registry.load("mpg", 1, store=store).document
     assert state.time > registered["registered"]
@@ -55,7 +55,7 @@ def test_the_way_of_a_canary(store: Path):
         ("try canary", 2, 1, 0.1),
         ("roll back", 1, None, 0),
     ]
-    assert registry.history("mpg", store=store) == done
+    assert registry.read_history("mpg", store=store) == done
 
 
 def test_rolling_back_goes_back_step_by_step(store: Path):
@@ -83,7 +83,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(store: Path):
             registry.end_canary(name, store=store)
     with pytest.raises(FileNotFoundError, match=r"No version 3 of mpg in .*: there are 1, 2"):
         registry.promote("mpg", 3, store=store)
-    assert registry.history("mpg", store=store) == []
+    assert registry.read_history("mpg", store=store) == []
     registry.promote("mpg", 1, store=store)
     for share in (0, 1, -0.1, 1.5, float("nan")):
         with pytest.raises(ValueError, match="has to be more than 0 and less than 1"):
@@ -92,7 +92,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(store: Path):
         registry.try_canary("mpg", 1, 0.1, store=store)
     with pytest.raises(ValueError, match="mpg has no canary"):
         registry.end_canary("mpg", store=store)
-    assert len(registry.history("mpg", store=store)) == 1
+    assert len(registry.read_history("mpg", store=store)) == 1
     assert not (store / "unheard-of").exists()
 
 
@@ -107,7 +107,7 @@ def test_a_damaged_version_is_not_served(store: Path):
     ):
         with pytest.raises(ValueError, match=r"mpg\.tflite is not as it was registered"):
             attempt()
-    assert len(registry.history("mpg", store=store)) == 3
+    assert len(registry.read_history("mpg", store=store)) == 3
 
 
 def test_a_line_that_was_not_finished_counts_as_never_written(store: Path):
@@ -118,8 +118,8 @@ def test_a_line_that_was_not_finished_counts_as_never_written(store: Path):
     whole = log.read_bytes()
     for end in (len(first), len(first) + 1, len(whole) - 1):
         log.write_bytes(whole[:end])
-        assert registry.serving("mpg", store=store).version == 1
-        assert [state.version for state in registry.history("mpg", store=store)] == [1]
+        assert registry.read_serving("mpg", store=store).version == 1
+        assert [state.version for state in registry.read_history("mpg", store=store)] == [1]
         assert shorten(registry.promote("mpg", 2, store=store)) == ("promote", 2, None, 0)
         lines = log.read_text("utf-8").splitlines(keepends=True)
         assert [json.loads(line)["version"] for line in lines] == [1, 2]
@@ -135,7 +135,7 @@ def test_a_damaged_line_is_told_by_its_number(store: Path, line: str):
     first, second = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(first + line.encode() + b"\n" + second)
     with pytest.raises(ValueError, match=r"promotions\.jsonl, line 2, is damaged: bring the file"):
-        registry.history("mpg", store=store)
+        registry.read_history("mpg", store=store)
     before = log.read_bytes()
     with pytest.raises(ValueError, match="line 2, is damaged"):
         registry.promote("mpg", 1, store=store)
@@ -160,7 +160,7 @@ def test_a_step_back_is_one_step_although_a_damaged_line_was_removed(store: Path
 def test_no_promotion_of_several_at_once_is_lost(store: Path):
     with change_at_once("promote", store, store, times=3) as said:
         time.sleep(0.5)
-    found = registry.history("mpg", store=store)
+    found = registry.read_history("mpg", store=store)
     assert {reason.strip() for reason in said} <= {state.reason for state in found}
     assert [state.time for state in found] == sorted(state.time for state in found)
-    assert registry.serving("mpg", store=store) == found[-1]
+    assert registry.read_serving("mpg", store=store) == found[-1]

@@ -61,7 +61,7 @@ def test_a_better_candidate_is_served(first: Any) -> None:
     assert "surely better" in found.reasons[0]
     assert found.comparison.candidate == 2
     assert found.comparison.errors.rows == 50
-    serving = registry.serving("mpg", store=store)
+    serving = registry.read_serving("mpg", store=store)
     assert (serving.version, serving.canary) == (2, None)
     assert serving.reason == found.reasons[0]
     json.dumps(found.to_dict(), allow_nan=False)
@@ -104,7 +104,7 @@ def test_the_next_training_learns_from_the_rows_that_judged(
     said = " ".join(result.output.split())
     assert f"{len(new_cars) + 5} of {len(rows)} rows are known already, or there twice." in said
     assert "Version 3 is on trial beside version 2." in said
-    serving = registry.serving("mpg", store=store)
+    serving = registry.read_serving("mpg", store=store)
     assert (serving.version, serving.canary, serving.share) == (2, 3, 0.2)
     files = registry.load("mpg", 3, store=store).model.parent
     learnt, judged = pd.read_csv(files / "training.csv"), pd.read_csv(files / "testing.csv")
@@ -126,7 +126,7 @@ def test_a_worse_candidate_is_kept_for_the_record(
     assert "so it is surely worse" in said
     assert "Version 1 goes on serving. Version 2 is kept for the record." in said
     assert registry.list_versions("mpg", store=store) == [1, 2]
-    assert registry.serving("mpg", store=store).version == 1
+    assert registry.read_serving("mpg", store=store).version == 1
 
 
 @pytest.mark.thorough
@@ -144,7 +144,7 @@ def test_who_was_overtaken_changes_nothing(
     )
     assert (found.verdict, found.served, found.candidate) == ("not better", 2, 3)
     assert found.reasons[0].startswith("Meanwhile version 2 is served, not 1")
-    assert registry.serving("mpg", store=store).version == 2
+    assert registry.read_serving("mpg", store=store).version == 2
     assert registry.list_versions("mpg", store=store) == [1, 2, 3]
 
 

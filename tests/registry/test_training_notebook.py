@@ -10,11 +10,6 @@ from course_utils.registry import training_notebook
 from course_utils.registry.training_notebook import NotebookFailed
 
 
-def test_no_notebook_makes_an_unknown_model() -> None:
-    with pytest.raises(ValueError, match="No notebook makes cats"):
-        training_notebook.find("cats")
-
-
 def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_notebook, "PACKAGE_FOLDER", tmp_path / "package")
     with pytest.raises(FileNotFoundError, match="install the course again"):

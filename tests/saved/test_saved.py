@@ -99,11 +99,11 @@ def test_a_store_of_models_is_intact(tmp_path: Path) -> None:
     assert registry.list_versions("mpg", store=store) == [1, 2]
     for version in (1, 2):
         assert registry.verify(registry.load("mpg", version, store=store)).difference < 1e-3
-    serving = registry.serving("mpg", store=store)
+    serving = registry.read_serving("mpg", store=store)
     assert (serving.version, serving.canary, serving.share) == (1, 2, 0.2)
     registry.promote("mpg", 2, store=store, reason="it was better")
     registry.roll_back("mpg", store=store)
-    done = [state.action for state in registry.history("mpg", store=store)]
+    done = [state.action for state in registry.read_history("mpg", store=store)]
     assert done == ["promote", "try canary", "promote", "roll back"]
 
 

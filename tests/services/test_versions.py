@@ -179,7 +179,7 @@ def test_a_canary_that_is_promoted_stays_loaded(store: Path) -> None:
     app = versions.create_app("mpg", store=store)
     registry.try_canary("mpg", 2, 0.5, store=store)
     app.poll()
-    assert app.state()["since"] == registry.history("mpg", store=store)[0].time  # of version 1
+    assert app.state()["since"] == registry.read_history("mpg", store=store)[0].time  # of version 1
     promoted = registry.promote("mpg", 2, store=store)
     tamper(store, 2)  # what is in memory was verified; the file is no longer asked
     app.poll()

@@ -66,7 +66,7 @@ def test_a_worker_that_starts_anew_falls_back_to_what_can_be_served(store: Path)
     tamper(store, 2)
     app = versions.create_app("mpg", store=store)
     assert app.state()["serving"] == 1
-    assert app.state()["since"] == registry.history("mpg", store=store)[0].time
+    assert app.state()["since"] == registry.read_history("mpg", store=store)[0].time
     assert [e["version"] for e in app.state()["refused"]] == [2]
     tamper(store, 1)
     with pytest.raises(ValueError, match=r"version 2: .*version 1: .*not as it was registered"):
