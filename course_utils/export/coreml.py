@@ -28,7 +28,7 @@ LABEL, PROBABILITIES = "classLabel", "classLabel_probs"  # of the outputs, as Vi
 PRECISIONS = ("float16", "float32")
 PALETTE_BITS = {"palette8": 8, "palette6": 6, "palette4": 4}
 COMPRESSIONS = (None, "int8", *PALETTE_BITS)
-TARGET = "iOS16"  # the first to know compressed weights in a program
+DEPLOYMENT_TARGET = "iOS16"  # the first to know compressed weights in a program
 # Tensors with less than this share of the weights stay as they are. They are those of the first
 # layers, whose errors grow in all that follow: for MobileNet 2 % more bytes, a third less error.
 MIN_COMPRESSED_SHARE = 1 / 100
@@ -124,7 +124,7 @@ def _translate(coremltools: Any, source: Source, function: Any, precision: str) 
         convert_to="mlprogram",
         inputs=[_describe_input(coremltools, source)],
         classifier_config=coremltools.ClassifierConfig(labels) if labels else None,
-        minimum_deployment_target=coremltools.target[TARGET],
+        minimum_deployment_target=coremltools.target[DEPLOYMENT_TARGET],
         compute_precision=coremltools.precision[precision.upper()],
         skip_model_load=True,
     )

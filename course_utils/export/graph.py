@@ -12,8 +12,9 @@ import numpy as np
 
 from course_utils.environment import quiet_native_stderr
 
-RELUS = ("Relu", "Relu6")
-LAST = ("Softmax", "Sigmoid")  # what makes probabilities of logits
+# Operations, in small letters as in MIL.
+RELUS = ("relu", "relu6")
+ACTIVATIONS = ("softmax", "sigmoid")  # which make probabilities of logits
 
 
 def trace_network(
@@ -51,11 +52,12 @@ class Graph:
         self._graph, self._input, output = freeze_graph(function)
         by_name = {node.name: node for node in self._graph.node}
         self.nodes = {_mangle(name): name for name in by_name}
-        self.relus = {_mangle(node.name) for node in by_name.values() if node.op in RELUS}
+        self.relus = {_mangle(node.name) for node in by_name.values() if node.op.lower() in RELUS}
         node = by_name[output.partition(":")[0]]
         while node.op == "Identity":
             node = by_name[node.input[0].partition(":")[0]]
-        self.logits = node.input[0].partition(":")[0] if node.op in LAST else node.name
+        is_activation = node.op.lower() in ACTIVATIONS
+        self.logits = node.input[0].partition(":")[0] if is_activation else node.name
 
     def run(
         self, examples: np.ndarray, wanted: Sequence[str], opened: Collection[str] = ()

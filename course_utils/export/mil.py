@@ -14,8 +14,7 @@ import numpy as np
 
 from course_utils.environment import quiet_native_stderr
 from course_utils.export.conversion import quiet_converters
-
-LAST = ("softmax", "sigmoid")  # what makes probabilities of logits
+from course_utils.export.graph import ACTIVATIONS
 
 
 def import_coremltools() -> Any:
@@ -113,9 +112,9 @@ class Program:
         """The tensor that the last softmax or sigmoid takes; the answer where there is none."""
         makers = {var.name: op for op in self.operations for var in op.outputs}
         name = self.output
-        while (op := makers.get(name)) and op.op_type in ("cast", "identity", *LAST):
+        while (op := makers.get(name)) and op.op_type in ("cast", "identity", *ACTIVATIONS):
             name = str(op.inputs["x"].name)
-            if op.op_type in LAST:
+            if op.op_type in ACTIVATIONS:
                 return name
         return self.output
 

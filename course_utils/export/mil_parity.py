@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.export.graph import Graph, find_layer
+from course_utils.export.graph import RELUS, Graph, find_layer
 from course_utils.export.mil import Program
 from course_utils.export.parity import (
     Check,
@@ -36,17 +36,18 @@ TOLERANCES = {
     "float16": Tolerance(0.05, 0.03),
 }
 #: of packages with compressed weights; one that goes further no longer is the same network
-COMPRESSED = Tolerance(0.25, 0.2)
+COMPRESSED_TOLERANCE = Tolerance(0.25, 0.2)
 COLOURS_BGR = 30  # in CoreML's description of an image
 MAX_OPENED = 8  # samples that are run with open ReLUs: nearly all weights show on each
 MAX_INSIDE = 2  # samples of which all that is computed inside is compared
-OPEN = "without ReLU"
+WITHOUT_RELU = "without ReLU"
 
 
 def verify(path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = RAW) -> Parity:
     """Reload a package from the disk, compute its program, and compare it with Keras.
 
-    What a difference may be depends on the package's precision (`TOLERANCES`, `COMPRESSED`).
+    The largest difference allowed depends on the package's precision (`TOLERANCES`,
+    `COMPRESSED_TOLERANCE`).
 
     Args:
         path: of the ``.mlpackage``.
@@ -78,11 +79,11 @@ class _Comparison:
 
     def __init__(self, program: Program, source: Source, samples: np.ndarray):
         self.program, self.source, self.samples = program, source, samples
-        self.tolerance = TOLERANCES.get(program.precision, COMPRESSED)
+        self.tolerance = TOLERANCES.get(program.precision, COMPRESSED_TOLERANCE)
         self.graph = Graph(source.model, source.shape)
         made = {_plain_name(op.outputs[0].name): op for op in program.operations}
         self.shared = {name: op for name, op in made.items() if name in self.graph.nodes}
-        relus = {name for name, op in self.shared.items() if op.op_type in ("relu", "relu6")}
+        relus = {name for name, op in self.shared.items() if op.op_type in RELUS}
         self.relus = relus & self.graph.relus
 
     def compare(self, file: str) -> Parity:
@@ -97,7 +98,7 @@ class _Comparison:
         if program.precision == "float32":
             samples = range(min(len(self.samples), MAX_INSIDE))
             found = [each for i in samples for each in self._check_inside(i)]
-            checks += [max(found, key=_badness)] if found else []
+            checks += [max(found, key=_rate_difference)] if found else []
         failed = [each for each in checks if not each.passed]
         return Parity(
             file=file,
@@ -115,7 +116,8 @@ class _Comparison:
         (got,) = self._run_program([self.program.logits], samples, self._opened)
         right = self._run_keras(samples, self.relus)
         scale, labels = find_largest(right), self.program.labels
-        return make_check(f"{OPEN}: logits", got, right, self.tolerance.logits, scale, labels)
+        what = f"{WITHOUT_RELU}: logits"
+        return make_check(what, got, right, self.tolerance.logits, scale, labels)
 
     def _check_inside(self, sample: int) -> list[Check]:
         """A check of each tensor that program and network share, in their order, ReLUs open."""
@@ -124,7 +126,7 @@ class _Comparison:
         got = self.program.run(self._feed(self.samples[sample]), names, self._opened)
         prepared = self.source.prepare(self.samples[sample : sample + 1])
         right = self.graph.run(prepared, nodes, self.relus)[0]
-        what = f"{OPEN}: inside" if self.relus else "inside"
+        what = f"{WITHOUT_RELU}: inside" if self.relus else "inside"
         checks = []
         for op, node, wanted in zip(self.shared.values(), nodes, right, strict=True):
             layer = find_layer(self.source.model, node) or node
@@ -174,7 +176,7 @@ def _plain_name(name: str) -> str:
     return re.sub(r"_cast_fp16(_\d+)?$", "", name)
 
 
-def _badness(each: Check) -> float:
+def _rate_difference(each: Check) -> float:
     return float(np.nan_to_num(each.difference, nan=np.inf))
 
 
@@ -188,4 +190,4 @@ def _check_tensor(what: str, got: np.ndarray, wanted: np.ndarray, tolerance: flo
     right = wanted.reshape(1, -1)
     scale = find_largest(right)
     found = [make_check(what, row, right, tolerance, scale) for row in rows]
-    return [min(found, key=_badness)] if found else []
+    return [min(found, key=_rate_difference)] if found else []

@@ -116,7 +116,7 @@ def compare(
         raise ValueError(f"{name} has no {what} to compare: see `course models --help`.")
     served, other = (load_verified(name, n, store) for n in (serving.version, candidate))
     found = compare_models(name, served, other, rows.iloc[:MAX_ROWS])
-    return heed_traffic(found, read_traffic(url, name)) if url else found
+    return add_traffic(found, read_traffic(url, name)) if url else found
 
 
 def load_verified(name: str, version: int, store: str | Path | None) -> Model:
@@ -252,7 +252,7 @@ def _describe_differences(apart: np.ndarray) -> dict[str, float]:
     return found | {"mean": float(apart.mean()), "largest": float(np.abs(apart).max())}
 
 
-def heed_traffic(found: Comparison, traffic: list[dict[str, Any]]) -> Comparison:
+def add_traffic(found: Comparison, traffic: list[dict[str, Any]]) -> Comparison:
     """Add what a service counts; a candidate that fails more often is kept out.
 
     Fails more often means significantly so, by Fisher's exact test at 0.05.

@@ -85,7 +85,7 @@ def retrain(
         ValueError: no notebook makes such a model, the rows cannot be used, or the notebook
             failed; no candidate was registered.
     """
-    training_notebook.find(name)
+    training_notebook.find_notebook(name)
     if share is not None:
         promotions.check_share(share)
     table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
@@ -124,7 +124,7 @@ def register_first(
         ValueError: no notebook makes such a model, there is a served version already, the rows
             cannot be used, or the notebook failed; nothing was registered.
     """
-    training_notebook.find(name)
+    training_notebook.find_notebook(name)
     if promotions.read_serving(name, store=store).version is not None:
         raise ValueError(f"{name} has a served version already: `retrain` makes the next.")
     cars, model = load_auto_mpg(), shipped_model("mpg")

@@ -23,7 +23,7 @@ from course_utils.environment import output_folder
 
 RECORD, SEAL, FILES, CHARTS = "record.json", "record.sha256", "files", "charts"
 FORMAT = 1  # of record.json; another number is refused
-DRAFT = ".draft-"  # begins the name of a folder that is being filled
+DRAFT_PREFIX = ".draft-"  # of a folder that is being filled
 TOLERANCE = 1e-6  # of a golden row's prediction, relative, at least absolute: float32 has no more
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")  # no dots and slashes
@@ -184,7 +184,7 @@ def hash_file(path: Path) -> str:
 @contextlib.contextmanager
 def open_draft(folder: Path) -> Iterator[Path]:
     """A new folder for a version to be; gone afterwards unless `publish` has made it one."""
-    path = folder / f"{DRAFT}{uuid.uuid4().hex}"
+    path = folder / f"{DRAFT_PREFIX}{uuid.uuid4().hex}"
     path.mkdir(parents=True)
     try:
         yield path

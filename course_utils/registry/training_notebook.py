@@ -16,8 +16,8 @@ from course_utils.inference import schema_path
 
 NOTEBOOKS = {"mpg": "02_mpg_service.ipynb"}
 FOLDS = 3  # parts to measure on; the notebook's own five take longer
-CHECK = "check-yourself"  # tag of the cells that check
-CODES = re.compile(r"\x1b\[[0-9;]*m")  # colours of a terminal
+CHECK_TAG = "check-yourself"  # of the cells that check the network
+COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
 FAILED_LINE = re.compile(r"^-+> *\d+ (.+)$", re.MULTILINE)  # of IPython's traceback
 
 
@@ -29,7 +29,7 @@ class NotFitToServe(NotebookFailed):
     """A cell of the notebook that is tagged as a check was not passed."""
 
 
-def find(name: str) -> Path:
+def find_notebook(name: str) -> Path:
     """The notebook that makes the model ``name``: in the wheel inside the package, else beside it.
 
     Raises:
@@ -74,7 +74,7 @@ def train(
         NotFitToServe: a cell tagged ``check-yourself`` was not passed.
         NotebookFailed: another cell raised, or the notebook's process has gone.
     """
-    source = find(name)
+    source = find_notebook(name)
     work, home = folder / source.name, folder / "home"
     rows = folder / "training.csv"
     home.mkdir()
@@ -114,9 +114,9 @@ def _run(work: Path, home: Path, on_cell: Callable[[int, int], None]) -> None:
     try:
         execute(work, save=True, on_cell=count, environment={"COURSE_HOME": str(home)})
     except CellExecutionError as error:
-        line = FAILED_LINE.search(CODES.sub("", str(error)))
+        line = FAILED_LINE.search(COLOUR_CODES.sub("", str(error)))
         where = f"`{line[1].strip()}`: " if line else ""
-        said = f"{where}{error.ename}: {CODES.sub('', error.evalue)}".rstrip(": ")
+        said = f"{where}{error.ename}: {COLOUR_CODES.sub('', error.evalue)}".rstrip(": ")
         if error.ename == "AssertionError" and _is_check(work, done):
             message = f"The new network does not pass the notebook's own check, {said}."
             raise NotFitToServe(message) from None
@@ -133,4 +133,4 @@ def _is_check(work: Path, number: int) -> bool:
     import nbformat
 
     cell = nbformat.read(work, as_version=4).cells[number - 1]  # type: ignore[no-untyped-call]
-    return CHECK in cell.metadata.get("tags", [])
+    return CHECK_TAG in cell.metadata.get("tags", [])

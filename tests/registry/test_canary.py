@@ -238,11 +238,11 @@ def test_a_candidate_that_fails_more_often_is_kept_out(store: Path, cars: pd.Dat
         counted = {"requests": 1000, "mean_ms": 1.0}
         return [{"version": 1, "errors": errors, **counted}, {"version": 2, "errors": 0, **counted}]
 
-    assert canary.heed_traffic(better, seen(3)).verdict == PROMOTE  # chance: one time in eight
-    kept = canary.heed_traffic(better, seen(30))
+    assert canary.add_traffic(better, seen(3)).verdict == PROMOTE  # chance: one time in eight
+    kept = canary.add_traffic(better, seen(30))
     assert kept.verdict == KEEP
     assert "failed in 30 of 1,000 requests" in kept.reasons[0]
-    assert canary.heed_traffic(better, seen(30)[:1]).verdict == PROMOTE  # nothing to compare with
+    assert canary.add_traffic(better, seen(30)[:1]).verdict == PROMOTE  # nothing to compare with
 
 
 # The command

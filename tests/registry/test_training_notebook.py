@@ -13,7 +13,7 @@ from course_utils.registry.training_notebook import NotebookFailed
 def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_notebook, "PACKAGE_FOLDER", tmp_path / "package")
     with pytest.raises(FileNotFoundError, match="install the course again"):
-        training_notebook.find("mpg")
+        training_notebook.find_notebook("mpg")
 
 
 @pytest.mark.thorough

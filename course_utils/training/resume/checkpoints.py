@@ -22,7 +22,7 @@ from course_utils.common import atomic_files
 from course_utils.training.resume.errors import ReadError, WriteError
 
 FORMAT = 1  # of the files; others are not read
-KEPT_CHECKPOINTS = 3
+MAX_CHECKPOINTS = 3
 
 _NAME = re.compile(r"epoch-(\d+)(?:-batch-(\d+))?(?:-.+)?\.(?:npz|json)(?:\.part)?")
 
@@ -98,7 +98,7 @@ class Store:
         return None
 
     def write(self, checkpoint: Checkpoint, label: str = "") -> None:
-        """Save a checkpoint, and remove all but the last `KEPT_CHECKPOINTS`.
+        """Save a checkpoint, and remove all but the last `MAX_CHECKPOINTS`.
 
         Args:
             checkpoint: what to save.
@@ -166,7 +166,7 @@ class Store:
         files = self._list_files()
         known = [path.stem for at, path in files if path.suffix == ".json" and at <= now]
         for _, path in reversed(files):  # of each pair the manifest comes first
-            if path.stem not in known[:KEPT_CHECKPOINTS]:
+            if path.stem not in known[:MAX_CHECKPOINTS]:
                 with contextlib.suppress(OSError):  # one file too many does no harm
                     path.unlink()
 
