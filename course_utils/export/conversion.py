@@ -1,4 +1,4 @@
-"""What every ``convert`` does around its converter: one way to write, to be silent, to refuse."""
+"""What every ``convert`` shares: it writes whole files, silences converters, explains errors."""
 
 import io
 import logging
@@ -16,7 +16,7 @@ from course_utils.environment import quiet_native_stderr
 from course_utils.export.graph import find_layer
 from course_utils.export.source import Source, UnsupportedNetwork
 
-#: is told what is being done, how many steps of it are done, and of how many
+#: called with the step that begins, the number of steps done, and their total
 Report = Callable[[str, int, int], None]
 LOGGERS = ("coremltools", "tensorflow", "tf2onnx")
 #: how the converters name an operation that does not exist in their format

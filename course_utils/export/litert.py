@@ -9,7 +9,7 @@ from course_utils.export.parity import Parity, Runtime, Tolerance
 from course_utils.export.source import RAW, Pixels, Source
 from course_utils.inference import Predictor, labels_path, load_labels, to_litert, write_labels
 
-TOLERANCE = Tolerance(3e-5, 3e-5)  # thrice what MobileNet is off on photos: it sums otherwise
+TOLERANCE = Tolerance(3e-5, 3e-5)  # three times MobileNet's difference on photos
 
 
 def convert(

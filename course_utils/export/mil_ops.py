@@ -66,7 +66,7 @@ def _pool(kind: str) -> Callable[[Arguments], Any]:
 
 
 def _padding(a: Arguments) -> Any:
-    """How an image is padded, as TensorFlow wants to be told."""
+    """The padding of an image, as TensorFlow's functions take it."""
     kind = str(a["pad_type"])
     if kind == "custom":
         top, bottom, left, right = a["pad"].tolist()

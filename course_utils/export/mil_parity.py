@@ -30,7 +30,7 @@ from course_utils.export.parity import (
 )
 from course_utils.export.source import RAW, Pixels, Source
 
-#: by the precision of a package: about twice what MobileNet is off on the photos of the course
+#: by the precision of a package: about twice MobileNet's difference on the photos of the course
 TOLERANCES = {
     "float32": Tolerance(1e-5, 1e-5),
     "float16": Tolerance(0.05, 0.03),

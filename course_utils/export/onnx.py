@@ -13,7 +13,7 @@ from course_utils.export.graph import freeze_graph, trace_network
 from course_utils.export.parity import Parity, Runtime, Tolerance
 from course_utils.export.source import RAW, Pixels, Source
 
-TOLERANCE = Tolerance(2e-5, 2e-5)  # five times what MobileNet is off on photos
+TOLERANCE = Tolerance(2e-5, 2e-5)  # five times MobileNet's difference on photos
 OPSET = 17  # of ONNX; ONNX Runtime reads it since 2022
 LABELS = "labels"  # name of the metadata that holds the classes, as a JSON list
 

@@ -1,8 +1,8 @@
 """A Keras network as a SavedModel in a numbered folder, as TensorFlow Serving wants it.
 
 TensorFlow Serving watches a folder for each network, ``NAME/1``, ``NAME/2`` and so on, loads the
-highest number and goes over to a higher one as soon as it is there (section 13.1 names it for what
-one machine's Flask service cannot bear).
+highest number, and changes to a higher one as soon as it is there. Section 13.1 names it for more
+requests than a Flask service on one machine can answer.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from course_utils.export.parity import Parity, Runtime, Tolerance
 from course_utils.export.source import RAW, Pixels, Source
 
 TOLERANCE = Tolerance(1e-5, 1e-5)  # it is TensorFlow in both cases
-SIGNATURE = "serving_default"  # what a request without a name asks
+SIGNATURE = "serving_default"  # used for a request that names none
 
 
 def convert(
@@ -63,7 +63,7 @@ def find_newest(folder: str | Path) -> int:
 
 
 def verify(path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = RAW) -> Parity:
-    """Reload a SavedModel, ask its signature as TensorFlow Serving does, compare it with Keras.
+    """Reload a SavedModel, run its signature as TensorFlow Serving does, compare it with Keras.
 
     Args, returns and raises as `coreml.verify`, but for ``path``, which is that of the version's
     folder; `TOLERANCE` is what a difference may be.
@@ -72,7 +72,7 @@ def verify(path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = R
 
 
 def load(path: str | Path) -> Runtime:
-    """A SavedModel of one input and one output, ready to be asked.
+    """A SavedModel of one input and one output, ready to run.
 
     Raises:
         FileNotFoundError: no SavedModel is there.

@@ -1,4 +1,4 @@
-"""The Keras network that is exported: what it takes, what it gives, and the pixels before it."""
+"""The Keras network that is exported: its input, its output, and how pixels are scaled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class UnsupportedNetwork(ValueError):
 
 @dataclass(frozen=True)
 class Pixels:
-    """What a network was trained on, from pixels of 0 to 255: ``pixel * scale + bias``.
+    """How pixels of 0 to 255 become what a network was trained on: ``pixel * scale + bias``.
 
     ``bias`` is one number or one for each channel, in the network's order of them; ``bgr`` means
     that this order is blue, green, red.
@@ -62,7 +62,7 @@ class Source:
         model: the Keras network.
         pixels: what stands before it; `RAW` for a table.
         shape: of one example, ``(height, width, channels)`` or ``(features,)``.
-        classes: how many numbers it gives for an example.
+        classes: number of values in its answer to an example.
         labels: the names of the classes, each only once; None without names.
     """
 

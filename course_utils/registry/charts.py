@@ -1,4 +1,4 @@
-"""The pictures of a record: how well, how wrong, by what, on what."""
+"""The charts of a version: predictions, errors, importance of the features, distributions."""
 
 import math
 from pathlib import Path

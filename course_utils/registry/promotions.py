@@ -241,6 +241,6 @@ def find_person() -> str:
 
 
 def _read_whole_lines(log: Path) -> list[bytes]:
-    """The lines without the one that somebody is writing, or died writing."""
+    """The complete lines: the last one may still be being written, or was cut off by a kill."""
     lines = log.read_bytes().splitlines(keepends=True) if log.exists() else []
     return [line for line in lines if line.endswith(b"\n")]

@@ -1,4 +1,4 @@
-"""How good a model is, what it goes by, and what it says to a few rows."""
+"""Metrics of a model, the importance of its features, and golden rows to predict again."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Examples:
-    """The complete rows of a table, as the model takes them, and what it says to them."""
+    """The complete rows of a table, as the model takes them, and its predictions for them."""
 
     role: str
     """Of the table: ``training`` or ``testing``."""
@@ -95,7 +95,7 @@ def rank_features(model: Predictor, found: Examples) -> dict[str, Any]:
     from sklearn.inspection import permutation_importance
 
     rises = permutation_importance(
-        SimpleNamespace(fit=len),  # which is asked for and never called
+        SimpleNamespace(fit=len),  # scikit-learn requires a `fit` and does not call it
         found.X,
         found.truth,
         scoring=lambda _, X, truth: -np.sqrt(((_predict(model, X) - truth) ** 2).mean()),
@@ -112,7 +112,7 @@ def choose_golden(model: Predictor, found: Examples) -> list[dict[str, Any]]:
     """Rows to predict again later, spread evenly from the least prediction to the greatest."""
     places = np.linspace(0, len(found.X) - 1, min(GOLDEN_ROWS, len(found.X))).astype(int)
     X = found.X[np.argsort(found.predicted, kind="stable")[places]]
-    predicted = _predict(model, X)  # again: by themselves, as `verify` asks them
+    predicted = _predict(model, X)  # again: by themselves, as in `verify`
     return [
         {"features": row.tolist(), "prediction": prediction}
         for row, prediction in zip(X, predicted, strict=True)

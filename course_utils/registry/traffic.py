@@ -5,7 +5,7 @@ from typing import Any
 
 
 def read_traffic(url: str, name: str) -> list[dict[str, Any]]:
-    """What the metrics of a running service say of each version's answers to requests.
+    """Requests, errors and mean latency of each version, from a running service's metrics.
 
     Raises:
         OSError: it does not answer.

@@ -45,7 +45,7 @@ def build_base(*, size: int = originals.PHOTO_SIZE[0]) -> Any:
         network = keras.applications.MobileNet(
             include_top=False, weights=None, input_shape=(size, size, 3), pooling="avg"
         )
-        # Of the whole network, which is in the cache; without a top, Keras asks for another file.
+        # Of the whole network, which is in the cache: without a top, Keras downloads another file.
         whole = keras.applications.MobileNet(weights="imagenet")
         network.set_weights(whole.get_weights()[: len(network.weights)])
         base = prepend_scaling(network)

@@ -3,14 +3,12 @@
 import json
 import os
 
-import numpy as np
 import pytest
 
 from course_utils.datasets import keras_cache, originals
-from course_utils.inference import Predictor, load_labels, models, shipped_model
+from course_utils.inference import Predictor, models, shipped_model
 from course_utils.training import pretrained
 from tests.support.keras_host import FILES, MADE, NOWHERE, OWN_CACHE, PATHS, names, start_fetch
-from tests.support.networks import quiet_keras
 from tests.support.serving import wait_until
 
 pytestmark = pytest.mark.thorough
@@ -132,19 +130,3 @@ def test_of_two_at_once_one_works_and_both_succeed(full, host):
     assert (first.returncode, second.returncode) == (0, 0)
     assert host.asked == [PATHS[originals.CLASS_INDEX]]
     assert names(full) == FILES
-
-
-# Keras' own warning, where it turns a variable into an array
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_litert_answers_as_keras_does_with_its_labels():
-    mobilenet = quiet_keras().applications.mobilenet
-    noise = np.random.default_rng(5).uniform(0, 255, (2, 224, 224, 3)).astype("float32")
-    batch = np.concatenate([originals.load_cat_photo(), noise])
-    network = mobilenet.MobileNet(weights="imagenet")
-    wanted = network.predict(mobilenet.preprocess_input(batch.copy()), verbose=0)
-    path = shipped_model("image")
-    found = Predictor.load(path).predict(batch)
-    assert np.abs(wanted - found).max() <= 1e-4
-    top = [name for _, name, _ in mobilenet.decode_predictions(wanted[:1])[0]]
-    labels = load_labels(path)
-    assert [labels[i] for i in np.argsort(-found[0])[:5]] == top
