@@ -73,6 +73,7 @@ class Source:
 
         Raises:
             UnsupportedNetwork: it cannot be exported, or the labels are not as many as the outputs.
+        TypeError: ``model`` is no Keras network.
             ValueError: ``preprocess`` does not fit the input.
         """
         self.model, self.pixels = model, preprocess
@@ -161,8 +162,13 @@ def _input_shape(model: Any) -> tuple[int, ...]:
     """Shape of one example.
 
     Raises:
+        TypeError: this is no Keras network.
         UnsupportedNetwork: a network of this kind is not exported.
     """
+    with quiet_native_stderr():
+        import keras
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model is a Keras network, not {type(model).__name__}")
     if not model.built or not getattr(model, "inputs", None):
         raise UnsupportedNetwork(
             f"The network {model.name!r} has no input yet: build it as a Sequential or functional "

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tempfile
 
-import coremltools
 import numpy as np
 import pytest
 
@@ -67,7 +66,7 @@ def test_the_package_says_what_it_is(mobilenet_package):
     assert said.predictedFeatureName == "classLabel"
     assert said.predictedProbabilitiesName == "classLabel_probs"
     assert all(each.shortDescription for each in said.output)
-    assert spec.specificationVersion == coremltools.target.iOS16
+    assert spec.specificationVersion == mil.import_coremltools().target.iOS16
 
 
 def test_each_label_is_there_once(mobilenet_package):

@@ -1,12 +1,15 @@
 """MLflow itself reads what is exported."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from mlflow import MlflowClient
 
 from course_utils import registry
 from course_utils.registry.mlflow import DATABASE, VERSION_TAG, export
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 # MLflow's own, as it is imported and as it sets up its tables.
 pytestmark = [
@@ -15,7 +18,9 @@ pytestmark = [
 ]
 
 
-def open_client(folder: Path) -> MlflowClient:
+def open_client(folder: Path) -> "MlflowClient":
+    from mlflow import MlflowClient
+
     return MlflowClient(f"sqlite:///{folder / DATABASE}")
 
 

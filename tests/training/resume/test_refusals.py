@@ -48,6 +48,12 @@ def change_pixel() -> Any:
     return x
 
 
+def freeze_layer() -> Any:
+    model = network()
+    model.layers[2].trainable = False
+    return model
+
+
 def change_patience() -> list[Any]:
     early = keras.callbacks.EarlyStopping(patience=49, restore_best_weights=True)
     return [*callbacks()[:2], early, Seen()]
@@ -77,6 +83,11 @@ CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
         r"compiled with, loss: was sparse",
     ),
     "model, dropout": (change_dropout, r"config, rate: was 0.3, is now 0.5"),
+    # A model of one's own class has no list of layers: its variables alone tell it from another.
+    "model, variables": (
+        freeze_layer,
+        r"model, variables, \d+: was \[3, 3, 1, 4\] float32 True, is now .* False",
+    ),
     "callbacks, min_delta": (change_min_delta, r"callbacks, 1, min_delta: was 0.5, is now 0.4"),
     "callbacks, patience": (change_patience, r"callbacks, 2, patience: was 50, is now 49"),
     "callbacks, fewer": (lambda: callbacks()[:3], r"callbacks: had 4 entries, has 3 now"),
