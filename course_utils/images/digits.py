@@ -14,7 +14,6 @@ BOX_PIXELS = 20  # of the digit in them
 POLARITY_SIDE_PIXELS = 32  # of the copy in which light on dark is told from dark on light
 GROUND_SIDE_PIXELS = 64  # of the copy in which the light on the paper is estimated
 MAX_STROKE_SHARE = 0.3  # of a picture's longer side: no stroke is as wide
-MAX_GROUND_DEVIATION = 0.02  # of a ground without shadows from a smooth surface
 MIN_CONTRAST = 0.12  # of ink, 1 being black on white
 MIN_PEAK_INK = 0.7  # of full ink; a stroke reaches more somewhere
 MIN_STROKE_AREA_SHARE = 0.08  # of the largest stroke's area; what is smaller is dirt
@@ -89,38 +88,15 @@ def _make_light_on_dark(grey: np.ndarray) -> np.ndarray:
 def _even_out_light(grey: np.ndarray) -> np.ndarray:
     """How much lighter each pixel is than the ground around it, 1 being white.
 
-    First a smooth surface is taken for the ground, then what remains of it, shadows say, when
-    everything narrower than a broad window is taken away (a morphological opening).
+    The ground is what remains when everything narrower than a broad window is taken away (a
+    morphological opening).
     """
     grey = ndimage.gaussian_filter(grey, max(grey.shape) / 500)  # a large photo's noise
-    for ground_of in (_fit_surface, _open_broadly):
-        ground = Image.fromarray(ground_of(_resize(grey, GROUND_SIDE_PIXELS)).astype(np.float32))
-        ground = ground.resize(grey.shape[::-1], Image.Resampling.BILINEAR)
-        # In a shadow there is less contrast, too.
-        grey = (grey - ground) / np.maximum(1 - np.asarray(ground), 0.2)
-    return np.clip(grey, 0, 1)
-
-
-def _fit_surface(picture: np.ndarray) -> np.ndarray:
-    """The quadratic surface that is most of a picture's ground, flat where there is none.
-
-    By least squares, trimmed: each time without what stands out as light.
-    """
-    height, width = picture.shape
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].reshape(2, -1)
-    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    values, keep = picture.ravel(), np.full(picture.size, True)
-    for _ in range(6):
-        kept = basis[keep]
-        # The normal equations: six by six, and a picture of one row is no error.
-        surface = basis @ np.linalg.lstsq(kept.T @ kept, kept.T @ values[keep], rcond=None)[0]
-        difference = values - surface
-        typical = np.median(abs(difference[keep]))
-        keep = difference <= 2 * typical + 0.01
-    # A shadow's edge, or a digit that fills it all.
-    if typical > MAX_GROUND_DEVIATION or keep.mean() < 0.6:
-        surface = np.zeros_like(values)
-    return surface.reshape(height, width)
+    small = _open_broadly(_resize(grey, GROUND_SIDE_PIXELS)).astype(np.float32)
+    enlarged = Image.fromarray(small).resize(grey.shape[::-1], Image.Resampling.BILINEAR)
+    ground = np.asarray(enlarged)
+    # In a shadow there is less contrast, too.
+    return np.clip((grey - ground) / np.maximum(1 - ground, 0.2), 0, 1)
 
 
 def _open_broadly(picture: np.ndarray) -> np.ndarray:
