@@ -29,7 +29,7 @@ from coverage.exceptions import CoverageException
 
 PACKAGE = "course_utils"
 EXCLUDED_FOLDERS = [f"{PACKAGE}/exercises", f"{PACKAGE}/webapp"]
-MAX_TESTS = 25  # per fault
+FIRST_TESTS = 25  # they notice most faults; all others are run where they do not
 STOPPING_TIME_S = 20
 NOTICED, NOT_NOTICED, NOT_RUN = "noticed", "not noticed", "could not be run"
 LOGGERS = {"log", "logger", "logging"}
@@ -156,12 +156,14 @@ def find_faults(source: bytes) -> list[Fault]:
     return sorted(found)
 
 
-def choose_tests(contexts: Iterable[str]) -> list[str]:
-    """At most `MAX_TESTS` tests: one of each file first, then the rest in order."""
+def split_tests(contexts: Iterable[str]) -> list[list[str]]:
+    """The tests in one or two runs: `FIRST_TESTS`, one of each file among them, and the rest."""
     tests = sorted({context.rpartition("|")[0] for context in contexts if context})
     first = {test.partition("::")[0]: test for test in reversed(tests)}.values()
-    chosen = [*sorted(first), *(test for test in tests if test not in set(first))][:MAX_TESTS]
-    return sorted(chosen)  # the tests of a file share its fixtures only if they stand together
+    ordered = [*sorted(first), *(test for test in tests if test not in set(first))]
+    # The tests of a file share its fixtures only if they stand together.
+    runs = sorted(ordered[:FIRST_TESTS]), sorted(ordered[FIRST_TESTS:])
+    return [tests for tests in runs if tests]
 
 
 def choose_targets(
@@ -185,12 +187,14 @@ def choose_targets(
     return [Target(file, generator.choice(faults), covering) for file, faults, covering in chosen]
 
 
-def run_tests(root: Path, target: Target, limit_s: float) -> tuple[int | None, str]:
-    """Run the tests with the fault; the exit status, None at the time limit, and the output."""
+def run_tests(
+    root: Path, target: Target, tests: list[str], limit_s: float
+) -> tuple[int | None, str]:
+    """Run tests with the fault; the exit status, None at the time limit, and the output."""
     path = root / target.file
     original, state = path.read_bytes(), path.stat()
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--color=no", "-p", "no:cacheprovider"]
-    command += ["--no-cov", "-n0", "-m", "not gpu", *choose_tests(target.contexts)]
+    command += ["--no-cov", "-n0", "-m", "not gpu", *tests]
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     process = None
     with tempfile.TemporaryFile() as output:  # a pipe would wait for all that the tests started
@@ -252,7 +256,10 @@ def try_fault(root: Path, target: Target, limit_s: float) -> dict[str, Any]:
         text.splitlines()[line - 1].decode().strip() for text in (source, target.fault.put(source))
     )
     began = time.monotonic()
-    result, by = judge(*run_tests(root, target, limit_s))
+    for tests in split_tests(target.contexts):
+        result, by = judge(*run_tests(root, target, tests, limit_s))
+        if result != NOT_NOTICED:
+            break
     # Coverage counts what a shared fixture runs for the first test that uses it, and no other.
     fixture = not any(context.endswith("|run") for context in target.contexts)
     if result == NOT_NOTICED and fixture:
@@ -305,7 +312,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--number", type=int, default=40, help="how many faults")
     parser.add_argument("--seed", type=int, default=0, help="for the random choice")
     parser.add_argument("--only", default=PACKAGE, help="folder or file of the library")
-    parser.add_argument("--timeout", type=float, default=600, help="seconds per fault")
+    parser.add_argument("--timeout", type=float, default=600, help="seconds for a run of tests")
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--root", type=Path, default=Path(__file__).parents[1])
     options = parser.parse_args(arguments)

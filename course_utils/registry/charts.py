@@ -30,7 +30,7 @@ def draw_charts(
     for file, title, figure in (
         ("predicted.png", "Predicted against true", _draw_errors(found, "actual_vs_predicted")),
         ("residuals.png", "Errors", _draw_errors(found, "residual_vs_predicted")),
-        ("ranking.png", "Importance of the features", _draw_importance(importance)),
+        ("ranking.png", "Importance of the features", draw_importance(importance)),
         ("distributions.png", "Distributions of the data", _draw_distributions(tables)),
     ):
         figure.suptitle(title)
@@ -52,7 +52,8 @@ def _draw_errors(found: Examples, kind: str) -> Figure:
     return figure
 
 
-def _draw_importance(importance: dict[str, Any]) -> Figure:
+def draw_importance(importance: dict[str, Any]) -> Figure:
+    """A bar for each feature, as `rank_features` found it."""
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     ax = figure.subplots()
     shown = pd.DataFrame(importance["features"][::-1])

@@ -16,6 +16,7 @@ from sklearn import metrics
 
 from course_utils import __version__, registry
 from course_utils.inference import FeatureSchema
+from course_utils.registry.charts import draw_importance
 from tests.support.records import (
     CARS,
     FEATURES,
@@ -133,6 +134,13 @@ def test_charts_are_pictures(version: registry.ModelVersion):
         with Image.open(version.folder / "charts" / chart["file"]) as image:
             darkest, lightest = image.convert("L").getextrema()
         assert darkest < 100 < lightest
+
+
+def test_each_feature_has_its_bar_the_most_important_one_at_the_top():
+    features = [{"name": name, "mean": mean, "std": 0.1} for name, mean in (("a", 3), ("b", 2))]
+    bars = draw_importance({"features": features}).axes[0]
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["b", "a"]
+    assert [bar.get_width() for bar in bars.patches] == [2, 3]
 
 
 def test_the_schema_beside_the_model_says_the_order(tmp_path: Path):

@@ -85,6 +85,7 @@ def test_base64_as_programs_write_it(service: Served, write: Any) -> None:
         text(CAT)[:-2],
         text(CAT) + "====" + text(CAT),
         text(CAT).replace("/", "_"),  # the alphabet of URLs
+        text(CAT)[:40] + "*" + text(CAT)[40:],  # a lenient reader passes over it
         "ümlaut",
         "data:image/png," + text(CAT),
         "data:image/png;base64" + text(CAT),

@@ -86,10 +86,13 @@ def test_messages_docstrings_annotations_and_what_runs_at_import_are_left_alone(
 
 def test_each_file_of_tests_is_represented():
     many = [f"tests/test_a.py::test_{number:02}[x|y]|run" for number in range(40)]
-    chosen = mutate.choose_tests(["", *many, "tests/test_b.py::test|setup", "tests/c.py::t|run"])
-    assert len(chosen) == mutate.MAX_TESTS
-    assert chosen[:2] == ["tests/c.py::t", "tests/test_a.py::test_00[x|y]"]
-    assert chosen[-2:] == ["tests/test_a.py::test_22[x|y]", "tests/test_b.py::test"]
+    contexts = ["", *many, "tests/test_b.py::test|setup", "tests/c.py::t|run"]
+    first, rest = mutate.split_tests(contexts)
+    assert len(first) == mutate.FIRST_TESTS
+    assert first[:2] == ["tests/c.py::t", "tests/test_a.py::test_00[x|y]"]
+    assert first[-2:] == ["tests/test_a.py::test_22[x|y]", "tests/test_b.py::test"]
+    assert rest == [f"tests/test_a.py::test_{number}[x|y]" for number in range(23, 40)]
+    assert mutate.split_tests(["tests/c.py::t|run"]) == [["tests/c.py::t"]]
 
 
 @pytest.mark.parametrize(
@@ -139,8 +142,9 @@ def test_files_are_restored_at_the_time_limit_and_after_ctrl_c(tiny: Path, monke
     path = tiny / "course_utils" / "tiny.py"
     before = path.stat().st_mtime_ns
     fault = mutate.find_faults(CODE.encode())[0]
-    target = mutate.Target("course_utils/tiny.py", fault, ["tests/test_tiny.py::test_double|run"])
-    assert mutate.run_tests(tiny, target, 0.01)[0] is None
+    target = mutate.Target("course_utils/tiny.py", fault, [])
+    tests = ["tests/test_tiny.py::test_double"]
+    assert mutate.run_tests(tiny, target, tests, 0.01)[0] is None
 
     def interrupt(*arguments, **options):
         assert path.read_text() != CODE
@@ -148,7 +152,7 @@ def test_files_are_restored_at_the_time_limit_and_after_ctrl_c(tiny: Path, monke
 
     monkeypatch.setattr(mutate.subprocess, "Popen", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        mutate.run_tests(tiny, target, 60)
+        mutate.run_tests(tiny, target, tests, 60)
     assert path.read_text() == CODE
     assert path.stat().st_mtime_ns == before
 
