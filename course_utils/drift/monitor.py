@@ -38,13 +38,8 @@ class Inspection:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; ``report`` (see `DriftReport`) is None while there is none."""
-        return {
-            "verdict": self.verdict,
-            "requests": self.requests,
-            "reasons": self.reasons,
-            "notes": self.notes,
-            "report": self.report.to_dict() if self.report else None,
-        }
+        report = self.report.to_dict() if self.report else None
+        return {"verdict": self.verdict} | vars(self) | {"report": report}
 
 
 def load_training_data(file: Path | None = None) -> pd.DataFrame:

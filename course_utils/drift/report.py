@@ -1,17 +1,30 @@
-"""A comparison for people, as text, picture and page, and for machines, as a dict."""
+"""A comparison for people, as text, picture and page, and for machines, as a dict.
 
+The page is one HTML file: no script, no font, no picture from elsewhere. Jinja escapes everything
+that comes from the data, and the page's own policy forbids scripts and requests besides.
+"""
+
+import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from course_utils.drift import verdict
 from course_utils.drift.column_test import ALPHA
-from course_utils.drift.findings import Findings
-from course_utils.drift.verdict import AUC_BOUND, NOVEL_EFFECT, WATCH_EFFECT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PAGE_DPI = 144  # sharp on paper and on fine screens
+HEADLINES = {
+    verdict.KEEP: "Keep the model",
+    verdict.WATCH: "Keep the model and watch the data",
+    verdict.RETRAIN: "Retrain the model",
+}
 
-class DriftReport(Findings):
+
+class DriftReport(verdict.Findings):
     """What has changed between two tables, whether to act on it, and ways to show it."""
 
     def __str__(self) -> str:
@@ -23,13 +36,13 @@ class DriftReport(Findings):
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         old, new = self.rows
-        bounds = {"auc": AUC_BOUND, "watch": WATCH_EFFECT, "novel": NOVEL_EFFECT}
+        bounds = {"auc": verdict.AUC_BOUND, "watch": verdict.WATCH_EFFECT}
         return {
             "decision": self.decision,
             "reasons": self.reasons,
             "warnings": self.warnings,
             "rows": {"reference": old, "current": new},
-            "bounds": {"alpha": ALPHA} | bounds,
+            "bounds": {"alpha": ALPHA} | bounds | {"novel": verdict.NOVEL_EFFECT},
             "auc": self.auc,
             "auc_interval": self.classifier.interval,
             "auc_p_value": self.classifier.p_value,
@@ -45,8 +58,28 @@ class DriftReport(Findings):
 
     def to_html(self, path: str | Path) -> Path:
         """Write the report as one file that needs nothing else, nor a network."""
-        from course_utils.drift.page import render_page
+        from course_utils.drift.plots import choose_gravest, choose_worst, plot_report
 
+        environment = Environment(
+            loader=FileSystemLoader(Path(__file__).parent),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        gravest = choose_gravest(self)
+        significant = self.columns["p_adjusted"] <= ALPHA
+        text = environment.get_template("report.html.jinja").render(
+            report=self,
+            headline=HEADLINES[self.decision],
+            verdict=verdict,
+            alpha=ALPHA,
+            png=base64.b64encode(plot_report(self)._repr_png_(PAGE_DPI)).decode(),
+            changed=gravest[gravest["verdict"] != verdict.NO_CHANGE],
+            worst=choose_worst(self),
+            significant=self.columns[significant],
+            calm=self.columns[~significant],
+        )
         path = Path(path)
-        path.write_text(render_page(self), encoding="utf-8", errors="replace")
+        path.write_text(text, encoding="utf-8", errors="replace")
         return path

@@ -5,6 +5,8 @@ significant. A change counts with the size that it surely has, the lower end of 
 interval, so that a small sample cannot raise an alarm by its noise.
 """
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pandas as pd
 
@@ -36,6 +38,43 @@ SENTENCES = {
 }
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What has changed between two tables, and whether to act on it."""
+
+    columns: pd.DataFrame
+    """One row a test, the gravest first: ``column``, ``test``, ``statistic``, ``p_value``,
+    ``p_adjusted`` (Holm, over all rows and the classifier), ``effect`` and ``effect_low`` (0 to 1;
+    the observed size, and the size it surely has), ``verdict`` and ``note``."""
+    decision: str
+    """``keep``, ``watch`` or ``retrain``."""
+    reasons: list[str]
+    """Why, in plain words."""
+    warnings: list[str]
+    """What was left out of the comparison, and why; which categories have come or gone."""
+    rows: tuple[int, int]
+    """Rows of the reference and of the current table."""
+    classifier: DomainClassifier
+    ranking: pd.DataFrame
+    """The columns that the classifier goes by, the most telling first: ``column``, and
+    ``auc_lost`` where it is shuffled. Empty where the classifier found no difference."""
+    numbers: list[str]
+    """The columns that were compared as numbers, not as categories."""
+    samples: tuple[pd.DataFrame, pd.DataFrame] = field(repr=False)
+    """The rows the classifier saw, and plots are drawn from."""
+
+    @property
+    def auc(self) -> float:
+        """How well a classifier tells old rows from new: 0.5 is guessing, 1 is always."""
+        return self.classifier.auc
+
+    @property
+    def significant(self) -> list[str]:
+        """Columns with a significant test; ``(all together)`` is the classifier."""
+        found = self.columns[self.columns["p_adjusted"] <= ALPHA]
+        return list(dict.fromkeys(found["column"]))
+
+
 def adjust_p_values(p_values: list[float]) -> list[float]:
     """p-values adjusted so that the chance of any false alarm stays below 5 % (Holm 1979).
 
@@ -49,7 +88,7 @@ def adjust_p_values(p_values: list[float]) -> list[float]:
 
 
 def judge(tests: list[ColumnTest]) -> pd.DataFrame:
-    """A row for each test, in order, with its verdict (see `DriftReport.columns`)."""
+    """A row for each test, in order, with its verdict (see `Findings.columns`)."""
     rows = []
     adjusted = adjust_p_values([test.p_value for test in tests])
     for test, p_adjusted in zip(tests, adjusted, strict=True):
@@ -96,7 +135,7 @@ def explain(
     Args:
         judged: all tests, in the order of the columns.
         classifier: the one that has told old rows from new.
-        ranking: the columns it goes by (see `DriftReport.ranking`).
+        ranking: the columns it goes by (see `Findings.ranking`).
         changed: columns whose form has changed, with what has.
     """
     reasons = [f"{name}: {what}. Mend the data before the model." for name, what in changed.items()]
