@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE_DPI = 144  # sharp on paper and on fine screens
-HEADLINES = {
-    verdict.KEEP: "Keep the model",
-    verdict.WATCH: "Keep the model and watch the data",
-    verdict.RETRAIN: "Retrain the model",
-}
 
 
 class DriftReport(verdict.Findings):
@@ -60,18 +55,12 @@ class DriftReport(verdict.Findings):
         """Write the report as one file that needs nothing else, nor a network."""
         from course_utils.drift.plots import choose_gravest, choose_worst, plot_report
 
-        environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parent),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        templates = FileSystemLoader(Path(__file__).parent)
+        environment = Environment(loader=templates, autoescape=True, undefined=StrictUndefined)
         gravest = choose_gravest(self)
         significant = self.columns["p_adjusted"] <= ALPHA
         text = environment.get_template("report.html.jinja").render(
             report=self,
-            headline=HEADLINES[self.decision],
             verdict=verdict,
             alpha=ALPHA,
             png=base64.b64encode(plot_report(self)._repr_png_(PAGE_DPI)).decode(),

@@ -6,8 +6,6 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
 
 from course_utils.drift import DriftReport, compare
@@ -25,12 +23,6 @@ from course_utils.drift.verdict import SEVERITY
 from tests.support.drift_tables import continuous, twenty, unchanged
 
 
-def list_texts(figure: Figure) -> list[str]:
-    """All that stands in the figure, as one sees it."""
-    figure.draw_without_rendering()
-    return [text.get_text() for text in figure.findobj(Text) if text.get_visible()]
-
-
 def draw_normal(rows: int) -> np.ndarray:
     return np.random.default_rng(rows).normal(size=rows)
 
@@ -45,10 +37,6 @@ def many_changes() -> DriftReport:
     new["number_7"] = new["number_7"].mask(random.random(900) < 0.15)
     new["category_2"] = new["category_2"].mask(random.random(900) < 0.05, "new")
     return compare(old, new)
-
-
-def test_a_notebook_shows_it() -> None:
-    assert many_changes().plot()._repr_png_().startswith(b"\x89PNG")  # what IPython asks for
 
 
 def test_the_gravest_columns_stand_on_top_with_size_and_verdict():
@@ -81,11 +69,11 @@ def test_the_roc_curve_tells_auc_and_interval():
 
 def test_from_one_column_to_two_hundred():
     constant = pd.DataFrame({"same": ["a"] * 30})
-    assert "same" in list_texts(compare(constant, constant).plot())
-    one = compare(*(pd.DataFrame({"x": draw_normal(rows)}) for rows in (60, 80))).plot()
-    assert [ax.get_title() for ax in one.axes[1:-1]] == ["x"]
+    one = compare(*(pd.DataFrame({"x": draw_normal(rows)}) for rows in (60, 80)))
+    for report, name in ((compare(constant, constant), "same"), (one, "x")):
+        assert [ax.get_title() for ax in report.plot().axes[1:-1]] == [name]
     wide = compare(*unchanged(continuous, 200, 1)).plot()
-    assert any(f"the {MAX_EFFECTS} gravest of 201" in text for text in list_texts(wide))
+    assert f"the {MAX_EFFECTS} gravest of 201" in wide.axes[0].get_title()
 
 
 @pytest.mark.parametrize("name", ["$\\broken{", "two\nlines\tand more", "", "name " * 100])
@@ -96,7 +84,7 @@ def test_no_name_breaks_the_picture(name: str):
         pd.DataFrame({name: random.normal(s, 1, 60), f"{name}2": random.choice(words[s:], 60)})
         for s in (0, 1)
     )
-    png = compare(*frames).plot()._repr_png_()
+    png = compare(*frames).plot()._repr_png_()  # what IPython asks for
     assert Image.open(io.BytesIO(png)).size == (1600, 800)
 
 
