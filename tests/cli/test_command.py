@@ -14,6 +14,7 @@ from course_utils import datasets
 from course_utils.datasets import keras_cache, loaders, originals
 from course_utils.environment import data_folder
 from course_utils.inference.models import CLASSIFIER
+from tests.support.command import course
 
 
 def write_notebook(folder, name, *sources):
@@ -21,7 +22,7 @@ def write_notebook(folder, name, *sources):
     nbformat.write(notebook, folder / name)
 
 
-def test_fetch_finds_all_data_unchanged(course):
+def test_fetch_finds_all_data_unchanged():
     result = course("fetch")
     assert result.exit_code == 0
     assert f"All {len(datasets.read_digests())} data files" in result.output
@@ -46,7 +47,7 @@ def test_fetch_makes_what_is_missing_and_is_quiet_about_it(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing"])
-def test_fetch_names_the_file_that_is_damaged(course, tmp_path, monkeypatch, damage):
+def test_fetch_names_the_file_that_is_damaged(tmp_path, monkeypatch, damage):
     copy = shutil.copytree(data_folder(), tmp_path / "data")
     monkeypatch.setattr(loaders, "data_folder", lambda: copy)
     victim = copy / "auto-mpg.csv"
@@ -57,13 +58,13 @@ def test_fetch_names_the_file_that_is_damaged(course, tmp_path, monkeypatch, dam
     assert "Traceback" not in result.output
 
 
-def test_doctor_shows_versions(course):
+def test_doctor_shows_versions():
     output = course("doctor").output
     assert "tensorflow" in output
     assert ".".join(map(str, sys.version_info[:3])) in output
 
 
-def test_serve_refuses_a_busy_port_with_advice(course):
+def test_serve_refuses_a_busy_port_with_advice():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -83,7 +84,7 @@ def test_serve_refuses_a_busy_port_with_advice(course):
         ),
     ],
 )
-def test_serve_says_what_is_wrong_with_a_model(course, tmp_path, name, model, code, said):
+def test_serve_says_what_is_wrong_with_a_model(tmp_path, name, model, code, said):
     (tmp_path / model).write_bytes(b"x")
     shutil.copy(data_folder() / "models" / "mpg.schema.json", tmp_path)
     result = course("serve", name, "--model", tmp_path / model)
@@ -92,7 +93,7 @@ def test_serve_says_what_is_wrong_with_a_model(course, tmp_path, name, model, co
     assert "Traceback" not in result.output
 
 
-def test_run_executes_in_order_and_saves_on_demand(course, tmp_path):
+def test_run_executes_in_order_and_saves_on_demand(tmp_path):
     write_notebook(tmp_path, "00_a.ipynb", "print('one')", "print('two')")
     write_notebook(tmp_path, "01_b.ipynb", "print('not asked for')")
     result = course("run", "0", "--folder", tmp_path)
@@ -106,7 +107,7 @@ def test_run_executes_in_order_and_saves_on_demand(course, tmp_path):
     assert [cell.execution_count for cell in cells] == [1, 2]
 
 
-def test_run_goes_on_after_a_failure_and_says_so(course, tmp_path):
+def test_run_goes_on_after_a_failure_and_says_so(tmp_path):
     write_notebook(tmp_path, "00_bad.ipynb", "1 / 0")
     write_notebook(tmp_path, "01_good.ipynb", "1 + 1")
     result = course("run", "--folder", tmp_path)
@@ -117,7 +118,7 @@ def test_run_goes_on_after_a_failure_and_says_so(course, tmp_path):
     assert "passed" in table[table.index("01_good") :]
 
 
-def test_run_names_the_notebooks_there_are(course, tmp_path):
+def test_run_names_the_notebooks_there_are(tmp_path):
     write_notebook(tmp_path, "00_a.ipynb", "1")
     result = course("run", "7", "--folder", tmp_path)
     assert result.exit_code == 2

@@ -18,16 +18,14 @@ import requests
 
 from course_utils.datasets import load_auto_mpg
 from course_utils.inference import Recorder, read_examples
-from tests.cli.conftest import Command
+from tests.support.command import course
 from tests.support.serving import COURSE, MODEL, Served, running, wait_until
 
 FEATURES = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin"]
 TRAINING = load_auto_mpg()[FEATURES].dropna()
 
 
-@pytest.fixture
-def drift(course: Command) -> Command:
-    return functools.partial(course, "drift", "mpg")
+drift = functools.partial(course, "drift", "mpg")
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def strong(number: int) -> pd.DataFrame:
 
 
 @pytest.mark.thorough
-def test_the_verdict_on_a_live_service_turns(drift: Command, folder: Path) -> None:
+def test_the_verdict_on_a_live_service_turns(folder: Path) -> None:
     """All through real requests, none of which the service has a reason to refuse."""
     command = [str(COURSE), "serve", "mpg", "--model", str(MODEL), "--record", str(folder)]
     with running(command, workers=2) as served:
@@ -81,14 +79,14 @@ def test_the_verdict_on_a_live_service_turns(drift: Command, folder: Path) -> No
     assert "horsepower" in culprits
 
 
-def test_a_change_that_is_not_large_is_to_be_watched(drift: Command, folder: Path) -> None:
+def test_a_change_that_is_not_large_is_to_be_watched(folder: Path) -> None:
     record(folder, pd.concat([usual(150), strong(110)]))
     result = drift("--requests", folder)
     assert result.exit_code == 3, result.output
     assert result.output.startswith("WATCH\n")
 
 
-def test_for_people(drift: Command, folder: Path) -> None:
+def test_for_people(folder: Path) -> None:
     record(folder, strong(100))
     output = drift("--requests", folder).output
     assert output.startswith("RETRAIN\n")
@@ -98,9 +96,7 @@ def test_for_people(drift: Command, folder: Path) -> None:
     assert "prediction" not in output
 
 
-def test_too_few_requests_have_a_message_and_a_code_of_their_own(
-    drift: Command, folder: Path
-) -> None:
+def test_too_few_requests_have_a_message_and_a_code_of_their_own(folder: Path) -> None:
     folder.mkdir()
     result = drift("--requests", folder)
     assert result.exit_code == 5
@@ -115,7 +111,7 @@ def test_too_few_requests_have_a_message_and_a_code_of_their_own(
     assert drift("--requests", folder).exit_code == 4
 
 
-def test_since_leaves_older_requests_out(drift: Command, folder: Path) -> None:
+def test_since_leaves_older_requests_out(folder: Path) -> None:
     folder.mkdir()
     now = datetime.now(UTC).timestamp()
     for hours, cars in ((30, strong(100)), (1, usual(100))):
@@ -135,7 +131,7 @@ def test_since_leaves_older_requests_out(drift: Command, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", "24", "-3h", "999999d", "2026-13-01"])
-def test_a_wrong_since_says_what_is_right(drift: Command, folder: Path, text: str) -> None:
+def test_a_wrong_since_says_what_is_right(folder: Path, text: str) -> None:
     record(folder, usual(60))
     for options in ([], ["--every", "1"]):
         result = drift("--requests", folder, "--since", text, *options)
@@ -143,7 +139,7 @@ def test_a_wrong_since_says_what_is_right(drift: Command, folder: Path, text: st
         assert "neither an age (90m, 24h, 7d) nor a time" in result.output
 
 
-def test_another_reference_from_a_file(drift: Command, folder: Path, tmp_path: Path) -> None:
+def test_another_reference_from_a_file(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "trained on.csv"
     strong(200).assign(mpg=1, owner="x").to_csv(file, index=False)
     record(folder, strong(100))
@@ -160,7 +156,7 @@ def test_another_reference_from_a_file(drift: Command, folder: Path, tmp_path: P
     ],
 )
 def test_a_reference_that_is_none(
-    drift: Command, folder: Path, tmp_path: Path, content: bytes, message: str
+    folder: Path, tmp_path: Path, content: bytes, message: str
 ) -> None:
     (tmp_path / "x.csv").write_bytes(content)
     record(folder, usual(60))
@@ -170,7 +166,7 @@ def test_a_reference_that_is_none(
     assert "Traceback" not in result.output
 
 
-def test_a_torn_line_is_a_note_and_no_error(drift: Command, folder: Path) -> None:
+def test_a_torn_line_is_a_note_and_no_error(folder: Path) -> None:
     record(folder, usual(60))
     (file,) = folder.iterdir()
     file.write_bytes(file.read_bytes()[:-5])
@@ -181,7 +177,7 @@ def test_a_torn_line_is_a_note_and_no_error(drift: Command, folder: Path) -> Non
     assert json.loads(drift("--requests", folder, "--json").stdout)["notes"]
 
 
-def test_the_report_as_a_page(drift: Command, folder: Path, tmp_path: Path) -> None:
+def test_the_report_as_a_page(folder: Path, tmp_path: Path) -> None:
     record(folder, strong(100))
     page = tmp_path / "report.html"
     assert drift("--requests", folder, "--html", page).exit_code == 4
@@ -243,7 +239,7 @@ def test_a_schedule_prints_json_for_machines(folder: Path) -> None:
     assert all(datetime.fromisoformat(one["time"]).tzinfo for one in found)
 
 
-def test_hello_records_nothing_and_a_file_is_no_folder(course: Command, tmp_path: Path) -> None:
+def test_hello_records_nothing_and_a_file_is_no_folder(tmp_path: Path) -> None:
     result = course("serve", "hello", "--record", tmp_path)
     assert result.exit_code == 2
     assert "only mpg does" in result.output

@@ -3,17 +3,18 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 
 from course_utils import registry
 from course_utils.registry.promotions import LOG
-from tests.cli.conftest import Command
+from tests.support.command import course
 
 
 @pytest.fixture
-def models(course: Command, store: Path) -> Command:
+def models(store: Path) -> Any:
     def models(*arguments: object, fails: bool = False) -> Result:
         result = course("models", *arguments, "--store", store)
         assert result.exit_code == fails, result.output
@@ -22,7 +23,7 @@ def models(course: Command, store: Path) -> Command:
     return models
 
 
-def test_list_shows_every_version_and_its_state(models: Command, store: Path):
+def test_list_shows_every_version_and_its_state(models: Any, store: Path):
     registry.promote("mpg", 1, store=store)
     registry.try_canary("mpg", 2, 0.1, store=store)
     text = models("list").stdout
@@ -38,7 +39,7 @@ def test_list_shows_every_version_and_its_state(models: Command, store: Path):
     assert found[0]["notes"] == "For cars of 1970 to 1982."
 
 
-def test_list_names_what_is_damaged_and_shows_the_rest(models: Command, store: Path):
+def test_list_names_what_is_damaged_and_shows_the_rest(models: Any, store: Path):
     shutil.copytree(store / "mpg", store / "spare")
     (store / "spare" / LOG).write_text("{\n", "utf-8")
     (store / "mpg" / "00001" / "record.sha256").unlink()
@@ -50,13 +51,13 @@ def test_list_names_what_is_damaged_and_shows_the_rest(models: Command, store: P
     assert "damaged" in models("list").stdout
 
 
-def test_list_of_nothing_says_what_to_do(models: Command, store: Path):
+def test_list_of_nothing_says_what_to_do(models: Any, store: Path):
     shutil.rmtree(store)
     assert "No model has been registered" in models("list").stdout
     assert json.loads(models("list", "--json").stdout) == []
 
 
-def test_show_is_of_what_is_served(models: Command, store: Path):
+def test_show_is_of_what_is_served(models: Any, store: Path):
     assert "mpg, version 2" in models("show", "mpg").stdout
     registry.promote("mpg", 1, store=store)
     text = models("show", "mpg").stdout
@@ -66,14 +67,14 @@ def test_show_is_of_what_is_served(models: Command, store: Path):
     assert shown == registry.load("mpg", 2, store=store).document
 
 
-def test_verify_says_what_it_looked_at(models: Command, store: Path):
+def test_verify_says_what_it_looked_at(models: Any, store: Path):
     text = models("verify", "mpg", 1).stdout
     assert "mpg 1 is as it was registered: 7 files, 20 golden rows" in text
     registry.load("mpg", 1, store=store).model.unlink()
     assert "mpg.tflite is missing" in models("verify", "mpg", 1, fails=True).stderr
 
 
-def test_the_way_of_a_version_into_service_and_back(models: Command, store: Path):
+def test_the_way_of_a_version_into_service_and_back(models: Any, store: Path):
     assert models("promote", "mpg", 1, "--reason", "first").stdout == "Version 1 is served.\n"
     text = models("canary", "mpg", 2, "--share", 0.25).stdout
     assert text == "Version 1 is served, version 2 to 25% of the requests.\n"
@@ -100,21 +101,21 @@ def test_the_way_of_a_version_into_service_and_back(models: Command, store: Path
         (["export", "trucks", "--mlflow", "nowhere"], "There is no version of trucks to export"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_line(models: Command, arguments: list[str], message: str):
+def test_what_cannot_be_done_is_said_in_a_line(models: Any, arguments: list[str], message: str):
     result = models(*arguments, fails=True)
     assert result.stderr.startswith("Error: ")
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_the_card_is_markdown(models: Command):
+def test_the_card_is_markdown(models: Any):
     assert models("card", "mpg", 1).stdout.startswith("# Model card: mpg, version 1\n")
 
 
 # MLflow's own, as it is imported and as it sets up its tables.
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 @pytest.mark.filterwarnings("ignore:.*``noload`` loader strategy")
-def test_export_writes_all_versions_and_says_how_to_see_them(models: Command, tmp_path: Path):
+def test_export_writes_all_versions_and_says_how_to_see_them(models: Any, tmp_path: Path):
     text = models("export", "mpg", "--mlflow", tmp_path / "mlflow").stdout
     assert "Version 1 is run " in text
     assert "Version 2 is run " in text

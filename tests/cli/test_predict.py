@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from course_utils import registry
-from tests.cli.conftest import Command
 from tests.support.batch_files import (
     copy_model,
     one_by_one,
@@ -15,14 +14,13 @@ from tests.support.batch_files import (
     some,
     write_csv,
 )
+from tests.support.command import course
 from tests.support.serving import MODEL
 
 CARS = some(30)
 
 
-@pytest.fixture
-def predict(course: Command) -> Command:
-    return functools.partial(course, "predict", "mpg")
+predict = functools.partial(course, "predict", "mpg")
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def source(tmp_path: Path) -> Path:
     return write_csv(tmp_path / "in.csv", rows)
 
 
-def test_it_predicts_and_reports(predict: Command, source: Path) -> None:
+def test_it_predicts_and_reports(source: Path) -> None:
     target = source.with_name("out.csv")
     result = predict("--input", source, "--output", target, "--chunk", 7)
     assert result.exit_code == 0, result.output
@@ -46,7 +44,7 @@ def test_it_predicts_and_reports(predict: Command, source: Path) -> None:
     assert [float(answer) for answer in answers] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_learners_own_model_comes_first(predict: Command, source: Path, tmp_path: Path) -> None:
+def test_the_learners_own_model_comes_first(source: Path, tmp_path: Path) -> None:
     copy_model(tmp_path / "home")
     result = predict("--input", source, "--output", tmp_path / "out.parquet")
     assert str(tmp_path / "home" / "mpg.tflite") in result.output
@@ -54,7 +52,7 @@ def test_the_learners_own_model_comes_first(predict: Command, source: Path, tmp_
 
 
 def test_from_a_store_it_takes_what_is_served_and_checks_it(
-    predict: Command, source: Path, store: Path, tmp_path: Path
+    source: Path, store: Path, tmp_path: Path
 ) -> None:
     options = ("--input", source, "--store", store, "--output")
     result = predict(*options, tmp_path / "out.csv")
@@ -81,7 +79,7 @@ def test_from_a_store_it_takes_what_is_served_and_checks_it(
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(
-    options: list[str], said: str, predict: Command, source: Path, monkeypatch: pytest.MonkeyPatch
+    options: list[str], said: str, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(source.parent)
     options = [str(MODEL) if option == "MODEL" else option for option in options]

@@ -1,5 +1,6 @@
 """Comparing two versions on the same rows, and what follows from it."""
 
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -9,10 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
-from click.testing import CliRunner, Result
 
 from course_utils import registry
-from course_utils.cli import main
 from course_utils.datasets import load_auto_mpg
 from course_utils.inference import FeatureSchema, read_examples
 from course_utils.registry import canary
@@ -20,8 +19,11 @@ from course_utils.registry.canary import KEEP, PROMOTE, WAIT, compute_errors
 from course_utils.services import versions
 from course_utils.services.mpg import create_app
 from course_utils.serving import launch
+from tests.support.command import course
 from tests.support.serving import CAR, wait_until
 from tests.support.stores import two_versions
+
+run_compare = functools.partial(course, "models", "compare", "mpg")
 
 
 @pytest.fixture(scope="module")
@@ -248,14 +250,9 @@ def test_a_candidate_that_fails_more_often_is_kept_out(store: Path, cars: pd.Dat
 # The command
 
 
-def run_compare(*options: Any) -> Result:
-    return CliRunner().invoke(main, ["models", "compare", "mpg", *map(str, options)])
-
-
 def test_the_command_for_people_and_for_machines(
-    store: Path, cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Path, cars: pd.DataFrame, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
     labelled = tmp_path / "cars.csv"
     cars.to_csv(labelled, index=False)
     result = run_compare("--labelled", labelled, "--store", store)

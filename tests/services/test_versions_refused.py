@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 import requests
-from click.testing import CliRunner
 from werkzeug.test import Client
 
 from course_utils import registry
-from course_utils.cli import main
 from course_utils.services import versions
 from course_utils.services.http.telemetry import Host
 from course_utils.serving import launch
 from tests.services.conftest import FROM_STORE, state, tamper, version_of
+from tests.support.command import course
 from tests.support.serving import CAR, MODEL, ROOT, ask_mpg, free_port, wait_until
 
 
@@ -128,12 +127,12 @@ def test_a_damaged_log_is_said_once_and_changes_nothing(
     ("options", "message"),
     [
         (["mpg", "--store", "."], "course models promote mpg VERSION"),
-        (["mpg", "--store", ".", "--model", str(MODEL)], "not both"),
+        (["mpg", "--store", ".", "--model", MODEL], "not both"),
         (["hello", "--store", "."], "has no model"),
     ],
 )
-def test_what_cannot_be_served_is_said(options: list[str], message: str) -> None:
-    result = CliRunner().invoke(main, ["serve", *options])
+def test_what_cannot_be_served_is_said(options: list[object], message: str) -> None:
+    result = course("serve", *options)
     assert result.exit_code != 0
     assert message in " ".join(result.output.split())
 

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from click.testing import CliRunner
 
-from course_utils.cli import main
 from course_utils.cli.browse import browse
 from tests.conftest import ROOT
 from tests.setup.test_install import posix
+from tests.support.command import course
 from tests.support.serving import COURSE, free_port, wait_until
 
 pytestmark = pytest.mark.thorough
@@ -108,7 +107,7 @@ def test_a_service_that_does_not_start_is_not_waited_for_endlessly():
 
 
 def test_a_service_without_a_page_opens_none():
-    result = CliRunner().invoke(main, ["serve", "mpg", "--open"])
+    result = course("serve", "mpg", "--open")
     assert result.exit_code == 2
     assert "The mpg service has no page to open." in result.output
 

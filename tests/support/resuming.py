@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from course_utils.environment import quiet_native_stderr
+from course_utils.training.resume.frameworks import tf
 from course_utils.training.resume.state import capture_variables, restore_variables
 from tests.support import training
 from tests.support.training import BATCH, STEPS, differing, images, network, outcome
-
-with quiet_native_stderr():
-    import tensorflow as tf
 
 
 class Cut(BaseException):

@@ -8,13 +8,13 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import registry
-from course_utils.cli import main
 from course_utils.datasets import load_auto_mpg
 from course_utils.registry import training_notebook
+from tests.support.command import course
 from tests.support.stores import register
 
 PARAMETERS = "ROWS = ''\nFOLDS = 5"
@@ -75,7 +75,7 @@ def read_files(store: Path) -> dict[str, bytes]:
 
 
 def run_retrain(rows: Path, *options: Any) -> Result:
-    return CliRunner().invoke(main, ["retrain", "mpg", "--rows", str(rows), *map(str, options)])
+    return course("retrain", "mpg", "--rows", rows, *options)
 
 
 def write_csv(table: pd.DataFrame, file: Path) -> Path:

@@ -15,11 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.environment import quiet_native_stderr
 from course_utils.training import resume
-
-with quiet_native_stderr():
-    import keras
+from course_utils.training.resume.frameworks import keras
 
 EXAMPLES, BATCH, EPOCHS = 90, 16, 3
 STEPS = -(-EXAMPLES // BATCH)  # the last batch is smaller

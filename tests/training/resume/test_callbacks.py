@@ -6,14 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from course_utils.environment import quiet_native_stderr
 from course_utils.training import resume
+from course_utils.training.resume.frameworks import keras
 from tests.support import training
 from tests.support.resuming import Cut, Networks, check_exactness, cut_after
 from tests.support.training import STEPS, Seen, differing, outcome
-
-with quiet_native_stderr():
-    import keras
 
 # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

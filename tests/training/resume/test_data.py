@@ -7,15 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from course_utils.environment import quiet_native_stderr
 from course_utils.training import resume
 from course_utils.training.resume.data import open_data
+from course_utils.training.resume.frameworks import keras, tf
 from tests.support.resuming import Networks, check_exactness, pipeline
 from tests.support.training import BATCH, STEPS, callbacks, images
-
-with quiet_native_stderr():
-    import keras
-    import tensorflow as tf
 
 # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -7,13 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from course_utils.environment import quiet_native_stderr
+from course_utils.training.resume.frameworks import keras
 from tests.support import training
 from tests.support.resuming import Cut, Networks, check_exactness, cut_after
 from tests.support.training import BATCH, EPOCHS, STEPS, differing, network, outcome
-
-with quiet_native_stderr():
-    import keras
 
 ALL = EPOCHS * STEPS
 # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
