@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import requests
 
 from course_utils.datasets import load_auto_mpg
-from course_utils.inference import Recorder, read_examples
+from course_utils.inference import Recorder
 from tests.support.command import course
-from tests.support.serving import COURSE, MODEL, Served, running, wait_until
+from tests.support.serving import COURSE, wait_until
 
 FEATURES = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin"]
 TRAINING = load_auto_mpg()[FEATURES].dropna()
@@ -31,16 +30,6 @@ drift = functools.partial(course, "drift", "mpg")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "asked"
-
-
-def drive(served: Served, folder: Path, cars: pd.DataFrame) -> None:
-    """Ask the service all of them, and wait until they are on the disk."""
-    before = len(read_examples(folder))
-    with requests.Session() as session:
-        for car in cars.to_dict("records"):
-            answer = session.post(f"{served.url}/api/mpg", json=car, timeout=60)
-            assert answer.status_code == 200, answer.text
-    assert wait_until(lambda: len(read_examples(folder)) == before + len(cars))
 
 
 def record(folder: Path, cars: pd.DataFrame) -> None:
@@ -59,26 +48,6 @@ def strong(number: int) -> pd.DataFrame:
     return TRAINING[TRAINING["horsepower"] > 120].sample(number, replace=True, random_state=0)
 
 
-@pytest.mark.thorough
-def test_the_verdict_on_a_live_service_turns(folder: Path) -> None:
-    """All through real requests, none of which the service has a reason to refuse."""
-    command = [str(COURSE), "serve", "mpg", "--model", str(MODEL), "--record", str(folder)]
-    with running(command, workers=2) as served:
-        drive(served, folder, usual(200))
-        before = drift("--requests", folder, "--json")
-        turn = datetime.now(UTC)
-        drive(served, folder, strong(80))
-        after = drift("--requests", folder, "--json", "--since", turn.isoformat())
-    assert before.exit_code == 0, before.output
-    found = json.loads(before.stdout)
-    assert (found["verdict"], found["requests"]) == ("keep", 200)
-    assert after.exit_code == 4, after.output
-    found = json.loads(after.stdout)
-    assert (found["verdict"], found["requests"]) == ("retrain", 80)
-    culprits = [c["column"] for c in found["report"]["columns"] if c["verdict"] == "retrain"]
-    assert "horsepower" in culprits
-
-
 def test_a_change_that_is_not_large_is_to_be_watched(folder: Path) -> None:
     record(folder, pd.concat([usual(150), strong(110)]))
     result = drift("--requests", folder)
@@ -86,7 +55,7 @@ def test_a_change_that_is_not_large_is_to_be_watched(folder: Path) -> None:
     assert result.output.startswith("WATCH\n")
 
 
-def test_for_people(folder: Path) -> None:
+def test_for_people_and_for_machines(folder: Path) -> None:
     record(folder, strong(100))
     output = drift("--requests", folder).output
     assert output.startswith("RETRAIN\n")
@@ -94,6 +63,10 @@ def test_for_people(folder: Path) -> None:
     assert "horsepower: " in output  # a reason
     assert "│ horsepower" in output  # the table
     assert "prediction" not in output
+    found = json.loads(drift("--requests", folder, "--json").stdout)
+    assert (found["verdict"], found["requests"]) == ("retrain", 100)
+    culprits = [c["column"] for c in found["report"]["columns"] if c["verdict"] == "retrain"]
+    assert "horsepower" in culprits
 
 
 def test_too_few_requests_have_a_message_and_a_code_of_their_own(folder: Path) -> None:

@@ -1,15 +1,12 @@
 """MLflow itself reads what is exported."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 from course_utils import registry
 from course_utils.registry.mlflow import DATABASE, VERSION_TAG, export
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 # MLflow's own, as it is imported and as it sets up its tables.
 pytestmark = [
@@ -18,7 +15,7 @@ pytestmark = [
 ]
 
 
-def open_client(folder: Path) -> "MlflowClient":
+def open_client(folder: Path) -> Any:
     from mlflow import MlflowClient
 
     return MlflowClient(f"sqlite:///{folder / DATABASE}")
@@ -66,14 +63,6 @@ def test_exporting_again_adds_nothing_and_brings_the_aliases_up_to_date(
     assert len(client.search_model_versions("name = 'mpg'")) == 2
     assert client.get_model_version_by_alias("mpg", "production").run_id == first[1]
     assert set(client.get_registered_model("mpg").aliases) == {"production"}
-
-
-def test_a_damaged_version_is_not_exported(store: Path, tmp_path: Path):
-    version = registry.load("mpg", 1, store=store)
-    version.model.write_bytes(b"")
-    with pytest.raises(ValueError, match="not as it was registered"):
-        export(version, tmp_path / "mlflow")
-    assert not (tmp_path / "mlflow").exists()
 
 
 def test_a_file_that_is_no_database_is_said(store: Path, tmp_path: Path):

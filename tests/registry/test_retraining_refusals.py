@@ -16,7 +16,8 @@ import pytest
 from course_utils import registry
 from course_utils.registry import retraining
 from tests.support.retraining import read_files, run_retrain, write_csv, write_notebook
-from tests.support.serving import ROOT, wait_until
+from tests.support.serving import MODEL, ROOT, wait_until
+from tests.support.stores import SCHEMA
 
 
 @pytest.fixture
@@ -63,9 +64,6 @@ def test_a_served_version_that_was_changed_is_no_yardstick(
 
 
 def test_a_served_version_without_its_rows(new_cars: pd.DataFrame, tmp_path: Path) -> None:
-    from tests.support.serving import MODEL
-    from tests.support.stores import SCHEMA
-
     store = tmp_path / "store"
     registry.register("mpg", [MODEL, SCHEMA], training=new_cars, target="mpg", store=store)
     registry.promote("mpg", 1, store=store)
@@ -83,7 +81,6 @@ def test_what_no_notebook_makes_is_not_registered(new_cars: pd.DataFrame, tmp_pa
 RUN = """
 import sys
 from pathlib import Path
-from course_utils.inference import labelled_rows
 from course_utils.registry import retraining, training_notebook
 rows, store, training_notebook.NOTEBOOKS["mpg"] = map(Path, sys.argv[1:])
 retraining.retrain("mpg", rows, store=store)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from course_utils import registry
+from course_utils.registry import canary, mlflow
 from course_utils.registry.store import open_draft, publish
-from tests.support.records import FILES
+from tests.support.records import CARS, FILES
 
 PATHS = ["files/mpg.tflite", "files/mpg.schema.json", "charts/predicted.png", "record.json"]
 
@@ -37,6 +38,23 @@ def test_a_missing_file_is_named(store: Path, path: str):
     (version.folder / path).unlink()
     with pytest.raises(ValueError, match=f"{Path(path).name} is missing. Bring version 1 of mpg"):
         registry.verify(version)
+
+
+def test_a_damaged_version_is_put_to_no_use(store: Path, tmp_path: Path):
+    for number in (1, 2, 1):
+        registry.promote("mpg", number, store=store)
+    damaged = registry.load("mpg", 2, store=store)
+    damaged.model.write_bytes(damaged.model.read_bytes()[:-1])
+    for attempt in (
+        lambda: registry.try_canary("mpg", 2, 0.1, store=store),
+        lambda: registry.roll_back("mpg", store=store),
+        lambda: canary.compare("mpg", CARS, store=store, candidate=2),
+        lambda: mlflow.export(damaged, tmp_path / "mlflow"),
+    ):
+        with pytest.raises(ValueError, match=r"mpg\.tflite is not as it was registered"):
+            attempt()
+    assert len(registry.read_history("mpg", store=store)) == 3
+    assert not (tmp_path / "mlflow").exists()
 
 
 def test_a_file_that_was_added_is_found(store: Path):

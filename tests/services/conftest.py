@@ -16,12 +16,6 @@ FROM_STORE = [str(COURSE), "serve", "mpg", "--store"]
 
 
 @pytest.fixture(scope="session")
-def hello() -> Iterator[Served]:
-    with serving("hello") as served:
-        yield served
-
-
-@pytest.fixture(scope="session")
 def mpg() -> Iterator[Served]:
     with serving("mpg") as served:
         yield served

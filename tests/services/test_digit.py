@@ -10,7 +10,7 @@ import requests
 from PIL import Image, ImageDraw, ImageFont
 
 from course_utils.datasets import load_mnist
-from course_utils.inference import Predictor, find_model, shipped_model
+from course_utils.inference import Predictor
 from course_utils.services.digit import create_app
 from tests.support.bad_images import encoded
 from tests.support.serving import MODEL, Served, serving
@@ -127,12 +127,3 @@ def test_a_convolutional_network_is_served_as_well(
 def test_a_model_of_something_else_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a model of 28 × 28"):
         create_app(MODEL)
-
-
-def test_the_learners_own_network_goes_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    assert find_model("digit") == shipped_model("digit")
-    (tmp_path / "digit.tflite").write_bytes(b"")
-    assert find_model("digit") == tmp_path / "digit.tflite"

@@ -1,13 +1,11 @@
 import requests
 
-from tests.support.serving import Served
+from tests.support.serving import serving
 
 
-def test_it_says_hello(hello: Served) -> None:
-    answer = requests.get(hello.url, timeout=60)
-    assert (answer.status_code, answer.text) == (200, "Hello World!")
-
-
-def test_it_is_alive_and_ready(hello: Served) -> None:
-    assert requests.get(f"{hello.url}/healthz", timeout=60).json() == {"status": "alive"}
-    assert requests.get(f"{hello.url}/readyz", timeout=60).json() == {"status": "ready"}
+def test_it_says_hello_and_is_alive_and_ready() -> None:
+    with serving("hello") as served:
+        answer = requests.get(served.url, timeout=60)
+        assert (answer.status_code, answer.text) == (200, "Hello World!")
+        assert requests.get(f"{served.url}/healthz", timeout=60).json() == {"status": "alive"}
+        assert requests.get(f"{served.url}/readyz", timeout=60).json() == {"status": "ready"}

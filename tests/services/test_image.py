@@ -117,15 +117,6 @@ def test_every_fault_of_an_address_is_named(image: Served, body: Any, pointers: 
     assert "127.0.0.1" not in answer.text
 
 
-def test_what_is_no_photo_is_a_bad_request_that_says_so(image: Served) -> None:
-    answer = ask(image, b"%PDF-1.7 a letter")
-    assert answer.status_code == 400
-    fault = answer.json()["errors"][0]
-    assert fault["pointer"] == "/image"
-    assert "PDF" in fault["received"]
-    assert "JPEG" in fault["allowed"]
-
-
 def test_too_much_and_the_wrong_kind_are_refused(image: Served) -> None:
     assert ask(image, b"\xff\xd8\xff" + bytes(10_100_000)).status_code == 413
     raw = requests.post(

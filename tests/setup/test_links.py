@@ -49,13 +49,6 @@ def test_a_notebook_gets_its_badge_and_its_set_up_cell(bare):
     assert notebook.cells[2].metadata == {"tags": ["set-up"], "cellView": "form"}
 
 
-def test_writing_twice_changes_nothing_and_the_extra_stays(bare):
-    text = links.link_notebook(bare).replace(r"EXTRA = \"\"", r"EXTRA = \"[coreml]\"")
-    assert "coreml" in text
-    bare.write_text(text, encoding="utf-8")
-    assert links.link_notebook(bare) == text
-
-
 def test_another_address_is_written_everywhere(bare, monkeypatch):
     bare.write_text(links.link_notebook(bare), encoding="utf-8")
     monkeypatch.setattr(links, "project", lambda: ("https://github.com/ada/course", "2.5.0"))

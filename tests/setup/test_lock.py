@@ -58,11 +58,6 @@ def test_keras_is_the_one_whose_files_colab_reads():
     assert str(locked()["keras"][0]) in today.splitlines()
 
 
-def test_tensorflow_is_the_build_that_colab_has():
-    assert "tensorflow" in locked()
-    assert "tensorflow-cpu" not in locked()
-
-
 PLATFORMS = ["x86_64-unknown-linux-gnu", "x86_64-pc-windows-msvc", "aarch64-apple-darwin"]
 ONLY_WHEELS = ["pip", "compile", "--quiet", "--no-deps", "--only-binary", ":all:"]
 

@@ -20,24 +20,6 @@ def test_any_name_of_a_browser_will_do(tmp_path, monkeypatch):
     programs.main(["chromium"])
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="apt is Debian's")
-def test_as_root_on_debian_it_is_installed(monkeypatch):
-    here: dict[str, str] = {"apt-get": "/usr/bin/apt-get"}
-    commands = []
-
-    def run(command, **options):
-        commands.append(command)
-        if "install" in command:
-            here["wrk"] = "/usr/bin/wrk"
-
-    monkeypatch.setattr(shutil, "which", here.get)
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(programs.subprocess, "run", run)
-    programs.main(["wrk"])
-    assert commands[0][-1] == "update"
-    assert commands[1][-1] == "wrk"
-
-
 def test_what_is_only_welcome_may_be_missing(monkeypatch):
     monkeypatch.setattr(shutil, "which", {"git": "/usr/bin/git"}.get)
     programs.main(["git", "--where-possible", "apxs"])

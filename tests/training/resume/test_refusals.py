@@ -66,10 +66,6 @@ CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
     "x, a pixel": (change_pixel, r"data, 0: was float32 \(90, 12, 12, 1\) \w+, is"),
     "y": (lambda: images()[1][::-1], r"data, 1: was int64 \(90,\)"),
     "validation_data": (lambda: images(48, seed=7), r"validation_data, 0: was float32 \(48"),
-    "model, the optimizer": (
-        lambda: compile_network(optimizer="sgd"),
-        r"class_name: was Adam, is now SGD",
-    ),
     "model, the rate": (
         lambda: compile_network(optimizer=keras.optimizers.Adam(0.02)),
         r"learning_rate: was 0.00999\d+, is now 0.0199\d+",
