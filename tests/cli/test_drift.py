@@ -18,9 +18,8 @@ import pytest
 from course_utils.datasets import load_auto_mpg
 from course_utils.inference import Recorder
 from tests.support.command import course
-from tests.support.serving import COURSE, wait_until
+from tests.support.serving import COURSE, FEATURES, wait_until
 
-FEATURES = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin"]
 TRAINING = load_auto_mpg()[FEATURES].dropna()
 
 

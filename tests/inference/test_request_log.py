@@ -13,17 +13,15 @@ import pandas as pd
 import pytest
 import requests
 
-from course_utils.inference import FeatureSchema
 from course_utils.inference.request_log import Recorder, read_examples
 from course_utils.services.mpg import create_app
 from course_utils.serving import launch
 from tests.inference.conftest import lines
 from tests.services.http.test_operations import broken_app
 from tests.support.cars import cars
-from tests.support.serving import CAR, COURSE, MODEL, Served, ask_mpg, running, wait_until
+from tests.support.serving import CAR, COURSE, FEATURES, MODEL, Served, ask_mpg, running, wait_until
 
 RECORDING = [str(COURSE), "serve", "mpg", "--model", str(MODEL), "--record"]
-NAMES = FeatureSchema.load(MODEL.with_name("mpg.schema.json")).names
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +39,10 @@ def test_what_was_asked_and_answered_is_read_back(folder: Path) -> None:
     with launch(create_app(MODEL, record=folder), port=5080) as server:
         answers = [ask_mpg(server.url, car).json() for car in asked]
         found = read_examples(folder, predictions=True)
-    assert list(found.columns) == [*NAMES, "prediction"]
-    assert list(read_examples(folder).columns) == NAMES
+    assert list(found.columns) == [*FEATURES, "prediction"]
+    assert list(read_examples(folder).columns) == FEATURES
     pd.testing.assert_frame_equal(
-        found[NAMES].reset_index(drop=True), pd.DataFrame(asked)[NAMES], check_dtype=False
+        found[FEATURES].reset_index(drop=True), pd.DataFrame(asked)[FEATURES], check_dtype=False
     )
     assert found["prediction"].tolist() == [answer["mpg"] for answer in answers]
     assert found.index.name == "time"

@@ -10,29 +10,25 @@ import pytest
 from course_utils.inference import FeatureSchema, InvalidExample, NotJSONNumber, describe
 
 CARS = pd.DataFrame({"weight": [1613.0, 5140.0], "year": [70, 82], "mpg": [44.0, 9.0]})
+SCHEMA = FeatureSchema.from_frame(CARS, target="mpg")
 
 
-@pytest.fixture
-def schema():
-    return FeatureSchema.from_frame(CARS, target="mpg")
-
-
-def faults(schema, example):
+def faults(example):
     with pytest.raises(InvalidExample) as caught:
-        schema.validate(example)
+        SCHEMA.validate(example)
     return {fault.pointer: fault for fault in caught.value.faults}
 
 
-def test_both_ends_of_a_range_are_inside_and_the_order_is_the_models(schema):
+def test_both_ends_of_a_range_are_inside_and_the_order_is_the_models():
     for weight, year in ((1613, 70), (5140.0, 82)):
-        example = schema.validate({"year": year, "weight": weight})
+        example = SCHEMA.validate({"year": year, "weight": weight})
         assert list(example.items()) == [("weight", weight), ("year", year)]
 
 
-def test_integral_float_is_an_integer_as_in_json_schema(schema):
-    year = schema.validate({"weight": 2000, "year": 75.0})["year"]
+def test_integral_float_is_an_integer_as_in_json_schema():
+    year = SCHEMA.validate({"weight": 2000, "year": 75.0})["year"]
     assert (year, type(year)) == (75, int)
-    assert "/year" in faults(schema, {"weight": 2000, "year": 75.5})
+    assert "/year" in faults({"weight": 2000, "year": 75.5})
 
 
 NOT_A_WEIGHT = ["2000", True, None, [2000], {"kg": 2000}, NotJSONNumber("NaN")]
@@ -40,20 +36,20 @@ OUT_OF_RANGE = [1612.9, 5140.1, float("nan"), float("inf"), 10**400]
 
 
 @pytest.mark.parametrize("weight", NOT_A_WEIGHT + OUT_OF_RANGE)
-def test_only_numbers_in_range_pass(schema, weight):
-    assert set(faults(schema, {"weight": weight, "year": 75})) == {"/weight"}
+def test_only_numbers_in_range_pass(weight):
+    assert set(faults({"weight": weight, "year": 75})) == {"/weight"}
 
 
-def test_a_column_is_judged_as_single_values_are(schema):
+def test_a_column_is_judged_as_single_values_are():
     values = [np.nan, np.inf, -np.inf, -1e300, -0.0, 69.999, 70, 75.5, 82, 1613, 5140, 5140.001]
-    for feature in schema.features:
+    for feature in SCHEMA.features:
         singly = [feature.accepts(float(value)) for value in values]
         assert feature.accepts_each(np.array(values)).tolist() == singly
         assert any(singly)
 
 
-def test_every_fault_is_reported_at_once(schema):
-    found = faults(schema, {"weight": "heavy", "yaer": 75, "a/b~c": 1, "\ud800": 1})
+def test_every_fault_is_reported_at_once():
+    found = faults({"weight": "heavy", "yaer": 75, "a/b~c": 1, "\ud800": 1})
     assert list(found) == ["/weight", "/year", "/yaer", "/a~1b~0c", "/\ud800"]
     assert found["/year"].detail == "missing"
     assert found["/yaer"].detail == "unknown; did you mean year?"
@@ -61,16 +57,16 @@ def test_every_fault_is_reported_at_once(schema):
     assert found["/weight"].allowed == "a number from 1613 to 5140"
 
 
-def test_a_thousand_unknown_names_are_all_reported_but_not_all_guessed(schema):
+def test_a_thousand_unknown_names_are_all_reported_but_not_all_guessed():
     names = {f"yea{number}": 1 for number in range(1000)}
-    found = faults(schema, {"weight": 2000} | names)
+    found = faults({"weight": 2000} | names)
     assert set(found) == {"/year", *(f"/{name}" for name in names)}
     guesses = [fault for fault in found.values() if "did you mean year?" in fault.detail]
     assert len(guesses) == 10
 
 
-def test_json_schema_agrees_with_validate(schema):
-    document = schema.to_json_schema()
+def test_json_schema_agrees_with_validate():
+    document = SCHEMA.to_json_schema()
     validator = jsonschema.Draft202012Validator(document)
     validator.check_schema(document)
     values = [70, 75.0, 75.5, 82, 83, "75", True, None, 1613, 5140.0, 99999, -1]
@@ -78,17 +74,17 @@ def test_json_schema_agrees_with_validate(schema):
         for year in values:
             example = {"weight": weight, "year": year}
             try:
-                schema.validate(example)
+                SCHEMA.validate(example)
                 passed = True
             except InvalidExample:
                 passed = False
             assert validator.is_valid(example) == passed, example
 
 
-def test_saved_and_loaded_is_the_same_contract(schema, tmp_path):
-    schema.save(tmp_path / "cars.schema.json")
+def test_saved_and_loaded_is_the_same_contract(tmp_path):
+    SCHEMA.save(tmp_path / "cars.schema.json")
     loaded = FeatureSchema.load(tmp_path / "cars.schema.json")
-    assert (loaded.features, loaded.target) == (schema.features, "mpg")
+    assert (loaded.features, loaded.target) == (SCHEMA.features, "mpg")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"properties": {"a": 1}}', "not json"])

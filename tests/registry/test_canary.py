@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import requests
 
 from course_utils import registry
-from course_utils.datasets import load_auto_mpg
 from course_utils.inference import FeatureSchema, read_examples
 from course_utils.registry import canary
 from course_utils.registry.canary import KEEP, PROMOTE, WAIT, compute_errors
@@ -20,6 +18,7 @@ from course_utils.services import versions
 from course_utils.services.mpg import create_app
 from course_utils.serving import launch
 from tests.support.command import course
+from tests.support.records import CARS
 from tests.support.serving import CAR, wait_until
 from tests.support.stores import two_versions
 
@@ -37,11 +36,6 @@ def template(tmp_path_factory: Any) -> Path:
 @pytest.fixture
 def store(template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(template, tmp_path / "store"))
-
-
-@pytest.fixture(scope="module")
-def cars() -> pd.DataFrame:
-    return load_auto_mpg().dropna()
 
 
 def refuse(served: int, candidate: int, rows: int = 100) -> np.ndarray:
@@ -136,76 +130,72 @@ def test_few_rows_are_no_evidence_whatever_the_contract_says() -> None:
 # Versions of a store
 
 
-def test_labels_tell_which_version_is_right(store: Path, cars: pd.DataFrame) -> None:
-    found = canary.compare("mpg", cars, store=store)
+def test_labels_tell_which_version_is_right(store: Path) -> None:
+    found = canary.compare("mpg", CARS, store=store)
     assert (found.served, found.candidate, found.verdict) == (1, 2, KEEP)
     assert found.errors is not None
-    assert found.errors.rows == len(cars)
+    assert found.errors.rows == len(CARS)
     assert found.errors.rmse[1] > found.errors.rmse[0] + 0.3
     assert found.differences["mean"] == pytest.approx(2, abs=1e-3)
     assert found.differences["5 %"] == pytest.approx(2, abs=1e-3)
     assert found.refused == (0, 0)
     # Any version may be compared, such as one that was registered since.
     registry.promote("mpg", 2, store=store)
-    back = canary.compare("mpg", cars, store=store, candidate=1)
+    back = canary.compare("mpg", CARS, store=store, candidate=1)
     assert back.verdict == PROMOTE
     low, high = found.errors.interval
     assert back.errors is not None
     assert back.errors.interval == pytest.approx((-high, -low))
 
 
-def test_without_labels_there_are_differences_and_no_verdict(
-    store: Path, cars: pd.DataFrame
-) -> None:
-    found = canary.compare("mpg", cars.drop(columns=["mpg", "name"]), store=store)
+def test_without_labels_there_are_differences_and_no_verdict(store: Path) -> None:
+    found = canary.compare("mpg", CARS.drop(columns=["mpg", "name"]), store=store)
     assert found.verdict == WAIT
     assert found.errors is None
     assert "true labels" in found.reasons[0]
     assert found.differences["largest"] == pytest.approx(2, abs=1e-3)
 
 
-def test_rows_outside_a_contract_are_counted(store: Path, cars: pd.DataFrame) -> None:
-    later = cars.assign(year=cars["year"] + 1)
+def test_rows_outside_a_contract_are_counted(store: Path) -> None:
+    later = CARS.assign(year=CARS["year"] + 1)
     found = canary.compare("mpg", later, store=store)
-    newest = int((cars["year"] == 82).sum())
+    newest = int((CARS["year"] == 82).sum())
     assert found.refused == (newest, newest)
 
 
-def test_what_cannot_be_compared_is_said(store: Path, cars: pd.DataFrame, tmp_path: Path) -> None:
+def test_what_cannot_be_compared_is_said(store: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="rows lack weight"):
-        canary.compare("mpg", cars.drop(columns=["mpg", "weight"]), store=store)
+        canary.compare("mpg", CARS.drop(columns=["mpg", "weight"]), store=store)
     with pytest.raises(ValueError, match="at least two rows; there are 1"):
-        canary.compare("mpg", cars.iloc[:1], store=store)
+        canary.compare("mpg", CARS.iloc[:1], store=store)
     with pytest.raises(FileNotFoundError, match="No version 7"):
-        canary.compare("mpg", cars, store=store, candidate=7)
+        canary.compare("mpg", CARS, store=store, candidate=7)
     with pytest.raises(ValueError, match="no promoted version"):
-        canary.compare("mpg", cars, store=tmp_path)
+        canary.compare("mpg", CARS, store=tmp_path)
     registry.end_canary("mpg", store=store)
     with pytest.raises(ValueError, match="no canary"):
-        canary.compare("mpg", cars, store=store)
+        canary.compare("mpg", CARS, store=store)
 
 
-def test_other_features_have_no_rows_in_common(store: Path, cars: pd.DataFrame) -> None:
+def test_other_features_have_no_rows_in_common(store: Path) -> None:
     served = canary.load_verified("mpg", 1, store)
     other = canary.load_verified("mpg", 2, store)
     other.schema = FeatureSchema(other.schema.features[1:], target="mpg")
     with pytest.raises(ValueError, match="different features"):
-        canary.compare_models("mpg", served, other, cars)
+        canary.compare_models("mpg", served, other, CARS)
 
 
 # The running service
 
 
-def test_what_a_service_counts_by_version_is_heeded(
-    store: Path, cars: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_what_a_service_counts_by_version_is_heeded(store: Path, tmp_path: Path) -> None:
     folder = tmp_path / "asked"
     with launch(versions.create_app("mpg", store=store, record=folder), port=5086) as server:
         for weight in range(2000, 2040):
             car = CAR | {"weight": weight}
             assert requests.post(f"{server.url}/api/mpg", json=car, timeout=60).ok
         requests.post(f"{server.url}/api/mpg", json={}, timeout=60)  # a fault, but not of ours
-        found = canary.compare("mpg", cars, store=store, url=server.url)
+        found = canary.compare("mpg", CARS, store=store, url=server.url)
         assert wait_until(lambda: folder.is_dir() and len(read_examples(folder)) == 40)
         result = run_compare("--requests", folder, "--store", store, "--url", server.url)
     counted = {entry["version"]: entry["requests"] for entry in found.traffic}
@@ -224,9 +214,9 @@ def test_a_service_without_versions_says_so(store: Path) -> None:
             canary.read_traffic(server.url, "mpg")
 
 
-def test_a_candidate_that_fails_more_often_is_kept_out(store: Path, cars: pd.DataFrame) -> None:
+def test_a_candidate_that_fails_more_often_is_kept_out(store: Path) -> None:
     registry.promote("mpg", 2, store=store)
-    better = canary.compare("mpg", cars, store=store, candidate=1)
+    better = canary.compare("mpg", CARS, store=store, candidate=1)
     assert better.verdict == PROMOTE
 
     def seen(errors: int) -> list[dict[str, Any]]:
@@ -243,11 +233,9 @@ def test_a_candidate_that_fails_more_often_is_kept_out(store: Path, cars: pd.Dat
 # The command
 
 
-def test_the_command_for_people_and_for_machines(
-    store: Path, cars: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_the_command_for_people_and_for_machines(store: Path, tmp_path: Path) -> None:
     labelled = tmp_path / "cars.csv"
-    cars.to_csv(labelled, index=False)
+    CARS.to_csv(labelled, index=False)
     result = run_compare("--labelled", labelled, "--store", store)
     assert result.exit_code == 0, result.output
     assert result.output.startswith("KEEP\n")

@@ -11,9 +11,16 @@ import pandas as pd
 import pytest
 
 from course_utils import registry
-from course_utils.datasets import load_auto_mpg
 from course_utils.registry import retraining, training_notebook
-from tests.support.retraining import READ, SAVE, read_files, run_retrain, write_csv, write_notebook
+from tests.support.retraining import (
+    CARS,
+    NEW_CARS,
+    READ,
+    SAVE,
+    read_files,
+    run_retrain,
+    write_notebook,
+)
 from tests.support.stores import generous, register
 
 
@@ -36,7 +43,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def first(
-    outdated: Path, new_cars: pd.DataFrame, tmp_path_factory: Any
+    outdated: Path, tmp_path_factory: Any
 ) -> tuple[Path, retraining.Outcome, list[tuple[int, int]]]:
     """The store after one retraining, its outcome, and the progress that was told."""
     folder = tmp_path_factory.mktemp("first")
@@ -49,7 +56,7 @@ def first(
         tiny = write_notebook(folder, READ, SAVE)
         patch.setitem(training_notebook.NOTEBOOKS, "mpg", tiny)
         found = retraining.retrain(
-            "mpg", new_cars, store=store, on_cell=lambda *progress: cells.append(progress)
+            "mpg", NEW_CARS, store=store, on_cell=lambda *progress: cells.append(progress)
         )
     return store, found, cells
 
@@ -67,19 +74,17 @@ def test_a_better_candidate_is_served(first: Any) -> None:
     json.dumps(found.to_dict(), allow_nan=False)
 
 
-def test_a_candidate_holds_what_led_to_it(
-    first: Any, cars: pd.DataFrame, new_cars: pd.DataFrame
-) -> None:
+def test_a_candidate_holds_what_led_to_it(first: Any) -> None:
     store, _, _ = first
     candidate = registry.load("mpg", 2, store=store)
     registry.verify(candidate)
     files = candidate.model.parent
     learnt, judged = pd.read_csv(files / "training.csv"), pd.read_csv(files / "testing.csv")
     assert len(judged) == 50
-    assert set(judged["name"]) <= set(new_cars["name"])
+    assert set(judged["name"]) <= set(NEW_CARS["name"])
     # Each car is learned from or judged by, once.
     both = pd.concat([learnt, judged]).sort_values(list(learnt)).reset_index(drop=True)
-    every = cars.sort_values(list(learnt)).reset_index(drop=True)
+    every = CARS.sort_values(list(learnt)).reset_index(drop=True)
     pd.testing.assert_frame_equal(both, every[list(both)], check_dtype=False)
     ran = nbformat.read(files / "tiny.ipynb", as_version=4)
     assert [cell.execution_count for cell in ran.cells] == [1, 2, 3, 4]
@@ -90,19 +95,18 @@ def test_a_candidate_holds_what_led_to_it(
 
 @pytest.mark.thorough
 def test_the_next_training_learns_from_the_rows_that_judged(
-    first: Any, new_cars: pd.DataFrame, trained: Path, tmp_path: Path, use_notebook: Any
+    first: Any, trained: Path, tmp_path: Path, use_notebook: Any
 ) -> None:
     """And what is known already is not new. Later cars go 3 mpg farther."""
     store = Path(shutil.copytree(first[0], tmp_path / "store"))
     trained.write_bytes(generous(3))
     use_notebook(READ, SAVE)
-    later = new_cars.assign(weight=new_cars["weight"] + 1, mpg=new_cars["mpg"] + 3)
-    rows = pd.concat([new_cars, later, later.iloc[:5]])
-    options = ["--store", store, "--canary", 0.2, "--force"]
-    result = run_retrain(write_csv(rows, tmp_path / "later.csv"), *options)
+    later = NEW_CARS.assign(weight=NEW_CARS["weight"] + 1, mpg=NEW_CARS["mpg"] + 3)
+    rows = pd.concat([NEW_CARS, later, later.iloc[:5]])
+    result = run_retrain(rows, store, "--canary", 0.2, "--force")
     assert (result.exit_code, result.output.splitlines()[0]) == (4, "ON TRIAL")
     said = " ".join(result.output.split())
-    assert f"{len(new_cars) + 5} of {len(rows)} rows are known already, or there twice." in said
+    assert f"{len(NEW_CARS) + 5} of {len(rows)} rows are known already, or there twice." in said
     assert "Version 3 is on trial beside version 2." in said
     serving = registry.read_serving("mpg", store=store)
     assert (serving.version, serving.canary, serving.share) == (2, 3, 0.2)
@@ -113,15 +117,15 @@ def test_the_next_training_learns_from_the_rows_that_judged(
 
 @pytest.mark.thorough
 def test_a_worse_candidate_is_kept_for_the_record(
-    store: Path, new_cars: pd.DataFrame, trained: Path, tmp_path: Path, use_notebook: Any
+    store: Path, trained: Path, use_notebook: Any
 ) -> None:
     trained.write_bytes(generous(8))
     use_notebook(SAVE)
-    nameless = new_cars.drop(columns="name", errors="ignore")
-    result = run_retrain(write_csv(nameless, tmp_path / "new.csv"), "--store", store)
+    nameless = NEW_CARS.drop(columns="name", errors="ignore")
+    result = run_retrain(nameless, store)
     assert (result.exit_code, result.output.splitlines()[0]) == (5, "NOT BETTER")
     learnt = registry.load("mpg", 2, store=store).model.with_name("training.csv")
-    assert [*pd.read_csv(learnt)] == [*load_auto_mpg()]  # the names of cars stay a column
+    assert [*pd.read_csv(learnt)] == [*CARS]  # the names of cars stay a column
     said = " ".join(result.output.split())
     assert "so it is surely worse" in said
     assert "Version 1 goes on serving. Version 2 is kept for the record." in said
@@ -130,15 +134,13 @@ def test_a_worse_candidate_is_kept_for_the_record(
 
 
 @pytest.mark.thorough
-def test_who_was_overtaken_changes_nothing(
-    store: Path, new_cars: pd.DataFrame, trained: Path, use_notebook: Any
-) -> None:
+def test_who_was_overtaken_changes_nothing(store: Path, trained: Path, use_notebook: Any) -> None:
     """Somebody promotes another version while the notebook runs."""
     register(store, 1)
     use_notebook(SAVE)
     found = retraining.retrain(
         "mpg",
-        new_cars,
+        NEW_CARS,
         store=store,
         on_cell=lambda done, total: done == total and registry.promote("mpg", 2, store=store),
     )
@@ -151,15 +153,14 @@ def test_who_was_overtaken_changes_nothing(
 @pytest.mark.thorough
 @pytest.mark.slow
 def test_notebook_02_refuses_labels_that_are_none(
-    store: Path, new_cars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The course's own notebook, by its own check; notebook 12 shows what it makes of good ones."""
     home = tmp_path / "home"
     monkeypatch.setenv("COURSE_HOME", str(home))
     before = read_files(store)
-    wrong = new_cars.assign(mpg=np.random.default_rng(0).permutation(new_cars["mpg"]))
-    rows = write_csv(wrong, tmp_path / "wrong.csv")
-    result = run_retrain(rows, "--store", store, "--force")
+    wrong = NEW_CARS.assign(mpg=np.random.default_rng(0).permutation(NEW_CARS["mpg"]))
+    result = run_retrain(wrong, store, "--force")
     assert result.exit_code == 5, result.output
     assert result.output.startswith("NOT FIT TO SERVE\n")
     assert "assert network_error < 3.0" in " ".join(result.output.split())  # lines may break
@@ -171,28 +172,28 @@ def test_notebook_02_refuses_labels_that_are_none(
 
 
 @pytest.fixture
-def half(cars: pd.DataFrame, tmp_path: Path) -> pd.DataFrame:
+def half(tmp_path: Path) -> pd.DataFrame:
     """The cars that the served version does not know; the others are alike."""
-    known = cars.sample(frac=0.5, random_state=1)
+    known = CARS.sample(frac=0.5, random_state=1)
     register(tmp_path / "store", 3, training=known)
     registry.promote("mpg", 1, store=tmp_path / "store")
-    return cars.drop(known.index)
+    return CARS.drop(known.index)
 
 
 def test_without_drift_nothing_is_trained(half: pd.DataFrame, tmp_path: Path) -> None:
     store = tmp_path / "store"
     before = read_files(store)
-    result = run_retrain(write_csv(half, tmp_path / "new.csv"), "--store", store)
+    result = run_retrain(half, store)
     assert (result.exit_code, result.output.splitlines()[0]) == (0, "KEEP")
     assert "Version 1 goes on serving." in result.output
     assert read_files(store) == before
-    told = run_retrain(tmp_path / "new.csv", "--store", store, "--json")
+    told = run_retrain(half, store, "--json")
     assert json.loads(told.output)["drift"]["new rows"]["decision"] == "keep"
 
 
 def test_a_small_drift_is_to_be_watched(half: pd.DataFrame, tmp_path: Path) -> None:
     later = half.assign(acceleration=half["acceleration"] + 1.5)
-    result = run_retrain(write_csv(later, tmp_path / "new.csv"), "--store", tmp_path / "store")
+    result = run_retrain(later, tmp_path / "store")
     assert (result.exit_code, result.output.splitlines()[0]) == (3, "WATCH")
     assert registry.list_versions("mpg", store=tmp_path / "store") == [1]
 
@@ -200,15 +201,15 @@ def test_a_small_drift_is_to_be_watched(half: pd.DataFrame, tmp_path: Path) -> N
 # The first version
 
 
-def test_an_empty_store_begins_with_the_shipped_model(tmp_path: Path, cars: pd.DataFrame) -> None:
+def test_an_empty_store_begins_with_the_shipped_model(tmp_path: Path) -> None:
     store = tmp_path / "store"
-    result = run_retrain(write_csv(cars, tmp_path / "cars.csv"), "--store", store)
+    result = run_retrain(CARS, store)
     assert result.exit_code == 1
     text = " ".join(result.output.split())
     assert "0 new rows without a gap are too few" in text
     assert "398 of 398 rows are known already" in text
-    alike = cars.assign(weight=cars["weight"] + 1)
-    result = run_retrain(write_csv(alike, tmp_path / "alike.csv"), "--store", store)
+    alike = CARS.assign(weight=CARS["weight"] + 1)
+    result = run_retrain(alike, store)
     assert (result.exit_code, result.output.splitlines()[0]) == (0, "KEEP")
     assert registry.find_served("mpg", store=store) == 1
     assert registry.load("mpg", store=store).model.read_bytes() == generous(0)
@@ -216,10 +217,8 @@ def test_an_empty_store_begins_with_the_shipped_model(tmp_path: Path, cars: pd.D
         registry.register_first("mpg", store=store)
 
 
-def test_what_was_registered_and_not_promoted_is_left_to_its_owner(
-    tmp_path: Path, new_cars: pd.DataFrame
-) -> None:
+def test_what_was_registered_and_not_promoted_is_left_to_its_owner(tmp_path: Path) -> None:
     register(tmp_path / "store", 1)
     with pytest.raises(ValueError, match=r"models promote mpg VERSION --store .*store"):
-        retraining.retrain("mpg", new_cars, store=tmp_path / "store")
+        retraining.retrain("mpg", NEW_CARS, store=tmp_path / "store")
     assert registry.list_versions("mpg", store=tmp_path / "store") == [1]

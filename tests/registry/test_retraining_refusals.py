@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import psutil
 import pytest
 
 from course_utils import registry
 from course_utils.registry import retraining
-from tests.support.retraining import read_files, run_retrain, write_csv, write_notebook
+from tests.support.retraining import NEW_CARS, read_files, run_retrain, write_notebook
 from tests.support.serving import MODEL, ROOT, wait_until
 from tests.support.stores import SCHEMA
 
@@ -35,46 +34,41 @@ def store(outdated: Path, tmp_path: Path) -> Path:
     ],
 )
 def test_rows_that_cannot_be_used_are_refused_before_anything_is_trained(
-    store: Path, new_cars: pd.DataFrame, tmp_path: Path, change: Any, message: str
+    store: Path, change: Any, message: str
 ) -> None:
     before = read_files(store)
-    new_cars = new_cars.dropna()
-    result = run_retrain(write_csv(change(new_cars), tmp_path / "new.csv"), "--store", store)
+    result = run_retrain(change(NEW_CARS.dropna()), store)
     assert result.exit_code == 1
     assert message in " ".join(result.output.split())
     assert read_files(store) == before
 
 
-def test_a_share_that_no_canary_can_have_is_refused_before_anything_is_trained(
-    store: Path, new_cars: pd.DataFrame
-) -> None:
+def test_a_share_that_no_canary_can_have_is_refused_before_anything_is_trained(store: Path) -> None:
     """0, too: it is no share, and does not stand for all requests."""
     for share in (0, 1, 1.5):
         with pytest.raises(ValueError, match=rf"The share is {share:g}; it has to be more than 0"):
-            retraining.retrain("mpg", new_cars, share=share, store=store)
+            retraining.retrain("mpg", NEW_CARS, share=share, store=store)
 
 
-def test_a_served_version_that_was_changed_is_no_yardstick(
-    store: Path, new_cars: pd.DataFrame
-) -> None:
+def test_a_served_version_that_was_changed_is_no_yardstick(store: Path) -> None:
     file = registry.load("mpg", 1, store=store).model.with_name("training.csv")
     file.write_bytes(file.read_bytes().replace(b"70", b"71"))
     with pytest.raises(ValueError, match=r"training\.csv is not as it was registered"):
-        retraining.retrain("mpg", new_cars, store=store)
+        retraining.retrain("mpg", NEW_CARS, store=store)
 
 
-def test_a_served_version_without_its_rows(new_cars: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_served_version_without_its_rows(tmp_path: Path) -> None:
     store = tmp_path / "store"
-    registry.register("mpg", [MODEL, SCHEMA], training=new_cars, target="mpg", store=store)
+    registry.register("mpg", [MODEL, SCHEMA], training=NEW_CARS, target="mpg", store=store)
     registry.promote("mpg", 1, store=store)
     with pytest.raises(ValueError, match=r"register it again with training\.csv among its files"):
-        retraining.retrain("mpg", new_cars, store=store)
+        retraining.retrain("mpg", NEW_CARS, store=store)
 
 
-def test_what_no_notebook_makes_is_not_registered(new_cars: pd.DataFrame, tmp_path: Path) -> None:
+def test_what_no_notebook_makes_is_not_registered(tmp_path: Path) -> None:
     for attempt in (retraining.retrain, retraining.register_first):
         with pytest.raises(ValueError, match="No notebook makes digit"):
-            attempt("digit", new_cars, store=tmp_path / "store")
+            attempt("digit", NEW_CARS, store=tmp_path / "store")
     assert not (tmp_path / "store").exists()
 
 
@@ -90,18 +84,16 @@ retraining.retrain("mpg", rows, store=store)
 @pytest.mark.thorough
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends a process no such signals")
 @pytest.mark.parametrize("number", ["SIGINT", "SIGKILL"])
-def test_it_can_be_stopped_at_any_moment(
-    store: Path, new_cars: pd.DataFrame, tmp_path: Path, number: str
-) -> None:
+def test_it_can_be_stopped_at_any_moment(store: Path, tmp_path: Path, number: str) -> None:
     before = read_files(store)
     sign, temporary = tmp_path / "running", tmp_path / "temporary"
     temporary.mkdir()
     tiny = write_notebook(
         tmp_path, f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(120)"
     )
-    rows = write_csv(new_cars, tmp_path / "new.csv")
+    NEW_CARS.to_csv(tmp_path / "new.csv", index=False)
     with subprocess.Popen(
-        [sys.executable, "-c", RUN, str(rows), str(store), tiny],
+        [sys.executable, "-c", RUN, tmp_path / "new.csv", store, tiny],
         cwd=ROOT,
         env=os.environ | {"TMPDIR": str(temporary)},
         stderr=subprocess.PIPE,

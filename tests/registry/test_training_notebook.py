@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from course_utils.registry import training_notebook
 from course_utils.registry.training_notebook import NotebookFailed
+from tests.support.retraining import NEW_CARS
 
 
 def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +48,6 @@ def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_a_failing_notebook_says_where_and_why(
-    new_cars: pd.DataFrame,
     tmp_path: Path,
     use_notebook: Any,
     last: str,
@@ -60,6 +59,6 @@ def test_a_failing_notebook_says_where_and_why(
     folder.mkdir()
     use_notebook("x = 1", last, tags=tags)
     with pytest.raises(error) as raised:
-        training_notebook.train("mpg", new_cars, folder)
+        training_notebook.train("mpg", NEW_CARS, folder)
     assert type(raised.value) is error
     assert message in str(raised.value)

@@ -9,10 +9,9 @@ import duckdb
 
 from course_utils.inference import FeatureSchema, Predictor, batch
 from tests.support.cars import cars
-from tests.support.serving import MODEL
+from tests.support.serving import FEATURES, MODEL
 
 SCHEMA = FeatureSchema.load(MODEL.with_name("mpg.schema.json"))
-FEATURES = SCHEMA.names
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]], names: Sequence[str] = ()) -> Path:

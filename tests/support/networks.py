@@ -13,8 +13,8 @@ from course_utils.environment import data_folder, quiet_native_stderr
 from course_utils.export.source import MINUS_ONE_TO_ONE
 from course_utils.images import read_image
 from course_utils.inference.models import LABELS
+from tests.support.serving import FEATURES
 
-FEATURES = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin"]
 # What part of a photo: its share of each side, and where it lies (0 left or top, 1 right or bottom)
 CROPS = [
     (1, 0.5, 0.5),

@@ -12,9 +12,8 @@ import pytest
 from course_utils import registry
 from course_utils.datasets import load_auto_mpg
 from course_utils.inference import Predictor
-from tests.support.serving import MODEL
+from tests.support.serving import FEATURES, MODEL
 
-FEATURES = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin"]
 CARS = load_auto_mpg().dropna()  # the name of each car among the columns
 TRAINING, TESTING = CARS.iloc[:300], CARS.iloc[300:]
 FILES = [MODEL, MODEL.with_name("mpg.schema.json"), MODEL.with_name("mpg.weights.h5")]

@@ -17,6 +17,8 @@ from course_utils.registry import training_notebook
 from tests.support.command import course
 from tests.support.stores import register
 
+CARS = load_auto_mpg()
+NEW_CARS = CARS[CARS["year"] > 77]
 PARAMETERS = "ROWS = ''\nFOLDS = 5"
 READ = "import pandas as pd\ncars = pd.read_csv(ROWS)\nassert len(cars) > 100"
 # What a training leaves; the network is the one that the test names.
@@ -29,20 +31,10 @@ shutil.copy(data_folder() / "models" / "mpg.schema.json", output_folder())
 
 
 @pytest.fixture(scope="module")
-def cars() -> pd.DataFrame:
-    return load_auto_mpg()
-
-
-@pytest.fixture(scope="module")
-def new_cars(cars: pd.DataFrame) -> pd.DataFrame:
-    return cars[cars["year"] > 77]
-
-
-@pytest.fixture(scope="module")
-def outdated(tmp_path_factory: Any, cars: pd.DataFrame) -> Path:
+def outdated(tmp_path_factory: Any) -> Path:
     """Version 1 knows the cars until 1977 and says 3 mpg too much."""
     store = Path(tmp_path_factory.mktemp("outdated") / "store")
-    register(store, 3, training=cars[cars["year"] <= 77])
+    register(store, 3, training=CARS[CARS["year"] <= 77])
     registry.promote("mpg", 1, store=store)
     return store
 
@@ -74,10 +66,7 @@ def read_files(store: Path) -> dict[str, bytes]:
     return {str(path.relative_to(store)): path.read_bytes() for path in files}
 
 
-def run_retrain(rows: Path, *options: Any) -> Result:
-    return course("retrain", "mpg", "--rows", rows, *options)
-
-
-def write_csv(table: pd.DataFrame, file: Path) -> Path:
-    table.to_csv(file, index=False)
-    return file
+def run_retrain(rows: pd.DataFrame, store: Path, *options: Any) -> Result:
+    file = store.with_name("new.csv")
+    rows.to_csv(file, index=False)
+    return course("retrain", "mpg", "--rows", file, "--store", store, *options)

@@ -34,6 +34,7 @@ CAR = {
     "year": 70,
     "origin": 1,
 }
+FEATURES = list(CAR)
 
 
 @dataclass(frozen=True)

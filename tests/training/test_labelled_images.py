@@ -31,12 +31,16 @@ def csv(tmp_path):
     return folder_of(tmp_path / "birds", {"robin": 40, "wren": 11, "kite": 2})
 
 
+@pytest.fixture
+def table(csv):
+    return labelled_images.read_labels(csv)
+
+
 def pixels(file):
     return np.asarray(Image.open(file).convert("RGB"))
 
 
-def test_the_table_has_what_the_csv_names(csv):
-    table = labelled_images.read_labels(csv)
+def test_the_table_has_what_the_csv_names(csv, table):
     written = pd.read_csv(csv)
     assert list(table["label"]) == list(written["label"])
     assert [pixels(file).shape for file in table["file"]] == [(24, 30, 3)] * 53
@@ -89,8 +93,7 @@ def test_of_the_same_picture_under_two_names_the_first_is_kept(csv):
     assert not table["file"].str.endswith("again.bmp").any()
 
 
-def test_the_split_is_stratified(csv):
-    table = labelled_images.read_labels(csv)
+def test_the_split_is_stratified(table):
     parts = labelled_images.split(table, seed=3)
     assert parts.test["label"].value_counts().to_dict() == {"robin": 8, "wren": 2, "kite": 1}
     assert sorted([*parts.training["file"], *parts.test["file"]]) == sorted(table["file"])
@@ -100,8 +103,7 @@ def test_the_split_is_stratified(csv):
     assert list(other.test["file"]) != list(parts.test["file"])
 
 
-def test_a_class_of_one_picture_cannot_be_split(csv):
-    table = labelled_images.read_labels(csv)
+def test_a_class_of_one_picture_cannot_be_split(table):
     lonely = table.drop(table.index[table["label"] == "kite"][0])
     with pytest.raises(ValueError, match="Add pictures of kite"):
         labelled_images.split(lonely)
@@ -109,8 +111,8 @@ def test_a_class_of_one_picture_cannot_be_split(csv):
         labelled_images.split(table, share=20)
 
 
-def test_balanced_brings_each_class_to_the_same_number(csv):
-    parts = labelled_images.split(labelled_images.read_labels(csv))
+def test_balanced_brings_each_class_to_the_same_number(table):
+    parts = labelled_images.split(table)
     even = labelled_images.balance_classes(parts)
     assert set(even.training["label"].value_counts()) == {32}
     assert even.test is parts.test
@@ -123,14 +125,14 @@ def test_balanced_brings_each_class_to_the_same_number(csv):
             assert sorted(copies) == list(range(len(copies)))
 
 
-def test_parts_with_a_common_picture_are_refused(csv):
-    table = labelled_images.read_labels(csv).assign(copy=0)
+def test_parts_with_a_common_picture_are_refused(table):
+    table = table.assign(copy=0)
     with pytest.raises(ValueError, match=r"share pictures \(1\)"):
         labelled_images.Parts(table.iloc[:21], table.iloc[20:])
 
 
-def test_pictures_are_as_in_their_files_but_for_copies(csv):
-    parts = labelled_images.split(labelled_images.read_labels(csv))
+def test_pictures_are_as_in_their_files_but_for_copies(table):
+    parts = labelled_images.split(table)
     made = labelled_images.read_pictures(parts.test, SIZE)
     first = Image.open(parts.test["file"][0]).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
     assert (made.shape, made.dtype) == ((11, SIZE, SIZE, 3), np.uint8)

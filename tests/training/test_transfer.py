@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from course_utils.environment import data_folder, quiet_native_stderr
+from course_utils.environment import data_folder
 from course_utils.training import transfer
+from course_utils.training.resume.frameworks import keras
 from course_utils.training.transfer import (
     ProgressBar,
     build_base,
@@ -17,9 +18,6 @@ from course_utils.training.transfer import (
     join_head,
     list_pictures,
 )
-
-with quiet_native_stderr():
-    import keras
 
 PHOTOS = data_folder() / "photos"
 NAMES = ("cat.png", "dog.jpg", "coffee.png")
@@ -110,13 +108,8 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
         (file.parent.name, file.name): label for file, label in zip(files, labels, strict=True)
     }
     assert found == {("Cats", "tom.png"): 0, ("cat-photos", "b.JPG"): 0, ("dogs", "1.png"): 1}
-
-
-def test_a_folder_without_a_class_says_what_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "cats").mkdir()
-    (tmp_path / "cats" / "tom.png").touch()
-    with pytest.raises(ValueError, match=r"no pictures of dog.*begins with dog"):
-        list_pictures(tmp_path, ("cat", "dog"))
+    with pytest.raises(ValueError, match=r"no pictures of cow.*begins with cow"):
+        list_pictures(tmp_path, ("cat", "cow"))
 
 
 def test_progress_goes_up_to_the_end(base: Any, capsys: pytest.CaptureFixture[str]) -> None:
