@@ -91,8 +91,7 @@ def test_the_limit_holds_for_several_processes_together(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage",
-    [b'{"time": 1, "number": 1, "predic', b"\x00" * 500, b"[1, 2]", b'{"number": 1}'],
+    "damage", [b'{"time": 1, "number": 1, "predic', b"\x00" * 500, b"[1, 2]", b'{"number": 1}']
 )
 def test_a_damaged_line_is_left_out_and_said(folder: Path, damage: bytes) -> None:
     """A kill leaves one at the end of a file, with which no other recorder goes on."""

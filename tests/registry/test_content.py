@@ -87,9 +87,7 @@ def test_importance_is_what_shuffling_costs(version: registry.ModelVersion):
     assert found[0]["mean"] == pytest.approx(rise, rel=0.3)  # another shuffling
 
 
-def test_golden_rows_range_over_all_predictions(
-    version: registry.ModelVersion,
-):
+def test_golden_rows_range_over_all_predictions(version: registry.ModelVersion):
     rows = version.document["golden"]["rows"]
     assert len(rows) == 20
     asked = pd.DataFrame([row["features"] for row in rows], columns=FEATURES)

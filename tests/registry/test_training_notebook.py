@@ -48,12 +48,7 @@ def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_a_failing_notebook_says_where_and_why(
-    tmp_path: Path,
-    use_notebook: Any,
-    last: str,
-    tags: Any,
-    error: Any,
-    message: str,
+    tmp_path: Path, use_notebook: Any, last: str, tags: Any, error: Any, message: str
 ) -> None:
     folder = tmp_path / "work"
     folder.mkdir()

@@ -29,8 +29,7 @@ def test_the_service_says_what_the_network_says(mpg: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type",
-    ["application/json; charset=utf-8", "Application/JSON", "application/json;"],
+    "content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json;"]
 )
 def test_parameters_of_the_content_type_do_not_matter(content_type: str) -> None:
     client = create_app(MODEL).test_client()

@@ -56,10 +56,7 @@ def test_the_names_are_those_of_the_models_labels(tmp_path: Path, service: Serve
     assert turned == {"cat": usual["dog"], "dog": usual["cat"]}
 
 
-@pytest.mark.parametrize(
-    "kind",
-    ["application/json", "application/x-www-form-urlencoded", ""],
-)
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", ""])
 def test_the_content_type_does_not_matter(service: Served, kind: str) -> None:
     """Existing pages post the JSON as if it were a form."""
     assert ask(service, {"image": text(CAT)}, **{"Content-Type": kind}).status_code == 200

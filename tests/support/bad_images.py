@@ -153,11 +153,7 @@ def webp_frames(count: int) -> bytes:
 
 
 def bmp(
-    width: int,
-    height: int,
-    bits: int = 24,
-    compression: int = 0,
-    pixels: bytes = b"",
+    width: int, height: int, bits: int = 24, compression: int = 0, pixels: bytes = b""
 ) -> bytes:
     header = struct.pack(
         "<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(pixels), 0, 0, 0, 0

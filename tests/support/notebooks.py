@@ -56,11 +56,7 @@ def clean_environment(home: Path, python: Path) -> dict[str, str]:
     return outer | {"COURSE_HOME": str(home), "PATH": os.pathsep.join(programs)}
 
 
-def validate(
-    notebook: Path,
-    python: Path,
-    before: Sequence[str] = (),
-) -> dict[int, str]:
+def validate(notebook: Path, python: Path, before: Sequence[str] = ()) -> dict[int, str]:
     """Run a notebook under nbval, strictly, where it lies.
 
     Args:

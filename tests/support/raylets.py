@@ -29,11 +29,7 @@ def raylets(nodes: int, *, cores: int = 2, quick: bool = False) -> Iterator[Any]
     cluster.import_ray()
     from ray.cluster_utils import Cluster
 
-    options = {
-        "num_cpus": cores,
-        "object_store_memory": STORE,
-        "include_dashboard": False,
-    }
+    options = {"num_cpus": cores, "object_store_memory": STORE, "include_dashboard": False}
     # A node that says nothing is given up after three seconds, not Ray's fifteen; one that is
     # only slow has ten times as long.
     heard = {"health_check_period_ms": 500, "health_check_failure_threshold": 6}

@@ -11,15 +11,7 @@ from flask import Flask
 from course_utils.inference import Predictor
 from course_utils.services.http.telemetry import Host
 from course_utils.services.mpg import create_app
-from tests.support.serving import (
-    CAR,
-    MODEL,
-    Served,
-    ask_mpg,
-    count_requests,
-    serving,
-    wait_until,
-)
+from tests.support.serving import CAR, MODEL, Served, ask_mpg, count_requests, serving, wait_until
 from tests.support.wire import JSON_TYPE, exchange, post
 
 LABELS = ("method", "route", "status")

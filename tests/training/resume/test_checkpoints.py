@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from course_utils.training.resume.checkpoints import (
-    Checkpoint,
-    Position,
-    ReadError,
-    Store,
-)
+from course_utils.training.resume.checkpoints import Checkpoint, Position, ReadError, Store
 
 FIRST, SECOND = Position(0, 50), Position(1, 0)
 

@@ -157,10 +157,7 @@ class NativeNoise(keras.layers.Layer):  # type: ignore[misc]
 
 @pytest.mark.parametrize(
     ("layer", "name"),
-    [
-        (GlobalNoise, "seed_generator_state"),
-        (NativeNoise, "RandomStandardNormal"),
-    ],
+    [(GlobalNoise, "seed_generator_state"), (NativeNoise, "RandomStandardNormal")],
 )
 def test_randomness_that_cannot_be_saved(tmp_path: Path, layer: Any, name: str) -> None:
     flat, out = keras.layers.Flatten(), keras.layers.Dense(4)
