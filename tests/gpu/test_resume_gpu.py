@@ -8,7 +8,7 @@ import pytest
 from course_utils.environment import quiet_native_stderr
 from course_utils.training import resume
 from tests.support import training
-from tests.support.resuming import Cut, cut_after
+from tests.support.resuming import cut
 from tests.support.training import EPOCHS, STEPS, callbacks, differing, images, network, outcome
 
 with quiet_native_stderr():
@@ -32,10 +32,7 @@ def on_a_gpu() -> None:
 @pytest.mark.parametrize("batches", range(1, EPOCHS * STEPS + 1))
 def test_cut_after_every_batch_is_exact(tmp_path: Path, batches: int) -> None:
     whole = outcome(*training.train(tmp_path / "whole", model=network(1, shifts=False)))
-    with pytest.raises(Cut):
-        training.train(
-            tmp_path / "run", cut_after(batches), model=network(1, shifts=False), save_every=2
-        )
+    cut(tmp_path / "run", batches, model=network(1, shifts=False), save_every=2)
     found = outcome(*training.train(tmp_path / "run", model=network(2, shifts=False), save_every=2))
     assert differing(whole, found) == []
 
@@ -52,8 +49,7 @@ def test_the_full_network_is_exact_or_refused(tmp_path: Path) -> None:
         assert "determinis" in refused
         assert "ImageProjectiveTransform" in refused
         return
-    with pytest.raises(Cut):
-        training.train(tmp_path / "run", cut_after(STEPS + 2))
+    cut(tmp_path / "run", STEPS + 2)
     assert differing(whole, outcome(*training.train(tmp_path / "run", callbacks()))) == []
 
 

@@ -19,12 +19,6 @@ def shorten(state: Serving) -> tuple[str, int | None, int | None, float]:
     return state.action, state.version, state.canary, state.share
 
 
-def test_before_the_first_promotion_nothing_is_served(store: Path):
-    assert registry.read_serving("mpg", store=store) == Serving()
-    assert registry.read_serving("unheard-of", store=store).version is None
-    assert registry.read_history("mpg", store=store) == []
-
-
 def test_a_promotion_says_who_when_and_why(store: Path):
     state = registry.promote("mpg", 1, store=store, reason="it is the first ☕")
     assert state == registry.read_serving("mpg", store=store)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from course_utils import registry
-from course_utils.registry import retraining, training_notebook
+from course_utils.registry import retraining
 from tests.support.retraining import (
     CARS,
     NEW_CARS,
@@ -19,7 +19,7 @@ from tests.support.retraining import (
     SAVE,
     read_files,
     run_retrain,
-    write_notebook,
+    use_notebook,
 )
 from tests.support.stores import generous, register
 
@@ -27,15 +27,6 @@ from tests.support.stores import generous, register
 @pytest.fixture
 def store(outdated: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(outdated, tmp_path / "store"))
-
-
-@pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the tiny notebook's training comes to: at first, the shipped network."""
-    file = tmp_path / "trained.tflite"
-    file.write_bytes(generous(0))
-    monkeypatch.setenv("TRAINED", str(file))
-    return file
 
 
 # The whole way
@@ -48,13 +39,9 @@ def first(
     """The store after one retraining, its outcome, and the progress that was told."""
     folder = tmp_path_factory.mktemp("first")
     store = Path(shutil.copytree(outdated, folder / "store"))
-    trained = folder / "trained.tflite"
-    trained.write_bytes(generous(0))
     cells: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRAINED", str(trained))
-        tiny = write_notebook(folder, READ, SAVE)
-        patch.setitem(training_notebook.NOTEBOOKS, "mpg", tiny)
+        use_notebook(folder, patch, READ, SAVE)
         found = retraining.retrain(
             "mpg", NEW_CARS, store=store, on_cell=lambda *progress: cells.append(progress)
         )
@@ -95,12 +82,11 @@ def test_a_candidate_holds_what_led_to_it(first: Any) -> None:
 
 @pytest.mark.thorough
 def test_the_next_training_learns_from_the_rows_that_judged(
-    first: Any, trained: Path, tmp_path: Path, use_notebook: Any
+    first: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And what is known already is not new. Later cars go 3 mpg farther."""
     store = Path(shutil.copytree(first[0], tmp_path / "store"))
-    trained.write_bytes(generous(3))
-    use_notebook(READ, SAVE)
+    use_notebook(tmp_path, monkeypatch, READ, SAVE, more=3)
     later = NEW_CARS.assign(weight=NEW_CARS["weight"] + 1, mpg=NEW_CARS["mpg"] + 3)
     rows = pd.concat([NEW_CARS, later, later.iloc[:5]])
     result = run_retrain(rows, store, "--canary", 0.2, "--force")
@@ -117,10 +103,9 @@ def test_the_next_training_learns_from_the_rows_that_judged(
 
 @pytest.mark.thorough
 def test_a_worse_candidate_is_kept_for_the_record(
-    store: Path, trained: Path, use_notebook: Any
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained.write_bytes(generous(8))
-    use_notebook(SAVE)
+    use_notebook(tmp_path, monkeypatch, SAVE, more=8)
     nameless = NEW_CARS.drop(columns="name", errors="ignore")
     result = run_retrain(nameless, store)
     assert (result.exit_code, result.output.splitlines()[0]) == (5, "NOT BETTER")
@@ -134,10 +119,12 @@ def test_a_worse_candidate_is_kept_for_the_record(
 
 
 @pytest.mark.thorough
-def test_who_was_overtaken_changes_nothing(store: Path, trained: Path, use_notebook: Any) -> None:
+def test_who_was_overtaken_changes_nothing(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Somebody promotes another version while the notebook runs."""
     register(store, 1)
-    use_notebook(SAVE)
+    use_notebook(tmp_path, monkeypatch, SAVE)
     found = retraining.retrain(
         "mpg",
         NEW_CARS,

@@ -7,7 +7,7 @@ import pytest
 
 from course_utils.registry import training_notebook
 from course_utils.registry.training_notebook import NotebookFailed
-from tests.support.retraining import NEW_CARS
+from tests.support.retraining import NEW_CARS, use_notebook
 
 
 def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,11 +48,11 @@ def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_a_failing_notebook_says_where_and_why(
-    tmp_path: Path, use_notebook: Any, last: str, tags: Any, error: Any, message: str
+    tmp_path: Path, monkeypatch: Any, last: str, tags: Any, error: Any, message: str
 ) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
-    use_notebook("x = 1", last, tags=tags)
+    use_notebook(tmp_path, monkeypatch, "x = 1", last, tags=tags)
     with pytest.raises(error) as raised:
         training_notebook.train("mpg", NEW_CARS, folder)
     assert type(raised.value) is error

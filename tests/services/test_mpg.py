@@ -3,12 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from course_utils.inference import FeatureSchema, Predictor
+from course_utils.inference import Predictor
 from course_utils.services.mpg import create_app
 from tests.support.cars import cars
-from tests.support.serving import CAR, MODEL, Served, ask_mpg, serving
-
-SCHEMA = FeatureSchema.load(MODEL.with_name("mpg.schema.json"))
+from tests.support.serving import CAR, FEATURES, MODEL, Served, ask_mpg, serving
 
 
 def test_the_answer_has_the_shape_that_the_chapters_clients_expect(mpg: Served) -> None:
@@ -24,7 +22,7 @@ def test_the_answer_has_the_shape_that_the_chapters_clients_expect(mpg: Served) 
 def test_the_service_says_what_the_network_says(mpg: Served) -> None:
     network = Predictor.load(MODEL)
     for car in cars(20, seed=13):
-        expected = network.predict([[car[name] for name in SCHEMA.names]])[0, 0]
+        expected = network.predict([[car[name] for name in FEATURES]])[0, 0]
         assert ask_mpg(mpg.url, car).json()["mpg"] == float(expected)
 
 

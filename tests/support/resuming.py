@@ -18,17 +18,29 @@ class Cut(BaseException):
     """In place of a SIGKILL: nothing of ours runs after it (real ones: test_process.py)."""
 
 
-def cut_after(batches: int, listed: list[Any] | None = None) -> list[Any]:
+def raise_cut() -> None:
+    raise Cut
+
+
+def cut_after(
+    batches: int, listed: list[Any] | None = None, end: Callable[[], None] = raise_cut
+) -> list[Any]:
     """Callbacks of which the last ends the training after so many batches."""
     listed = training.callbacks() if listed is None else listed
     numbers = itertools.count(1)
 
     def act() -> None:
         if next(numbers) == batches:
-            raise Cut
+            end()
 
     listed[-1].act = act
     return listed
+
+
+def cut(folder: Path, batches: int, listed: list[Any] | None = None, **changes: Any) -> None:
+    """Train for so many batches."""
+    with pytest.raises(Cut):
+        training.train(folder, cut_after(batches, listed), **changes)
 
 
 def check_exactness(
@@ -52,8 +64,7 @@ def check_exactness(
     """
     whole = outcome(*training.train(folder / "whole", listed(), model=make(1), **changes))
     for batches in cuts:
-        with pytest.raises(Cut):
-            training.train(folder / "cut", cut_after(batches, listed()), model=make(1), **changes)
+        cut(folder / "cut", batches, listed(), model=make(1), **changes)
     found = outcome(*training.train(folder / "cut", listed(), model=make(2), **changes))
     assert differing(whole, found) == []
     return whole
@@ -102,8 +113,7 @@ def pipeline(seed: int | None = None, **options: Any) -> Any:
 def begun(networks: Networks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training that was cut in its second epoch."""
     folder = tmp_path_factory.mktemp("begun")
-    with pytest.raises(Cut):
-        training.train(folder, cut_after(STEPS + 2), model=networks.fresh())
+    cut(folder, STEPS + 2, model=networks.fresh())
     return folder
 
 

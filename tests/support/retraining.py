@@ -1,7 +1,6 @@
 """``course retrain``: rows to train with, a store that is out of date, and a tiny notebook."""
 
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,13 @@ from course_utils import registry
 from course_utils.datasets import load_auto_mpg
 from course_utils.registry import training_notebook
 from tests.support.command import course
-from tests.support.stores import register
+from tests.support.stores import generous, register
 
 CARS = load_auto_mpg()
 NEW_CARS = CARS[CARS["year"] > 77]
 PARAMETERS = "ROWS = ''\nFOLDS = 5"
 READ = "import pandas as pd\ncars = pd.read_csv(ROWS)\nassert len(cars) > 100"
-# What a training leaves; the network is the one that the test names.
+# What a training leaves; the network is the one that `use_notebook` makes.
 SAVE = """
 import os, shutil
 from course_utils.environment import data_folder, output_folder
@@ -39,15 +38,22 @@ def outdated(tmp_path_factory: Any) -> Path:
     return store
 
 
-@pytest.fixture
-def use_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Train with a tiny notebook of these sources in the place of the course's own."""
+def use_notebook(
+    folder: Path,
+    patch: pytest.MonkeyPatch,
+    *sources: str,
+    tags: tuple[str, ...] = (),
+    more: float = 0,
+) -> None:
+    """Train with a tiny notebook of these sources in the place of the course's own.
 
-    def use(*sources: str, tags: tuple[str, ...] = ()) -> None:
-        tiny = write_notebook(tmp_path, *sources, tags=tags)
-        monkeypatch.setitem(training_notebook.NOTEBOOKS, "mpg", tiny)
-
-    return use
+    What it saves with `SAVE` is the shipped network with ``more`` mpg in every answer.
+    """
+    trained = folder / "trained.tflite"
+    trained.write_bytes(generous(more))
+    patch.setenv("TRAINED", str(trained))
+    tiny = write_notebook(folder, *sources, tags=tags)
+    patch.setitem(training_notebook.NOTEBOOKS, "mpg", tiny)
 
 
 def write_notebook(folder: Path, *sources: str, tags: tuple[str, ...] = ()) -> str:

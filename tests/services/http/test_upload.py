@@ -37,15 +37,10 @@ def client():
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\r\n--xy", b"\0\xff" * 400_000, b"--xy z"])
-def test_the_file_arrives_as_it_was_sent(client, content):
-    answer = client.post("/", data=form(part("image", content, "a.png")), content_type=FORM)
+@pytest.mark.parametrize("name", ["a.png", "", "../../etc/passwd", "é\u202egnp.exe"])
+def test_the_file_arrives_as_it_was_sent_whatever_its_name(client, content, name):
+    answer = client.post("/", data=form(part("image", content, name)), content_type=FORM)
     assert (answer.status_code, answer.data) == (200, content)
-
-
-@pytest.mark.parametrize("name", ["", "../../etc/passwd", "é\u202egnp.exe"])
-def test_its_name_does_not_matter(client, name):
-    answer = client.post("/", data=form(part("image", b"x", name)), content_type=FORM)
-    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from course_utils.training import resume
 from course_utils.training.resume.frameworks import keras
 from tests.support import training
 from tests.support.resuming import Cut, Networks, check_exactness, cut_after
@@ -57,14 +56,3 @@ def test_callbacks_of_ones_own(networks: Networks, tmp_path: Path) -> None:
     assert (found.pop("mean") == expected.pop("mean")).all()
     assert found == expected | {"name": "new"}
     assert type(found["by_epoch"][0, "x"]) is np.float32
-
-
-class Drawing(keras.callbacks.Callback):  # type: ignore[misc]
-    def __init__(self) -> None:
-        super().__init__()
-        self.rng = np.random.default_rng(0)
-
-
-def test_a_callback_that_cannot_be_saved_is_refused(networks: Networks, tmp_path: Path) -> None:
-    with pytest.raises(resume.ExactnessError, match=r"Drawing\.rng is a Generator.*Keep numbers"):
-        training.train(tmp_path, [Drawing()], model=networks.fresh())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support import training
-from tests.support.resuming import Cut, Networks, cut_after, find_newest
+from tests.support.resuming import Networks, cut_after, find_newest
 from tests.support.training import STEPS, Seen, differing, outcome
 
 # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
@@ -30,16 +30,7 @@ def test_a_signal_after_a_batch(
     batches: int,
     capsys: Any,
 ) -> None:
-    listed = cut_after(batches)
-    act = listed[-1].act
-
-    def raise_signal() -> None:
-        try:
-            act()
-        except Cut:
-            signal.raise_signal(number)
-
-    listed[-1].act = raise_signal
+    listed = cut_after(batches, end=lambda: signal.raise_signal(number))
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     with pytest.raises((SystemExit, KeyboardInterrupt)) as caught:
         training.train(tmp_path, listed, model=networks.fresh(), save_every=1000)

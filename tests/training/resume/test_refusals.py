@@ -136,10 +136,17 @@ def test_wrong_arguments(
         training.train(tmp_path, **({"model": networks.second} | changes))
 
 
+class Drawing(keras.callbacks.Callback):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.rng = np.random.default_rng(0)
+
+
 def test_wrong_callbacks(networks: Networks, tmp_path: Path) -> None:
     for callback, message in (
         (keras.callbacks.BackupAndRestore(tmp_path / "b"), "leave it out"),
         (keras.callbacks.CSVLogger(tmp_path / "c"), "append=True"),
+        (Drawing(), r"Drawing\.rng is a Generator.*Keep numbers"),
     ):
         with pytest.raises(resume.ExactnessError, match=message):
             training.train(tmp_path, [callback], model=networks.second)

@@ -9,17 +9,12 @@ import pytest
 
 from course_utils.training.resume.frameworks import keras
 from tests.support import training
-from tests.support.resuming import Cut, Networks, check_exactness, cut_after
+from tests.support.resuming import Networks, check_exactness, cut, cut_after
 from tests.support.training import BATCH, EPOCHS, STEPS, differing, network, outcome
 
 ALL = EPOCHS * STEPS
 # Of Keras 3.13, where ReduceLROnPlateau reads the learning rate.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-def cut(folder: Path, batches: int, **changes: Any) -> None:
-    with pytest.raises(Cut):
-        training.train(folder, cut_after(batches), **changes)
 
 
 def test_the_training_has_something_to_lose(whole: dict[str, Any]) -> None:
@@ -64,9 +59,8 @@ def test_more_epochs_go_on_as_if_asked_for_at_once(
 def test_the_same_cell_run_again(whole: dict[str, Any], tmp_path: Path) -> None:
     """In a notebook model and callbacks are the objects of the first time."""
     model = network()
-    listed = cut_after(STEPS + 4)
-    with pytest.raises(Cut):
-        training.train(tmp_path, listed, model=model)
+    listed = training.callbacks()
+    cut(tmp_path, STEPS + 4, listed, model=model)
     listed[-1].act = lambda: None
     found = outcome(*training.train(tmp_path, listed, model=model))
     assert differing(whole, found) == []
@@ -80,8 +74,7 @@ def test_a_moved_folder(whole: dict[str, Any], networks: Networks, tmp_path: Pat
         return [*training.callbacks()[:-1], best_only, training.Seen()]
 
     folder = tmp_path / "here"
-    with pytest.raises(Cut):
-        training.train(folder, cut_after(STEPS + 3, listed()), model=networks.fresh())
+    cut(folder, STEPS + 3, listed(), model=networks.fresh())
     folder = (tmp_path / "here").rename(tmp_path / "there and äöü")
     model, history, used = training.train(folder, listed(), model=networks.second)
     found = {k: v for k, v in outcome(model, history, used).items() if "ModelCheck" not in k}
