@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from tests.support.batch_files import (
-    FEATURES,
     one_by_one,
     predict,
     read_csv,
@@ -17,6 +16,7 @@ from tests.support.batch_files import (
     write_csv,
     write_parquet,
 )
+from tests.support.serving import FEATURES
 
 CARS = some(1000)
 READ = {".csv": read_csv, ".parquet": read_parquet}

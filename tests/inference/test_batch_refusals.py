@@ -10,7 +10,6 @@ import pytest
 
 from course_utils.inference import predict_file, tables
 from tests.support.batch_files import (
-    FEATURES,
     copy_model,
     predict,
     read_csv,
@@ -19,7 +18,7 @@ from tests.support.batch_files import (
     write_csv,
     write_parquet,
 )
-from tests.support.serving import MODEL
+from tests.support.serving import FEATURES, MODEL
 from tests.support.stores import generous
 
 CARS = some(20)

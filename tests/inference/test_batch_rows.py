@@ -7,7 +7,6 @@ import pytest
 
 from course_utils.inference import FeatureSchema, InvalidExample
 from tests.support.batch_files import (
-    FEATURES,
     SCHEMA,
     predict,
     read_csv,
@@ -16,6 +15,7 @@ from tests.support.batch_files import (
     write_csv,
     write_parquet,
 )
+from tests.support.serving import FEATURES
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.I | re.A)
 HOSTILE = (

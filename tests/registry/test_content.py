@@ -17,17 +17,8 @@ from sklearn import metrics
 from course_utils import __version__, registry
 from course_utils.inference import FeatureSchema
 from course_utils.registry.charts import draw_importance
-from tests.support.records import (
-    CARS,
-    FEATURES,
-    FILES,
-    STARTED,
-    TESTING,
-    TRAINING,
-    predict,
-    register,
-)
-from tests.support.serving import MODEL
+from tests.support.records import CARS, FILES, STARTED, TESTING, TRAINING, predict, register
+from tests.support.serving import FEATURES, MODEL
 
 
 def test_who_and_when(version: registry.ModelVersion, kept: Path):

@@ -11,7 +11,8 @@ from sklearn import metrics
 
 from course_utils import registry
 from course_utils.registry.content import hash_table, read_numbers
-from tests.support.records import FEATURES, FILES, TESTING, TRAINING, predict, register
+from tests.support.records import FILES, TESTING, TRAINING, predict, register
+from tests.support.serving import FEATURES
 from tests.support.stores import generous
 
 
