@@ -187,3 +187,5 @@ def test_it_works_behind_a_proxy_that_adds_a_path(visit: Visit):
         app.expect_best("Egyptian cat")
         app.page.get_by_role("link", name="The API behind this page").click()
         expect(app.page).to_have_url(f"{app.url}docs")
+        # To leave while its scripts still come would be a fault on the page.
+        expect(app.page.get_by_role("heading", name="Image classification")).to_be_visible()

@@ -83,6 +83,23 @@ def take_a_network(folder: Path) -> None:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as lo:
             packed = socket.inet_pton(socket.AF_INET6, address)
             fcntl.ioctl(lo, SIOCSIFADDR, struct.pack("16sIi", packed, 128, 1))
+    for address in (PHOTOS6, NAT64, *PRIVATE6[1:]):
+        wait_for_address(address)
+
+
+def wait_for_address(address: str) -> None:
+    """Of IPv6 the kernel makes an address usable a moment after it was given, when it has time."""
+    end = time.monotonic() + 60
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as lo:
+        while True:
+            try:
+                lo.bind((address, 0))
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
 
 def mount(libc: ctypes.CDLL, source: str | None, target: str, flags: int) -> None:
