@@ -4,6 +4,7 @@ Real processes and real SIGKILLs: as the input is being read, as a part is being
 output is being assembled.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -140,10 +141,27 @@ def test_an_input_that_changes_meanwhile_is_noticed(target: Path) -> None:
     assert not target.exists()
 
 
+def start_and_stop(source: Path, target: Path, how: str) -> "subprocess.Popen[str]":
+    """A prediction that is suspended or interrupted once it has written a part."""
+    for _ in range(20):  # it is often ready before the signal is there
+        process = start(source, target)
+        assert wait_until(lambda: parts(target) or target.exists(), seconds=SECONDS)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if how == "suspend":
+                psutil.Process(process.pid).suspend()
+            else:
+                process.send_signal(2)
+                process.wait(SECONDS)
+        if not target.exists():
+            return process
+        process.kill()
+        process.communicate()
+        target.unlink(missing_ok=True)
+    raise AssertionError("each time it was ready before it could be stopped")
+
+
 def test_only_one_process_writes_an_output(source: Path, whole: bytes, target: Path) -> None:
-    with start(source, target) as first:
-        assert wait_until(lambda: parts(target), seconds=SECONDS)
-        psutil.Process(first.pid).suspend()  # or it would be ready before the second has begun
+    with start_and_stop(source, target, "suspend") as first:
         for restart in (False, True):
             with pytest.raises(ValueError, match=r"Another process is writing .*: wait for it"):
                 predict(source, target, chunk=CHUNK, restart=restart)
@@ -154,9 +172,7 @@ def test_only_one_process_writes_an_output(source: Path, whole: bytes, target: P
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C from another process on Windows")
 def test_ctrl_c_says_that_it_can_go_on(source: Path, whole: bytes, target: Path) -> None:
-    with start(source, target) as process:
-        assert wait_until(lambda: parts(target), seconds=SECONDS)
-        process.send_signal(2)
+    with start_and_stop(source, target, "interrupt") as process:
         assert process.stderr is not None
         said = process.stderr.read()
     assert process.returncode == 130

@@ -17,6 +17,7 @@ import pytest
 VARIABLE = "TEST_RUN_ID"  # in the environment of each process of one run of the tests
 FOLDER = pytest.StashKey[Path]()  # for the temporary files of a run
 PYTEST_FOLDER = "pytest"  # in it, of pytest: what tests write
+NOT_OURS = (PYTEST_FOLDER, "node-compile-cache")
 LARGEST_FILE = 1_000_000  # bytes that a temporary file may have after the run
 # Of multiprocessing, which serve a whole process and end with it; and the tests' own workers.
 KEPT = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "exec(eval(sys.stdin")
@@ -30,7 +31,9 @@ def begin(config: pytest.Config) -> None:
     # Anew where a test runs pytest: what ends there are its own processes, not those of this run.
     os.environ[VARIABLE] = uuid.uuid4().hex
     # Of this run alone: what others write meanwhile is no fault of its tests.
+    os.environ.setdefault("RAY_TMPDIR", tempfile.gettempdir())  # its sockets need short paths
     folder = config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="pytest-of-run-"))
+    folder.chmod(0o1777)  # for what runs as somebody else, under Apache
     tempfile.tempdir = str(folder)
     os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)))
     config.option.basetemp = config.option.basetemp or folder / PYTEST_FOLDER
@@ -91,13 +94,15 @@ def end(processes: Iterable[psutil.Process]) -> list[str]:
 
 
 def large_files(folder: Path) -> list[str]:
-    """Files over a megabyte in the folder of the run, pytest's own apart."""
+    """Files over a megabyte in the folder of the run; what pytest or Node keeps there is theirs."""
     found = []
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            own = path.relative_to(folder).parts[0] == PYTEST_FOLDER
-            if not own and path.is_file() and path.lstat().st_size > LARGEST_FILE:
-                found.append(str(path))
+    for top, folders, names in os.walk(folder):
+        if Path(top) == folder:
+            folders[:] = [name for name in folders if name not in NOT_OURS]
+        for path in (Path(top, name) for name in names):
+            with contextlib.suppress(OSError):
+                if path.lstat().st_size > LARGEST_FILE:
+                    found.append(str(path))
     return found
 
 
