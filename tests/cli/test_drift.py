@@ -95,9 +95,10 @@ def test_since_leaves_older_requests_out(folder: Path) -> None:
     assert drift("--requests", folder).exit_code != 0
     assert drift("--requests", folder, "--since", "24h").exit_code == 0
     assert drift("--requests", folder, "--since", "30m").exit_code == 5
+    assert drift("--requests", folder, "--since", "90m").exit_code == 0
     assert drift("--requests", folder, "--since", "2d").exit_code != 0
-    east = timezone(timedelta(hours=9))
-    for zone in (None, UTC, east):  # without one, this machine's
+    west = timezone(timedelta(hours=-9))  # 25 hours ago there, read as UTC, is 34 hours ago
+    for zone in (None, UTC, west):  # without one, this machine's
         day = (datetime.now(zone) - timedelta(hours=25)).isoformat()
         assert drift("--requests", folder, "--since", day).exit_code == 0
 

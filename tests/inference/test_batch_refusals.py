@@ -84,8 +84,9 @@ def test_paths_and_chunks_that_will_not_do(tmp_path):
     ):
         with pytest.raises((ValueError, FileNotFoundError), match=what):
             predict(given, tmp_path / wanted, restart=True)
-    with pytest.raises(ValueError, match=r"chunk is 0; it has to be 1 row or more"):
-        predict(source, tmp_path / "out.csv", chunk=0)
+    for chunk in (0, -1):
+        with pytest.raises(ValueError, match=f"chunk is {chunk}; it has to be 1 row or more"):
+            predict(source, tmp_path / "out.csv", chunk=chunk)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
     assert len(read_csv(source)) == len(CARS)
 

@@ -80,6 +80,10 @@ def test_the_answer_is_what_existing_clients_expect(
     assert answer.text.strip() == '"7"'
 
 
+def test_a_body_that_is_too_large_is_not_read(served: Served) -> None:
+    assert ask(served, bytes(10_100_000)).status_code == 413
+
+
 def test_the_probabilities_belong_to_the_digit(served: Served, seven: bytes) -> None:
     answer = ask(served, seven, "/api/digit").json()
     assert list(answer) == ["digit", "probabilities"]

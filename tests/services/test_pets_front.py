@@ -96,6 +96,7 @@ def test_the_page_may_ask_nobody_else(back_end: Server, relay: bool) -> None:
         part.strip().split(" ", 1) for part in page.headers["Content-Security-Policy"].split(";")
     )
     assert policy["default-src"] == "'self'"
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
     wanted = None if relay else f"'self' {back_end.url}"
     assert policy.get("connect-src") == wanted
     settings = client.get("/settings.json").get_json()
