@@ -9,8 +9,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-# Of the verdicts; all others are yellow.
-COLOURS = {"retrain": "red"} | dict.fromkeys(("keep", "promote", "promoted", "on trial"), "green")
+from course_utils.cli.exit_codes import EXIT_CODES
+
+COLOURS = {0: "green", 3: "yellow", 4: "green", 5: "blue"}  # by exit code
 console = Console()
 
 
@@ -19,7 +20,8 @@ def print_verdict(found: Any, as_json: bool, notes: Sequence[str] = ()) -> None:
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
         return
-    console.print(found.verdict.upper(), style=f"bold {COLOURS.get(found.verdict, 'yellow')}")
+    colour = "red" if found.verdict == "retrain" else COLOURS[EXIT_CODES[found.verdict]]
+    console.print(found.verdict.upper(), style=f"bold {colour}")
     for line in found.reasons + [f"Note: {note}" for note in notes]:
         console.print(line, markup=False, highlight=False)
 

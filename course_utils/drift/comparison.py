@@ -84,7 +84,7 @@ def compare_files(
 def _compare_tables(tables: Tables, seed: int, keep: Sequence[str]) -> DriftReport:
     layout = arrange(tables, keep, seed)
     tests = _test_columns(tables, layout, seed)
-    old, new = (sample[layout.features] for sample in layout.samples)
+    old, new = layout.samples
     classifier, rank_columns = tell_apart((old, new), layout.numbers, seed=seed)
     judged = judge([*tests, classifier.as_test()])
     changed = judged["verdict"].iloc[-1] != NO_CHANGE

@@ -67,6 +67,7 @@ def arrange(tables: Tables, keep: Sequence[str], seed: int) -> Layout:
             tables.draw_sample(side, layout.features, most, seed) for side in (0, 1)
         )
         _leave_out_identifiers(layout, keep, tables.rows)
+        layout.samples = tuple(sample[layout.features] for sample in layout.samples)
     if not layout.features:
         changed = [f"{name} {what}." for name, what in layout.changed.items()]
         raise ValueError(" ".join(["No column could be compared.", *changed, *layout.warnings]))

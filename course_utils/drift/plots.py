@@ -19,7 +19,8 @@ MAX_EFFECTS = 15  # columns whose effects are drawn
 MAX_DISTRIBUTIONS = 3  # columns whose distributions are
 MAX_BARS = 8  # categories of a column; the others make one
 MAX_BINS = 40
-MAX_LABEL_LENGTH = 22  # characters
+MAX_LABEL_LENGTH = 22  # characters of a label of an axis
+MAX_TITLE_LENGTH = 44
 MIN_RELATIVE_WIDTH = 1e-9  # of a bin, to the values; narrower ones float64 can hardly tell apart
 REFERENCE_COLOUR, CURRENT_COLOUR = "#9fb7cf", "#8c2d04"
 
@@ -73,10 +74,10 @@ def choose_worst(report: verdict.Findings) -> list[str]:
     return list(names)[:MAX_DISTRIBUTIONS]
 
 
-def shorten_label(text: str) -> str:
+def shorten_label(text: str, length: int = MAX_LABEL_LENGTH) -> str:
     """Text from the data in one line, cut in the middle; a ``$`` begins no formula."""
-    text, half = " ".join(text.split()), MAX_LABEL_LENGTH // 2
-    if len(text) > MAX_LABEL_LENGTH:
+    text, half = " ".join(text.split()), length // 2
+    if len(text) > length:
         text = f"{text[:half]}…{text[1 - half :]}"
     return text.replace("$", r"\$")
 
@@ -85,8 +86,10 @@ def _draw_effects(ax: Axes, rows: pd.DataFrame) -> None:
     """One bar a column: solid what it surely has changed, pale what it seems to have."""
     shown, at = rows.head(MAX_EFFECTS), range(min(len(rows), MAX_EFFECTS))
     colours = shown["verdict"].map(COLOURS).tolist()
-    ax.barh(at, shown["effect"], color=colours, alpha=0.3, label="change observed")
-    ax.barh(at, shown["effect_low"], color=colours, label="of which is sure")
+    ax.barh(at, shown["effect"], color=colours, alpha=0.3)
+    ax.barh(at, shown["effect_low"], color=colours)
+    ax.fill_between([], [], color="grey", alpha=0.3, label="change observed")
+    ax.fill_between([], [], color="grey", label="of which is sure")
     for bound, style, label in (
         (verdict.RETRAIN_EFFECT, "-", f"retrain from {verdict.RETRAIN_EFFECT:.3g}"),
         (verdict.WATCH_EFFECT, "--", f"watch from {verdict.WATCH_EFFECT:.3g}"),
@@ -117,6 +120,8 @@ def _draw_column(ax: Axes, report: verdict.Findings, name: str) -> None:
         values = len(old) + len(new)
         if outside := values - np.sum(counts):
             notes.append(f"{outside:,} of {values:,} values lie outside this range")
+        elif not values:
+            notes.append("no values in the sample")
     else:
         bars = choose_bars(old, new)
         at = range(len(bars))
@@ -126,7 +131,7 @@ def _draw_column(ax: Axes, report: verdict.Findings, name: str) -> None:
         ax.invert_yaxis()
         ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.locator_params(axis="x", nbins=5)
-    ax.set_title(shorten_label(name))
+    ax.set_title(shorten_label(name, MAX_TITLE_LENGTH))
     ax.set_xlabel("\n".join(notes))
 
 
@@ -154,15 +159,18 @@ def choose_edges(sides: list[Floats]) -> Floats:
 
 
 def _choose_range(sides: list[Floats]) -> tuple[float, float]:
-    """What is drawn of finite samples: not the values beyond Tukey's far fences.
+    """What is drawn of finite samples: all values, or those within Tukey's far fences.
 
-    These are three interquartile ranges out, and never leave out the bulk of either side.
+    These are three interquartile ranges out, and never leave out the bulk of either side. What
+    lies beyond is left out where the rest would shrink to less than half of the picture.
     """
     quantiles = [np.quantile(side, [0, 0.025, 0.25, 0.75, 0.975, 1]) for side in sides]
     lowest, least, first, third, most, highest = np.transpose(quantiles)
     low = np.minimum(least, first - 3 * (third - first)).min()
     high = np.maximum(most, third + 3 * (third - first)).max()
-    return max(low, lowest.min()), min(high, highest.max())
+    whole = float(lowest.min()), float(highest.max())
+    inner = max(float(low), whole[0]), min(float(high), whole[1])
+    return inner if 0 < inner[1] - inner[0] < (whole[1] - whole[0]) / 2 else whole
 
 
 def choose_bars(old: pd.Series, new: pd.Series) -> pd.DataFrame:

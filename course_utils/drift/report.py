@@ -31,13 +31,14 @@ class DriftReport(verdict.Findings):
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         old, new = self.rows
-        bounds = {"auc": verdict.AUC_BOUND, "watch": verdict.WATCH_EFFECT}
+        bounds = {"alpha": ALPHA, "auc": verdict.AUC_BOUND}
+        bounds |= {"watch": verdict.WATCH_EFFECT, "novel": verdict.NOVEL_EFFECT}
         return {
             "decision": self.decision,
             "reasons": self.reasons,
             "warnings": self.warnings,
             "rows": {"reference": old, "current": new},
-            "bounds": {"alpha": ALPHA} | bounds | {"novel": verdict.NOVEL_EFFECT},
+            "bounds": bounds,
             "auc": self.auc,
             "auc_interval": self.classifier.interval,
             "auc_p_value": self.classifier.p_value,

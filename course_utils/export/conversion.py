@@ -34,12 +34,15 @@ def check_path(path: str | Path, suffix: str, overwrite: bool) -> Path:
     Raises:
         ValueError: the name ends otherwise.
         FileExistsError: something is there already, and ``overwrite`` was not said.
+        FileNotFoundError: the folder is not there.
     """
     path = Path(path)
     if path.suffix != suffix:
         raise ValueError(f"{path.name}: the name has to end in {suffix}")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} is there already; say overwrite=True to replace it.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder {path.parent} is not there.")
     return path
 
 
@@ -51,7 +54,6 @@ def write_export(
 
     Raises:
         UnsupportedNetwork: whatever the converter raises, in one sentence that names the layer.
-        FileNotFoundError: the folder is not there.
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         draft = Path(folder) / path.name

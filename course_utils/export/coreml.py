@@ -22,6 +22,7 @@ from course_utils.export.source import RAW as RAW
 from course_utils.export.source import ZERO_TO_ONE as ZERO_TO_ONE
 from course_utils.export.source import Pixels as Pixels
 from course_utils.export.source import Source
+from course_utils.export.source import UnsupportedNetwork as UnsupportedNetwork
 
 IMAGE, TABLE = "image", "features"  # names of the input
 LABEL, PROBABILITIES = "classLabel", "classLabel_probs"  # of the outputs, as Vision expects them
@@ -95,14 +96,16 @@ def convert(
         function = trace_network(model, source.shape, _input_name(source), examples=1)
         report(steps[1], 1, len(steps))
         packages = [_translate(coremltools, source, function, precision)]
-        if compress:
-            report(steps[2], 2, len(steps))
-            packages.append(_compress(packages[0], compress))
-        report(steps[-1], len(steps) - 1, len(steps))
-        packages.append(_describe(coremltools, packages[-1], source, about or About(), output))
-        packages[-1].save(str(draft))
-    for package in packages:  # else it stays until the process ends, or longer if that is killed
-        shutil.rmtree(package.package_path)
+        try:
+            if compress:
+                report(steps[2], 2, len(steps))
+                packages.append(_compress(packages[0], compress))
+            report(steps[-1], len(steps) - 1, len(steps))
+            packages.append(_describe(coremltools, packages[-1], source, about or About(), output))
+            packages[-1].save(str(draft))
+        finally:
+            for package in packages:  # else they stay until the process ends, or for ever
+                shutil.rmtree(package.package_path, ignore_errors=True)
     return path
 
 

@@ -75,6 +75,8 @@ def _padding(a: Arguments) -> Any:
 
 
 def _channels_last(x: Any) -> Any:
+    if len(x.shape) != 4:
+        raise NotImplementedError(f"on tensors of shape {tuple(x.shape)}: only images (4 axes)")
     return tf.transpose(x, [0, 2, 3, 1])
 
 

@@ -42,11 +42,13 @@ def convert(
 
     Raises:
         UnsupportedNetwork: the network cannot be exported; with the name of the layer.
-        ValueError: ``preprocess`` does not fit the network.
+        ValueError: ``preprocess`` does not fit the network, or ``name`` contains a slash.
         OSError: another process has written the same version meanwhile.
     """
-    source = Source(model, preprocess)
-    versions = Path(folder) / (name or str(model.name))
+    source, name = Source(model, preprocess), name or str(model.name)
+    if "/" in name:
+        raise ValueError(f"name: expected a name without a slash, got {name!r}")
+    versions = Path(folder) / name
     path = versions / str(find_newest(versions) + 1)
     report(f"writing {versions.name}, version {path.name}", 0, 1)
     versions.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,7 @@ class Source:
 
         Raises:
             UnsupportedNetwork: it cannot be exported, or the labels are not as many as the outputs.
-        TypeError: ``model`` is no Keras network.
+            TypeError: ``model`` is no Keras network.
             ValueError: ``preprocess`` does not fit the input.
         """
         self.model, self.pixels = model, preprocess

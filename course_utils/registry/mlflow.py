@@ -5,6 +5,7 @@ SQLite database with the files beside it. Services do not read it: they follow o
 """
 
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,8 +90,10 @@ def _write_run(client: "MlflowClient", folder: Path, version: ModelVersion, seal
     metrics = (scored["given"] | scored["computed"]).items()
     client.log_batch(
         info.run_id,
-        metrics=[Metric(key, value, ended, 0) for key, value in metrics if value is not None],
-        params=[Param(key, str(value)) for key, value in given.items()],
+        metrics=[
+            Metric(_spell_key(key), value, ended, 0) for key, value in metrics if value is not None
+        ],
+        params=[Param(_spell_key(key), str(value)) for key, value in given.items()],
     )
     client.log_artifact(info.run_id, str(version.folder / RECORD))
     for part in (FILES, CHARTS):
@@ -114,6 +117,11 @@ def _set_aliases(client: "MlflowClient", version: ModelVersion) -> None:
             client.set_registered_model_alias(version.name, alias, str(found.version))
         else:
             client.delete_registered_model_alias(version.name, alias)
+
+
+def _spell_key(key: str) -> str:
+    """Spell a key as MLflow allows it: with letters, digits, ``_``, ``-`` and ``.``."""
+    return re.sub(r"[^\w.-]", "_", key, flags=re.ASCII).strip(".")[:200] or "_"
 
 
 def _to_milliseconds(time: str) -> int:

@@ -91,10 +91,7 @@ def register(
                 copies[0], tables, draft / CHARTS, configuration or {}, metrics or {}
             ),
         }
-        # NumPy's numbers and arrays are all that pydantic does not write by itself.
-        plain = to_jsonable_python(
-            document, inf_nan_mode="null", fallback=lambda value: value.tolist()
-        )
+        plain = to_jsonable_python(document, inf_nan_mode="null", fallback=_make_plain)
         number = stores.publish(draft, plain)
     return stores.read(name, number, store=store)
 
@@ -109,6 +106,11 @@ def _check_files(files: Sequence[str | Path]) -> list[Path]:
     for path in paths:
         refuse_pickle(path)
     return paths
+
+
+def _make_plain(value: Any) -> Any:
+    """What JSON can hold of a value in the configuration: NumPy's as numbers, others as text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _describe_model(

@@ -146,7 +146,7 @@ def run(
 class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen at run time
     """Granian, with a pause between the signal and the end of new connections."""
 
-    draining: Any  # one byte, shared with the workers
+    draining: Any
 
     def shutdown(self, exit_code: int = 0) -> None:
         self.draining.value = 1

@@ -109,6 +109,11 @@ def test_outliers_do_not_squash_the_picture_and_are_counted():
     assert new.values == pytest.approx(counts / 900)
 
 
+def test_a_few_values_beside_very_many_equal_ones_are_drawn():
+    edges = choose_edges([np.array([0.0] * 985 + [*range(15)]), np.zeros(1000)])
+    assert (edges[0], edges[-1]) == pytest.approx((0, 14), abs=1)
+
+
 def test_the_bulk_of_the_smaller_side_is_drawn():
     """Among the values of both, those of the smaller side would look like outliers."""
     edges = choose_edges([draw_normal(1000), 1000 + draw_normal(20)])

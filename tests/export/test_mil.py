@@ -112,8 +112,21 @@ def test_a_network_within_a_network(tmp_path):
     assert "without ReLU: logits" in parity.differences
 
 
-def test_an_operation_that_it_does_not_know_is_named(tmp_path):
-    network = images(layers().UpSampling2D(interpolation="bilinear"))
+def enlarged():
+    return images(layers().UpSampling2D(interpolation="bilinear"))
+
+
+def along_a_line():
+    return sequential(layers().Reshape((8, 1)), layers().Conv1D(3, 3), layers().Flatten())
+
+
+@pytest.mark.parametrize(
+    ("build", "match"),
+    [(enlarged, "bilinear' .* not computed here"), (along_a_line, "only images")],
+)
+def test_an_operation_that_it_does_not_know_is_named(build, match, tmp_path):
+    network = build()
     path = coreml.convert(network, tmp_path / "n.mlpackage", report=silent)
-    with pytest.raises(NotImplementedError, match=r"bilinear' .* not computed here"):
-        coreml.verify(path, network, np.zeros((1, *IMAGE), "uint8"))
+    examples = np.zeros((1, *network.input_shape[1:]), "uint8")
+    with pytest.raises(NotImplementedError, match=match):
+        coreml.verify(path, network, examples)

@@ -107,9 +107,10 @@ def test_a_model_that_may_only_be_read_is_kept(tmp_path: Path):
 
 def test_the_configuration_is_kept_as_json_can(tmp_path: Path):
     told = {"rate": np.float32(0.5), "path": Path("a"), 3: {1}, "nan": float("nan"), "none": None}
+    told |= {"kind": np.dtype("float32")}  # JSON knows nothing like it
     document = register(tmp_path, configuration=told, metrics={"auc": np.nan}).document
     assert document["configuration"]["given"] == {
-        **{"rate": 0.5, "path": "a", "3": [1], "nan": None, "none": None}
+        **{"rate": 0.5, "path": "a", "3": [1], "nan": None, "none": None, "kind": "float32"}
     }
     assert document["metrics"]["given"] == {"auc": None}
 

@@ -7,6 +7,7 @@ import pytest
 
 from course_utils import registry
 from course_utils.registry.mlflow import DATABASE, VERSION_TAG, export
+from tests.support.records import register
 
 # MLflow's own, as it is imported and as it sets up its tables.
 pytestmark = [
@@ -63,6 +64,13 @@ def test_exporting_again_adds_nothing_and_brings_the_aliases_up_to_date(
     assert len(client.search_model_versions("name = 'mpg'")) == 2
     assert client.get_model_version_by_alias("mpg", "production").run_id == first[1]
     assert set(client.get_registered_model("mpg").aliases) == {"production"}
+
+
+def test_keys_that_mlflow_cannot_spell(store: Path, tmp_path: Path):
+    version = register(store, configuration={"rate (%)": 1, "": 2}, metrics={"a+b": 3.0})
+    run = open_client(tmp_path).get_run(export(version, tmp_path))
+    assert run.data.params == {"rate____": "1", "_": "2"}
+    assert run.data.metrics["a_b"] == 3
 
 
 def test_a_file_that_is_no_database_is_said(store: Path, tmp_path: Path):

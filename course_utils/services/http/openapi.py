@@ -60,7 +60,7 @@ def json_body(schema: dict[str, Any]) -> dict[str, Any]:
 
 def form_body(field: str) -> dict[str, Any]:
     """The content of a request with a form that holds one picture."""
-    picture = {"type": "string", "contentMediaType": "image/*"}
+    picture = TEXT | {"contentMediaType": "image/*"}
     return {FORM: {"schema": object_schema(**{field: picture})}}
 
 
