@@ -38,7 +38,7 @@ TOLERANCES = {
 #: of packages with compressed weights; one that goes further no longer is the same network
 COMPRESSED_TOLERANCE = Tolerance(0.25, 0.2)
 COLOURS_BGR = 30  # in CoreML's description of an image
-MAX_OPENED = 4  # samples that are run with open ReLUs: nearly all weights show on each
+MAX_OPENED = 8  # samples that are run with open ReLUs: nearly all weights show on each
 MAX_INSIDE = 2  # samples of which all that is computed inside is compared
 WITHOUT_RELU = "without ReLU"
 

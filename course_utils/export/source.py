@@ -73,9 +73,11 @@ class Source:
 
         Raises:
             UnsupportedNetwork: it cannot be exported, or the labels are not as many as the outputs.
-            TypeError: ``model`` is no Keras network.
+            TypeError: ``model`` is no Keras network, or ``preprocess`` no `Pixels`.
             ValueError: ``preprocess`` does not fit the input.
         """
+        if not isinstance(preprocess, Pixels):
+            raise TypeError(f"preprocess is a Pixels, such as MINUS_ONE_TO_ONE, not {preprocess!r}")
         self.model, self.pixels = model, preprocess
         self.shape = _input_shape(model)
         self.classes = _count_outputs(model)

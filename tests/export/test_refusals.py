@@ -94,7 +94,9 @@ def test_parameters(digits, options, match, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_preprocess_is_for_photos(mpg, tmp_path):
+def test_preprocess_is_of_one_kind_and_for_photos(digits, mpg, tmp_path):
+    with pytest.raises(TypeError, match="preprocess is a Pixels"):
+        coreml.convert(digits[0], tmp_path / "n.mlpackage", preprocess="tf")
     with pytest.raises(ValueError, match="for photos"):
         coreml.convert(mpg[0], tmp_path / "n.mlpackage", preprocess=coreml.ZERO_TO_ONE)
 

@@ -1,10 +1,8 @@
 """The image service over real sockets, with the real network."""
 
 import base64
-import contextlib
 import io
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,9 @@ from PIL import Image
 
 from course_utils.environment import data_folder, quiet_native_stderr
 from course_utils.inference import Predictor, shipped_model
-from course_utils.services.http.body import MAX_UPLOADS
 from course_utils.services.image import create_app
 from tests.support.bad_images import encoded, exif
-from tests.support.serving import Served, serving, wait_until
-from tests.support.wire import head, receive
+from tests.support.serving import Served, serving
 
 PHOTOS = data_folder() / "photos"
 # Written down before the network was asked.
@@ -56,31 +52,6 @@ def test_a_switch_is_0_or_1(image: Served) -> None:
     answer = ask(image, read("dog.jpg"), params={"thumbnail": "true"})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] == "/thumbnail"
-
-
-@pytest.mark.thorough
-def test_more_uploads_than_fit_in_memory_are_told_to_come_back() -> None:
-    body = b"--x\r\nContent-Disposition: form-data; name=image; filename=a\r\n\r\n" + bytes(
-        5_000_000
-    )
-    kind = {"Content-Type": "multipart/form-data; boundary=x"}
-    length = {"Content-Length": str(len(body))}
-    with serving("image") as served, contextlib.ExitStack() as stack:
-        for _ in range(MAX_UPLOADS):  # all but their last byte has arrived
-            slow = stack.enter_context(socket.create_connection(served.address, timeout=60))
-            slow.sendall(head("POST", "/api/image", kind | length) + body[:-1])
-        (answer,) = wait_until(lambda: refusals(served, body, kind))
-        assert answer.headers["Retry-After"] == "1"
-        assert answer.json()["detail"].startswith("The service has more requests")
-        slow.sendall(body[-1:])  # one of them goes on, so there is room for one more
-        assert receive(slow).status == 400
-        assert ask(served, read("cat.png")).status_code == 200
-
-
-def refusals(served: Served, body: bytes, kind: dict[str, str]) -> list[requests.Response]:
-    """The answer, if it is a 503; in a list, since a refusal counts as false."""
-    answer = requests.post(f"{served.url}/api/image", data=body, headers=kind, timeout=60)
-    return [answer] if answer.status_code == 503 else []
 
 
 @pytest.mark.parametrize(("size", "small"), [((900, 30), (320, 11)), ((10, 5), (10, 5))])
