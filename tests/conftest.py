@@ -3,6 +3,7 @@
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,9 @@ def no_registry() -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest makes a temporary folder
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # A run in the background ignores Ctrl-C, and so would all that tests start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     leftovers.begin(config)
     config.pluginmanager.register(leftovers)  # the hooks of a conftest miss what a session shares
     expect.set_options(timeout=BROWSER_TIMEOUT_MS)
