@@ -82,7 +82,7 @@ def child(task: str, folder: Path, allowed: int, memory: int) -> None:
         if task == "files":
             from course_utils.drift import compare_files
 
-            report = compare_files(*paths, memory=f"{memory}MB")
+            report = compare_files(*paths, memory_mb=memory)
             tests = report.columns[report.columns["test"] == KOLMOGOROV]
             found = dict(zip(tests["column"], tests["effect"], strict=True))
         else:

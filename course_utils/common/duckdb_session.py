@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-MIN_MEMORY_MB = 128  # below that DuckDB cannot work, and a thread needs as much
+MB_PER_THREAD = 128  # of memory, what a thread needs at least
 NO_DISK = re.compile(
     r"max_temp_directory_size|no space left|file too large|could not write|disk quota", re.I
 )
@@ -29,16 +29,27 @@ def quote_file(file: Path) -> str:
 
 
 @contextmanager
-def open_session(megabytes: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_session(
+    memory_mb: int, folder: Path, *, full_disk: str, little_memory: str, unreadable: str
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a session that uses so much memory at most, and writes into ``folder`` only.
+
+    Args:
+        memory_mb: what DuckDB may hold in memory.
+        folder: for what does not fit; it need not exist yet.
+        full_disk: what to say where the disk is full. DuckDB's own words follow, as of the others.
+        little_memory: what to say where that memory is too little.
+        unreadable: what to say where a file cannot be read.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, for which DuckDB has errors of its own.
-        duckdb.Error: what it complains of.
+        OSError: the disk is full.
+        MemoryError: the memory is too little.
+        ValueError: whatever else DuckDB complains of.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": f"{megabytes}MB",
-        "threads": max(1, min(os.cpu_count() or 1, megabytes // MIN_MEMORY_MB)),
+        "memory_limit": f"{memory_mb}MB",
+        "threads": max(1, min(os.cpu_count() or 1, memory_mb // MB_PER_THREAD)),
         "temp_directory": str(folder / "spilled"),
         "extension_directory": str(folder),
         "secret_directory": str(folder),
@@ -64,8 +75,10 @@ def open_session(megabytes: int, folder: Path) -> Iterator[duckdb.DuckDBPyConnec
         if str(error) == "Query interrupted":
             raise KeyboardInterrupt from error
         raise
-
-
-def shorten_error(error: duckdb.Error) -> str:
-    """What DuckDB complains of, without its advice."""
-    return " ".join(str(error).split("\n\n")[0].split("\n")[:3])
+    except duckdb.Error as error:
+        said = " ".join(str(error).split("\n\n")[0].split("\n")[:3])  # without its advice
+        if NO_DISK.search(said):
+            raise OSError(f"The disk is full. {full_disk} ({said})") from error
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise MemoryError(f"{memory_mb} MB are too little. {little_memory} ({said})") from error
+        raise ValueError(f"{unreadable} ({said})") from error

@@ -51,7 +51,7 @@ def compare_files(
     reference: str | Path,
     current: str | Path,
     *,
-    memory: str = "1GB",
+    memory_mb: int = 1000,
     seed: int = 0,
     keep: Sequence[str] = (),
 ) -> DriftReport:
@@ -64,20 +64,20 @@ def compare_files(
         reference: a Parquet file, or a pattern such as ``"2011/*.parquet"`` for several that make
             one table. DuckDB turns a CSV file into one: ``COPY (FROM 'a.csv') TO 'a.parquet'``.
         current: likewise.
-        memory: what may be held of them at once, such as ``"500MB"`` or ``"4GB"``; at least
-            ``"128MB"``. Python and its libraries come on top.
+        memory_mb: what may be held of them at once, at least 128. Python and its libraries come
+            on top.
         seed: as of `compare`.
         keep: likewise.
 
     Raises:
-        MemoryError: ``memory`` is too little.
+        MemoryError: ``memory_mb`` is too little.
         OSError: the disk is full.
         ValueError: there is no such file, or the tables cannot be read or compared; the message
             says why and what to do.
     """
     from course_utils.drift.files import open_files
 
-    with open_files(reference, current, memory) as tables:
+    with open_files(reference, current, memory_mb) as tables:
         return _compare_tables(tables, seed, keep)
 
 

@@ -17,14 +17,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from course_utils.common.duckdb_session import (
-    MIN_MEMORY_MB,
-    NO_DISK,
-    open_session,
-    quote_file,
-    quote_sql,
-    shorten_error,
-)
+from course_utils.common.duckdb_session import open_session, quote_file, quote_sql
 from course_utils.drift.tables import (
     CATEGORY,
     EMPTY,
@@ -49,52 +42,28 @@ KINDS = {
 }
 
 
-def parse_memory(memory: str) -> int:
-    """Megabytes that a text such as ``"500MB"`` or ``"4GB"`` stands for.
-
-    Raises:
-        ValueError: it stands for none, or for less than 128 MB.
-    """
-    match = re.fullmatch(r"(\d+) ?([MG])B", memory)
-    megabytes = int(match[1]) * {"M": 1, "G": 1000}[match[2]] if match else 0
-    if megabytes < MIN_MEMORY_MB:
-        raise ValueError(
-            f'memory is {memory!r}; give at least {MIN_MEMORY_MB} MB, as in "500MB" or "4GB".'
-        )
-    return megabytes
-
-
 @contextmanager
-def open_files(reference: str | Path, current: str | Path, memory: str) -> Iterator["FileTables"]:
+def open_files(
+    reference: str | Path, current: str | Path, memory_mb: int
+) -> Iterator["FileTables"]:
     """Two tables on disk as `Tables`, for as long as the ``with`` lasts.
 
     Arguments, temporary files and errors: see `drift.compare_files`.
     """
-    megabytes = parse_memory(memory)
     paths = [Path(path).expanduser() for path in (reference, current)]
-    try:
-        with (
-            TemporaryDirectory(prefix="drift-", ignore_cleanup_errors=True) as folder,
-            open_session(megabytes, Path(folder)) as sql,
-        ):
-            yield FileTables(sql, paths)
-    except duckdb.Error as error:
-        said = shorten_error(error)
-        if NO_DISK.search(said):
-            raise OSError(
-                f"The disk is full: what does not fit into memory goes to {gettempdir()}. Make "
-                "room there, set the environment variable TMPDIR to a folder on a larger disk, or "
-                f"allow more memory. ({said})"
-            ) from error
-        if isinstance(error, duckdb.OutOfMemoryException):
-            raise MemoryError(
-                f"{memory} are too little to compare these tables. Allow more, for example "
-                f'memory="{2 * megabytes}MB". ({said})'
-            ) from error
-        raise ValueError(
-            f"The tables could not be read: {said} Give Parquet files; of a CSV file, "
-            "duckdb.sql(\"COPY (FROM 'old.csv') TO 'old.parquet'\") makes one."
-        ) from error
+    with (
+        TemporaryDirectory(prefix="drift-", ignore_cleanup_errors=True) as folder,
+        open_session(
+            memory_mb,
+            Path(folder),
+            full_disk=f"What does not fit into memory goes to {gettempdir()}. Make room there, set "
+            "the environment variable TMPDIR to a folder on a larger disk, or allow more memory.",
+            little_memory=f"Allow more, for example memory_mb={2 * memory_mb}.",
+            unreadable="The tables could not be read. Give Parquet files; of a CSV file, "
+            "duckdb.sql(\"COPY (FROM 'old.csv') TO 'old.parquet'\") makes one.",
+        ) as sql,
+    ):
+        yield FileTables(sql, paths)
 
 
 class FileTables:
@@ -153,7 +122,6 @@ class FileTables:
             f"SELECT * FROM ({numbered} FROM {self._sources[side]}) "
             "WHERE place IN (SELECT place FROM chosen) ORDER BY place"
         ).df()
-        self._sql.unregister("chosen")
         return frame.drop(columns="place").set_axis(pd.Index(names), axis=1)
 
     def _count_present(self, name: str, side: int) -> int:

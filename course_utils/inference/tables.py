@@ -15,13 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from course_utils.common.atomic_files import open_draft
-from course_utils.common.duckdb_session import (
-    NO_DISK,
-    open_session,
-    quote_file,
-    quote_sql,
-    shorten_error,
-)
+from course_utils.common.duckdb_session import open_session, quote_file, quote_sql
 from course_utils.inference.schema import FeatureSchema
 
 CSV, PARQUET = ".csv", ".parquet"
@@ -43,22 +37,14 @@ def open_table(file: Path, folder: Path, schema: FeatureSchema) -> Iterator["Tab
         OSError: the disk is full.
         MemoryError: what is read at a time is too large.
     """
-    try:
-        with open_session(MEMORY_MB, folder) as sql:
-            yield Table(sql, file, folder, schema)
-    except duckdb.Error as error:
-        said = shorten_error(error)
-        if NO_DISK.search(said):
-            raise OSError(
-                f"The disk is full. What was finished is kept: make room and start the same "
-                f"prediction again. ({said})"
-            ) from error
-        if isinstance(error, duckdb.OutOfMemoryException):
-            raise MemoryError(
-                f"{MEMORY_MB} MB are too little for what is read at a time: choose a smaller "
-                f"chunk. ({said})"
-            ) from error
-        raise ValueError(f"{file.name} could not be read: {said}") from error
+    with open_session(
+        MEMORY_MB,
+        folder,
+        full_disk="What was finished is kept: make room and start the same prediction again.",
+        little_memory="It has to hold what is read at a time: choose a smaller chunk.",
+        unreadable=f"{file.name} could not be read.",
+    ) as sql:
+        yield Table(sql, file, folder, schema)
 
 
 class Table:

@@ -52,7 +52,7 @@ def test_the_report_is_that_of_the_tables_in_memory(
     new["nothing"] = 1.5
     new["truth"] |= new["x"] > 1000
     new = new.rename(columns={"select": "SELECT"}).assign(count="many")
-    found = compare_files(*write_both(tmp_path, old, new), memory="200MB", seed=7)
+    found = compare_files(*write_both(tmp_path, old, new), memory_mb=200, seed=7)
     expected = compare(old, new, seed=7)
     assert_same(found, expected)
     assert list(found.samples[0]["x"]) == list(expected.samples[0]["x"])
@@ -77,7 +77,7 @@ def test_values_may_come_in_batches(
     )
     monkeypatch.setattr(files, "BATCH_VECTORS", 1)  # 2,048 rows
     paths = write_both(tmp_path, old, new)
-    with files.open_files(*paths, "200MB") as tables:
+    with files.open_files(*paths, 200) as tables:
         assert len(list(tables.count_numbers("none"))) >= 4
         for name in old:
             batches = tables.count_numbers(name)
@@ -116,7 +116,7 @@ def test_every_type_of_column_is_something(tmp_path: Path, tidy: Path) -> None:
     path = query(
         tmp_path / "t.parquet", f"SELECT {columns} FROM (SELECT i, i % 7 AS b FROM range(70) r(i))"
     )
-    with files.open_files(path, path, "1GB") as tables:
+    with files.open_files(path, path, 1000) as tables:
         kinds = {sql: tables.find_kind(f"c{i}", 0) for i, sql in enumerate(TYPES)}
         sample = tables.draw_sample(0, ["c2", "c3", "c4"], 50, 0)
     assert kinds == TYPES
@@ -151,7 +151,7 @@ def test_beyond_many_categories_the_rarest_are_one(
     random = np.random.default_rng(0)
     old, new = (pd.DataFrame({"c": random.zipf(1.5, 3000).astype(str)}) for _ in range(2))
     monkeypatch.setattr(files, "MAX_CATEGORIES", 10)
-    with files.open_files(*write_both(tmp_path, old, new), "200MB") as tables:
+    with files.open_files(*write_both(tmp_path, old, new), 200) as tables:
         counts = tables.count_categories("c")
     both = pd.concat([old, new])["c"].value_counts()
     for table, found in zip((old, new), counts, strict=True):
@@ -172,5 +172,5 @@ def test_what_cannot_be_read_is_refused_in_plain_words(
     content = bytearray(good.read_bytes())
     content[2000:60_000] = bytes(58_000)
     (tmp_path / "damaged.parquet").write_bytes(content)
-    with pytest.raises(ValueError, match=r"could not be read: (.|\n)*Give Parquet files"):
+    with pytest.raises(ValueError, match=r"could not be read\. Give Parquet files"):
         compare_files(good, tmp_path / name)
