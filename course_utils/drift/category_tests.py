@@ -1,8 +1,12 @@
-"""Tests of a column of categories: which shares have changed."""
+"""Tests of a column of categories: which shares have changed.
+
+What they compare are counts of shape ``(2, k)``: how often each of ``k`` categories occurs in the
+reference, and how often in the current rows, the missing values left out.
+"""
 
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
@@ -12,175 +16,134 @@ from course_utils.drift.tables import Counts
 
 MIN_EXPECTED_ROWS = 5  # a side, from which on a category is tested by itself
 MIN_CHI_SQUARED_ROWS = 20  # what the chi-squared distribution's tail needs
+Pair = tuple[int, int]  # of the reference rows, of the current rows
 
 
-@dataclass(frozen=True)
-class Share:
-    """How many of ``n`` reference rows and of ``m`` current rows have some property."""
-
-    reference: int
-    n: int
-    current: int
-    m: int
-
-    @property
-    def change(self) -> float:
-        """Difference of the two shares, current less reference."""
-        return self.current / self.m - self.reference / self.n
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of ``change`` (Agresti and Caffo 2000)."""
-        p, q = (self.reference + 1) / (self.n + 2), (self.current + 1) / (self.m + 2)
-        return math.sqrt(p * (1 - p) / (self.n + 2) + q * (1 - q) / (self.m + 2))
-
-    @property
-    def percents(self) -> tuple[str, str]:
-        """Both shares, to be read."""
-        return f"{self.reference / self.n:.1%}", f"{self.current / self.m:.1%}"
-
-
-@dataclass(frozen=True)
-class Shares:
-    """How often each category occurs in either sample, the missing values left out."""
-
-    names: list[str]
-    reference: Counts
-    current: Counts
-
-    @classmethod
-    def count(cls, reference: Mapping[Hashable, int], current: Mapping[Hashable, int]) -> "Shares":
-        """Put the two samples' counts side by side, in the order of first mention."""
-        names = dict.fromkeys([*reference, *current])
-        old, new = (
-            np.array([side.get(name, 0) for name in names], dtype=np.int64)
-            for side in (reference, current)
-        )
-        return cls([str(name) for name in names], old, new)
-
-    @property
-    def rows(self) -> tuple[int, int]:
-        """Rows of either sample."""
-        return int(self.reference.sum()), int(self.current.sum())
-
-    def pool(self, expected: int) -> "Shares":
-        """The same with all categories of fewer than ``expected`` rows a side made one."""
-        n, m = self.rows
-        both = self.reference + self.current
-        order = np.argsort(both, kind="stable")
-        smaller = both[order] * min(n, m) / (n + m)  # rows to expect of the smaller side
-        rare = int((smaller < expected).sum())
-        if rare and smaller[:rare].sum() < expected:
-            rare += 1  # together still too rare: the next joins them
-        if rare < 2:
-            return self
-        few, rest = order[:rare], np.sort(order[rare:])
-        return Shares(
-            [*(self.names[i] for i in rest), "(rare ones)"],
-            np.append(self.reference[rest], self.reference[few].sum()),
-            np.append(self.current[rest], self.current[few].sum()),
-        )
-
-    def find_most_changed(self) -> int:
-        """The category whose share changed most for its frequency."""
-        n, m = self.rows
-        share = (self.reference + self.current) / (n + m)
-        gaps = np.abs(self.reference / n - self.current / m)
-        return int(np.argmax(gaps / np.sqrt(np.maximum(share * (1 - share), 1 / (n + m) ** 2))))
-
-    def count_unseen(self, seed: int) -> Share:
-        """Rows with a category that one half of the reference has not: of the other, of current.
-
-        Rare categories are always met for the first time. How often that is to be expected, the
-        reference itself tells, dealt into two halves.
-        """
-        random = np.random.default_rng([seed, 3])
-        n, m = self.rows
-        half = random.multivariate_hypergeometric(self.reference, n // 2, method="marginals")
-        other, unseen = self.reference - half, half == 0
-        return Share(int(other[unseen].sum()), n - n // 2, int(self.current[unseen].sum()), m)
-
-    def compute_total_variation(self) -> float:
-        """Half the sum of the shares' differences: how many of the rows would have to move."""
-        n, m = self.rows
-        return float(np.abs(self.reference / n - self.current / m).sum() / 2)
-
-    def compute_total_variation_margin(self, alpha: float) -> float:
-        """How far the observed total variation may exceed the true one, at ``1 - alpha``.
-
-        It exceeds it on average by at most the mean error of the shares, and its own scatter is
-        bounded by McDiarmid's inequality.
-        """
-        n, m = self.rows
-        share = (self.reference + self.current) / (n + m)
-        mean = np.sqrt(share * (1 - share) * (1 / n + 1 / m)).sum() / 2
-        return float(mean + math.sqrt(-math.log(alpha) / 2 * (1 / n + 1 / m)))
-
-
-def compare_missing(column: str, share: Share) -> ColumnTest:
+def compare_missing(column: str, missing: Pair, rows: Pair) -> ColumnTest:
     """Rows without a value as a change of their own."""
-    old, new = share.percents
+    old, new = _write_shares(missing, rows)
     note = f"missing in {old} of the rows, now in {new}"
-    return _compare_shares(column, "missing values", share, note, novel=not share.reference)
+    return compare_share(column, "missing values", missing, rows, note)
 
 
-def compare_categories(column: str, shares: Shares, seed: int) -> list[ColumnTest]:
+def compare_categories(
+    column: str, reference: Mapping[Hashable, int], current: Mapping[Hashable, int], seed: int
+) -> list[ColumnTest]:
     """The whole distribution, the category that changed most, and what was never seen.
 
     Chi-squared is blind to a rare category among frequent ones, so Fisher's exact test looks at
     the one that changed most, its p-value multiplied by the number of categories it was chosen
     from. Where categories are too rare to be tested one by one, those unseen are counted.
     """
+    found = dict.fromkeys([*reference, *current])
+    counts = np.array([[side.get(name, 0) for name in found] for side in (reference, current)])
+    names = [str(name) for name in found]
     tests = []
-    frequent, pooled = shares.pool(MIN_CHI_SQUARED_ROWS), shares.pool(MIN_EXPECTED_ROWS)
-    if len(frequent.names) > 2:  # of two, Fisher's test says the same exactly
-        tests.append(_compare_distributions(column, frequent))
-    if len(pooled.names) > 1:
-        tests.append(_compare_most_changed(column, pooled))
-    if pooled is not shares:
-        tests.append(_compare_unseen(column, shares.count_unseen(seed)))
+    _, frequent = pool_rare(names, counts, MIN_CHI_SQUARED_ROWS)
+    pooled_names, pooled = pool_rare(names, counts, MIN_EXPECTED_ROWS)
+    if frequent.shape[1] > 2:  # of two, Fisher's test says the same exactly
+        tests.append(compare_distributions(column, frequent))
+    if pooled.shape[1] > 1:
+        tests.append(_compare_most_changed(column, pooled_names, pooled))
+    if pooled is not counts:
+        tests.append(_compare_unseen(column, counts, seed))
     return tests
 
 
-def _compare_shares(
-    column: str, test: str, share: Share, note: str, *, novel: bool, choices: int = 1
-) -> ColumnTest:
-    """Fisher's exact test of a share that was chosen from so many."""
-    a, b = share.reference, share.current
-    p_value = float(stats.fisher_exact([[a, share.n - a], [b, share.m - b]]).pvalue)
-    change, margin = share.change, make_normal_margin(share.deviation, choices)
-    p_value = min(1.0, p_value * choices)
-    return ColumnTest(column, test, change, p_value, abs(change), margin, note, novel)
+def pool_rare(names: list[str], counts: Counts, expected: int) -> tuple[list[str], Counts]:
+    """Make one of all categories that have fewer than ``expected`` rows a side."""
+    both = counts.sum(axis=0)
+    order = np.argsort(both, kind="stable")
+    smaller = both[order] * counts.sum(axis=1).min() / both.sum()  # to expect of the smaller side
+    rare = int((smaller < expected).sum())
+    if rare and smaller[:rare].sum() < expected:
+        rare += 1  # together still too rare: the next joins them
+    if rare < 2:
+        return names, counts
+    few, rest = order[:rare], np.sort(order[rare:])
+    pooled = np.column_stack([counts[:, rest], counts[:, few].sum(axis=1)])
+    return [*(names[i] for i in rest), "(rare ones)"], pooled
 
 
-def _compare_distributions(column: str, pooled: Shares) -> ColumnTest:
-    found = stats.chi2_contingency([pooled.reference, pooled.current], correction=False)
-    size, margin = pooled.compute_total_variation(), pooled.compute_total_variation_margin
+def compare_distributions(column: str, counts: Counts) -> ColumnTest:
+    """Chi-squared; the size is the total variation, half the sum of the shares' differences."""
+    n, m = counts.sum(axis=1)
+    size = float(np.abs(counts[0] / n - counts[1] / m).sum() / 2)
+    share = counts.sum(axis=0) / (n + m)
+    # The observed total variation exceeds the true one on average by at most the mean error of the
+    # shares. McDiarmid's inequality bounds how far it scatters around that.
+    error = np.sqrt(share * (1 - share) * (1 / n + 1 / m)).sum() / 2
+
+    def margin(alpha: float) -> float:
+        return float(error + math.sqrt(-math.log(alpha) / 2 * (1 / n + 1 / m)))
+
+    found = stats.chi2_contingency(counts, correction=False)
     note = f"{size:.1%} of the rows would have to change their category"
     statistic, p_value = float(found.statistic), float(found.pvalue)
     return ColumnTest(column, "chi-squared", statistic, p_value, size, margin, note)
 
 
-def _compare_most_changed(column: str, pooled: Shares) -> ColumnTest:
-    (n, m), at = pooled.rows, pooled.find_most_changed()
-    share = Share(int(pooled.reference[at]), n, int(pooled.current[at]), m)
-    choices = len(pooled.names) if len(pooled.names) > 2 else 1
-    test = "one category" if choices > 1 else "Fisher’s exact"
-    old, new = share.percents
-    note = f"{pooled.names[at]!r}: {old} of the rows, now {new}"
-    return _compare_shares(column, test, share, note, novel=share.reference == 0, choices=choices)
+def compare_share(
+    column: str, test: str, found: Pair, rows: Pair, note: str, choices: int = 1
+) -> ColumnTest:
+    """Fisher's exact test of the share of the rows that have some property.
+
+    Args:
+        column: the column's name.
+        test: the test's name.
+        found: how many rows of either side have the property.
+        rows: of how many.
+        note: what changed, in plain words.
+        choices: from how many properties this one was chosen, because it changed most.
+    """
+    (a, b), (n, m) = found, rows
+    p_value = float(stats.fisher_exact([[a, n - a], [b, m - b]]).pvalue)
+    change = b / m - a / n
+    p, q = (a + 1) / (n + 2), (b + 1) / (m + 2)  # Agresti and Caffo 2000
+    deviation = math.sqrt(p * (1 - p) / (n + 2) + q * (1 - q) / (m + 2))
+    margin, p_value = make_normal_margin(deviation, choices), min(1.0, p_value * choices)
+    return ColumnTest(column, test, change, p_value, abs(change), margin, note, not a)
 
 
-def _compare_unseen(column: str, share: Share) -> ColumnTest:
-    old, new = share.percents
+def _compare_most_changed(column: str, names: list[str], counts: Counts) -> ColumnTest:
+    """Compare the category whose share changed most for its frequency."""
+    n, m = counts.sum(axis=1).tolist()
+    share = counts.sum(axis=0) / (n + m)
+    gaps = np.abs(counts[0] / n - counts[1] / m)
+    at = np.argmax(gaps / np.sqrt(np.maximum(share * (1 - share), 1 / (n + m) ** 2)))
+    found = int(counts[0, at]), int(counts[1, at])
+    old, new = _write_shares(found, (n, m))
+    note = f"{names[at]!r}: {old} of the rows, now {new}"
+    if len(names) == 2:
+        return compare_share(column, "Fisher’s exact", found, (n, m), note)
+    return compare_share(column, "one category", found, (n, m), note, len(names))
+
+
+def _compare_unseen(column: str, counts: Counts, seed: int) -> ColumnTest:
+    """Compare how many rows have a category that one half of the reference has not.
+
+    Rare categories are always met for the first time. How often that is to be expected, the
+    reference itself tells, dealt into two halves: it is the share of the other half.
+    """
+    random = np.random.default_rng([seed, 3])
+    n, m = counts.sum(axis=1).tolist()
+    half = random.multivariate_hypergeometric(counts[0], n // 2, method="marginals")
+    other, unseen = counts[0] - half, half == 0
+    found, rows = (int(other[unseen].sum()), int(counts[1, unseen].sum())), (n - n // 2, m)
+    old, new = _write_shares(found, rows)
     note = f"{new} of the rows have a category that half of the reference has not; "
     note += f"of its other half {old}"
-    test = _compare_shares(column, "unseen categories", share, note, novel=True)
-    return replace(test, effect=max(0.0, share.change))  # fewer of them are no change in kind
+    test = compare_share(column, "unseen categories", found, rows, note)
+    # Fewer of them are no change in kind.
+    return replace(test, effect=max(0.0, test.statistic), novel=True)
+
+
+def _write_shares(found: Pair, rows: Pair) -> tuple[str, str]:
+    return f"{found[0] / rows[0]:.1%}", f"{found[1] / rows[1]:.1%}"
 
 
 def name_changed_categories(
-    column: str, reference: dict[Hashable, int], current: dict[Hashable, int]
+    column: str, reference: Mapping[Hashable, int], current: Mapping[Hashable, int]
 ) -> list[str]:
     """Warnings that name the categories a model has never seen, and those no longer there.
 

@@ -11,8 +11,6 @@ from pathlib import Path
 import pandas as pd
 
 from course_utils.drift.category_tests import (
-    Share,
-    Shares,
     compare_categories,
     compare_missing,
     name_changed_categories,
@@ -108,13 +106,13 @@ def _test_columns(tables: Tables, layout: Layout, seed: int) -> list[ColumnTest]
     for name in layout.features:
         (n, m), missing = tables.rows, tables.count_missing(name)
         if any(missing):
-            tests.append(compare_missing(name, Share(missing[0], n, missing[1], m)))
+            tests.append(compare_missing(name, missing, tables.rows))
         n, m = n - missing[0], m - missing[1]
         if not (n and m):
             continue  # the missing values say it all
         if name in layout.categories:
             counts = tables.count_categories(name)
-            tests += compare_categories(name, Shares.count(*counts), seed)
+            tests += compare_categories(name, *counts, seed)
             layout.warnings += name_changed_categories(name, *counts)
         else:
             tests += compare_numbers(name, RankTest(n, m, tables.count_numbers(name)))
