@@ -5,7 +5,6 @@ counts pass by in batches, so that nothing is approximate. The classifier gets t
 it would get of the same tables in memory, and both reports agree.
 """
 
-import re
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -32,13 +31,14 @@ from course_utils.drift.tables import (
 MAX_CATEGORIES = 100_000
 OTHERS = "(all others)"  # the category of those beyond
 BATCH_VECTORS = 32  # of 2,048 rows
-KINDS = {
-    NUMBER: (
-        *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "FLOAT", "DOUBLE"),
-        *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
-    ),
-    CATEGORY: ("BOOLEAN", "VARCHAR", "ENUM", "UUID", "JSON"),
-    TIME: ("DATE", "TIME", "TIME_NS", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"),
+KINDS = {  # by DuckDB's types
+    **dict.fromkeys(("tinyint", "smallint", "integer", "bigint", "hugeint", "decimal"), NUMBER),
+    **dict.fromkeys(("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint"), NUMBER),
+    **dict.fromkeys(("float", "double"), NUMBER),
+    **dict.fromkeys(("boolean", "varchar", "enum", "uuid"), CATEGORY),
+    **dict.fromkeys(("date", "time", "time with time zone", "time_ns", "timestamp"), TIME),
+    **dict.fromkeys(("timestamp_s", "timestamp_ms", "timestamp_ns"), TIME),
+    "timestamp with time zone": TIME,
 }
 
 
@@ -76,9 +76,10 @@ class FileTables:
             f"read_parquet({name}, union_by_name = true, hive_partitioning = false)"
             for name in names
         ]
+        tables = [sql.sql(f"SELECT * FROM {source}") for source in self._sources]
         self._types = [
-            {row[0]: row[1] for row in self._fetch(f"DESCRIBE SELECT * FROM {source}")}
-            for source in self._sources
+            {name: kind.id for name, kind in zip(table.columns, table.dtypes, strict=True)}
+            for table in tables
         ]
         rows = [self._fetch(f"SELECT count(*) FROM {source}")[0][0] for source in self._sources]
         self.rows = (rows[0], rows[1])
@@ -86,7 +87,9 @@ class FileTables:
         self._present = cache(self._count_present)  # asked for more than once
 
     def find_kind(self, name: str, side: int) -> str:
-        return _classify_type(self._types[side][name]) if self._present(name, side) else EMPTY
+        sql_type = self._types[side][name]
+        kind = KINDS.get(sql_type, f"holds {sql_type} values")
+        return kind if self._present(name, side) else EMPTY
 
     def count_missing(self, name: str) -> tuple[int, int]:
         return self.rows[0] - self._present(name, 0), self.rows[1] - self._present(name, 1)
@@ -140,19 +143,11 @@ class FileTables:
     def _write_value(self, name: str, side: int, cast_to: str = "") -> str:
         """A column's values: NaN is missing, categories are text."""
         column, sql_type = quote_sql(name, '"'), self._types[side][name]
-        if sql_type in ("FLOAT", "DOUBLE"):
+        if sql_type in ("float", "double"):
             column = f"nullif({column}, 'NaN'::{sql_type})"
-        elif _classify_type(sql_type) == CATEGORY and sql_type != "BOOLEAN":
+        elif KINDS.get(sql_type) == CATEGORY and sql_type != "boolean":
             column = f"CAST({column} AS VARCHAR)"
         return f"CAST({column} AS {cast_to})" if cast_to else column
 
     def _fetch(self, query: str) -> list[tuple[Any, ...]]:
         return self._sql.execute(query).fetchall()
-
-
-def _classify_type(sql_type: str) -> str:
-    if sql_type.endswith("]"):
-        return "holds list values"
-    name = re.split(r"[( ]", sql_type)[0]
-    known = (kind for kind, types in KINDS.items() if name in types)
-    return next(known, f"holds {name.lower()} values")
