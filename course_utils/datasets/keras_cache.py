@@ -92,24 +92,17 @@ def lock_cache(report: Report) -> Iterator[Path]:
     cache.mkdir(parents=True, exist_ok=True)
     lock = machine_lock(cache)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         report("waiting for another `course fetch`")
-        lock.acquire(timeout=LOCK_TIMEOUT_S)
-    try:
-        _remove_leftovers(cache)
-        # A folder of its own: another machine or container may share the cache, but not the lock.
-        with tempfile.TemporaryDirectory(dir=cache, prefix=SCRATCH) as scratch:
-            yield Path(scratch)
-    finally:
-        lock.release()
-
-
-def _remove_leftovers(cache: Path) -> None:
-    for folder in cache.glob(f"{SCRATCH}*"):
-        with contextlib.suppress(OSError):  # its owner may be removing it
-            if time.time() - folder.stat().st_mtime > MAX_SCRATCH_AGE_S:
-                shutil.rmtree(folder)
+        held = lock.acquire(timeout=LOCK_TIMEOUT_S)
+    # A folder of its own: another machine or container may share the cache, but not the lock.
+    with held, tempfile.TemporaryDirectory(dir=cache, prefix=SCRATCH) as scratch:
+        for folder in cache.glob(f"{SCRATCH}*"):
+            with contextlib.suppress(OSError):  # its owner may be removing it
+                if time.time() - folder.stat().st_mtime > MAX_SCRATCH_AGE_S:
+                    shutil.rmtree(folder)
+        yield Path(scratch)
 
 
 @contextlib.contextmanager

@@ -145,7 +145,6 @@ def check_data_file(name: str) -> Path:
     """See that a file in the data folder is what the course shipped, and return its path.
 
     Raises:
-        KeyError: no such file is part of the course.
         ValueError: its content is not what the course shipped.
     """
     digest, path = read_digests()[name], data_folder() / name
