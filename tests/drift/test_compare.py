@@ -19,9 +19,7 @@ def draw_table(rows: int, seed: object, **columns: object) -> pd.DataFrame:
 
 
 def find_row(report, column: str, test: str) -> pd.Series:
-    found = report.columns
-    (row,) = found[(found["column"] == column) & (found["test"] == test)].index
-    return found.loc[row]
+    return report.columns.set_index(["column", "test"]).loc[(column, test)]
 
 
 @pytest.mark.thorough
