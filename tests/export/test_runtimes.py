@@ -6,29 +6,12 @@ import numpy as np
 import pytest
 
 from course_utils.export import litert, onnx
-from course_utils.export.source import MINUS_ONE_TO_ONE, ZERO_TO_ONE
+from course_utils.export.source import ZERO_TO_ONE
 from course_utils.inference import labels_path, load_labels
 from tests.export.conftest import silent
-from tests.support import networks
 
 LABELS = ["zero", "one", "two", "drei", "vièr"]
 BOTH = [pytest.param(litert, "n.tflite", id="litert"), pytest.param(onnx, "n.onnx", id="onnx")]
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(("module", "name"), BOTH)
-def test_mobilenet_equals_keras(module, name, mobilenet, photos, tmp_path):
-    path = module.convert(
-        mobilenet,
-        tmp_path / name,
-        labels=networks.imagenet_labels(),
-        preprocess=MINUS_ONE_TO_ONE,
-        report=silent,
-    )
-    parity = module.verify(path, mobilenet, photos, preprocess=MINUS_ONE_TO_ONE)
-    assert parity.passed, parity
-    assert parity.differences["probabilities"] <= 2e-5
-    assert parity.agreement == 1
 
 
 @pytest.mark.parametrize(("module", "name"), BOTH)
