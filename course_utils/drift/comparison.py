@@ -70,8 +70,8 @@ def compare_files(
     Raises:
         MemoryError: ``memory_mb`` is too little.
         OSError: the disk is full.
-        ValueError: there is no such file, or the tables cannot be read or compared; the message
-            says why and what to do.
+        ValueError: there is no such file, the tables cannot be read or compared, or ``memory_mb``
+            is below 128; the message says why and what to do.
     """
     from course_utils.drift.files import open_files
 

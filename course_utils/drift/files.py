@@ -28,6 +28,7 @@ from course_utils.drift.tables import (
     sort_by_frequency,
 )
 
+MIN_MEMORY_MB = 128
 MAX_CATEGORIES = 100_000
 OTHERS = "(all others)"  # the category of those beyond
 BATCH_VECTORS = 32  # of 2,048 rows
@@ -50,6 +51,8 @@ def open_files(
 
     Arguments, temporary files and errors: see `drift.compare_files`.
     """
+    if memory_mb < MIN_MEMORY_MB:  # DuckDB takes a negative number for no limit
+        raise ValueError(f"memory_mb is {memory_mb}; give at least {MIN_MEMORY_MB}.")
     paths = [Path(path).expanduser() for path in (reference, current)]
     with (
         TemporaryDirectory(prefix="drift-", ignore_cleanup_errors=True) as folder,

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from scipy import stats
 
-from course_utils.drift import files
+from course_utils.drift import compare_files, files
 from tests.support.drift_files import query
 from tests.support.serving import wait_until
 
@@ -25,6 +25,11 @@ def test_too_little_memory_is_said(tmp_path: Path, tidy: Path) -> None:
         files.open_files(path, path, 128) as tables,
     ):
         tables._fetch("SELECT len(list(i)) FROM range(40_000_000) t(i)")
+
+
+def test_hardly_any_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="memory_mb is -1; give at least 128"):
+        compare_files("old.parquet", "new.parquet", memory_mb=-1)
 
 
 CHILD = """
