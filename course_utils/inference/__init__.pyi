@@ -19,7 +19,6 @@ from .schema import Fault as Fault
 from .schema import Feature as Feature
 from .schema import FeatureSchema as FeatureSchema
 from .schema import InvalidExample as InvalidExample
-from .schema import NotJSONNumber as NotJSONNumber
 from .schema import describe as describe
 from .schema import pointer as pointer
 from .schema import schema_path as schema_path

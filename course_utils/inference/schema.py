@@ -6,7 +6,6 @@ same to machines (JSON Schema, draft 2020-12). Section 13.1 of the chapter check
 here types, unknown names and infinities are refused as well.
 """
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-GUESSED_NAMES = 10  # unknown ones for which a near one is looked for, which takes a while each
 SHOWN_CHARACTERS = 40  # of a value, in a message
 NUMBERS = (int, float)  # made once: `int | float` would be made at each check
 JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -51,10 +49,6 @@ class InvalidExample(ValueError):
 def pointer(name: str) -> str:
     """The JSON pointer (RFC 6901) to a top-level key."""
     return "/" + name.replace("~", "~0").replace("/", "~1")
-
-
-class NotJSONNumber(str):
-    """A constant that JSON does not have (NaN, Infinity), kept so that its place can be named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +142,11 @@ class FeatureSchema:
         in training. An integral float (``8.0``) counts as the integer it is, as in JSON Schema.
 
         Raises:
-            InvalidExample: with every fault found.
+            InvalidExample: with every fault found; also where it is no mapping at all.
         """
+        if not isinstance(mapping, (dict, Mapping)):  # dict first: to ask for the other takes long
+            allowed = "an object with " + ", ".join(self.names)
+            raise InvalidExample([Fault("", "not an object", describe(mapping), allowed)])
         example: dict[str, float] = {}
         faults = []
         for feature in self.features:
@@ -164,7 +161,10 @@ class FeatureSchema:
                 detail = f"{received} is not {feature.allowed}"
                 faults.append(Fault(pointer(feature.name), detail, received, feature.allowed))
         if faults or len(mapping) > len(example):
-            raise InvalidExample(faults + self._find_unknown(mapping))
+            allowed = "only " + ", ".join(self.names)
+            for name in [name for name in mapping if name not in self.names]:
+                faults.append(Fault(pointer(name), "unknown", describe(mapping[name]), allowed))
+            raise InvalidExample(faults)
         return example
 
     def to_json_schema(self) -> dict[str, Any]:
@@ -201,27 +201,15 @@ class FeatureSchema:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a saved FeatureSchema: {error!r}") from error
 
-    def _find_unknown(self, mapping: Mapping[str, Any]) -> list[Fault]:
-        faults: list[Fault] = []
-        allowed = "only " + ", ".join(self.names)
-        for name in [name for name in mapping if name not in self.names]:
-            guess = len(faults) < GUESSED_NAMES
-            near = difflib.get_close_matches(name, self.names, n=1) if guess else []
-            detail = f"unknown; did you mean {near[0]}?" if near else "unknown"
-            faults.append(Fault(pointer(name), detail, describe(mapping[name]), allowed))
-        return faults
-
 
 def describe(value: Any) -> str:
     """A JSON value in a few characters, for error messages."""
-    if isinstance(value, NotJSONNumber):
-        return str(value)
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
         return "an array"
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return "a number too large to be represented"
+        return "Infinity, or a number too large to be represented"
     if isinstance(value, int) and abs(value) >= 10**15:  # str() of a huge integer is slow
         return "an integer of more than 15 digits"
     text = json.dumps(value, default=repr)

@@ -1,5 +1,7 @@
 """What the services of photos share: decoding a photo, and the network that classifies it."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +38,11 @@ def load_classifier(
     path = Path(model) if model else find_model(name)
     labels = load_labels(path)
     network = predictor or Predictor.load(path)
-    if len(network.input_shape) != 3 or network.input_shape[2] != 3:
+    if network.input_shape[2:] != (3,) or network.output_shape != (len(labels),):
         raise ValueError(
-            f"{path.name} takes examples of shape {network.input_shape}; the service needs "
-            "a model of RGB pictures: (height, width, 3)."
-        )
-    if network.output_shape != (len(labels),):
-        raise ValueError(
-            f"{path.name} answers with shape {network.output_shape}, but {len(labels)} class "
-            "names stand beside it."
+            f"{path.name} takes examples of shape {network.input_shape} and answers with "
+            f"{network.output_shape}; the service needs a model of RGB pictures, (height, width, "
+            f"3), with an answer for each of the {len(labels)} class names beside it."
         )
     return path, network, labels
 
@@ -55,16 +53,18 @@ def decode_photo(data: bytes, field: str, **options: Any) -> np.ndarray:
     Raises:
         Problem: 400, it is not an image that is read here.
     """
-    try:
+    with answer_refusal(field, "This photo cannot be read; see errors."):
         return images.read_image(data, **options)
-    except images.BadImage as error:
-        fault = describe_refusal(field, error)
-        raise Problem(400, "This photo cannot be read; see errors.", [fault]) from None
 
 
-def describe_refusal(field: str, error: images.Refusal) -> Fault:
-    """What a request is told of a file or a URL that is not taken."""
-    return Fault(pointer(field), error.detail, error.received, error.allowed)
+@contextlib.contextmanager
+def answer_refusal(field: str, detail: str) -> Iterator[None]:
+    """Answer 400 where `images` does not take the file or the URL in ``field`` of a request."""
+    try:
+        yield
+    except images.Refusal as error:
+        fault = Fault(pointer(field), error.detail, error.received, error.allowed)
+        raise Problem(400, detail, [fault]) from None
 
 
 def predict_probabilities(network: Predictor, photo: np.ndarray) -> np.ndarray:

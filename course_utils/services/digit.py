@@ -43,10 +43,9 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
             variable COURSE_ORIGINS is no list of origins.
     """
     network = Predictor.load(model or find_model("digit"))
-    if network.input_shape not in ((28, 28), (28, 28, 1)):
-        raise ValueError(f"the digit service needs a model of 28 × 28, not {network.input_shape}")
-    if network.output_shape != (10,):
-        raise ValueError(f"the digit service needs ten classes, not {network.output_shape}")
+    if network.input_shape not in ((28, 28), (28, 28, 1)) or network.output_shape != (10,):
+        shapes = f"{network.input_shape} and {network.output_shape}"
+        raise ValueError(f"the digit service needs a model of 28 × 28 and 10 classes, not {shapes}")
     uploads, gate = UploadLimit(), Gate(slots=2, max_wait_s=classification.MAX_WAIT_S)
     app = Flask(__name__, static_folder=None)
 

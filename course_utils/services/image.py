@@ -26,7 +26,7 @@ from course_utils.services.http import openapi, page
 from course_utils.services.http.body import FORM, UploadLimit, get_file, read_body
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
-from course_utils.services.http.strict_json import parse_object
+from course_utils.services.http.strict_json import get_text
 from course_utils.services.http.telemetry import ALONE, Host
 
 BODY_LIMITS = classification.FORM_LIMITS | {"application/json": 64 * 1024}
@@ -103,19 +103,10 @@ def read_photo(downloads: Gate) -> tuple[bytes, str]:
     media_type, body = read_body(BODY_LIMITS)
     if media_type == FORM:
         return get_file(body, "image"), "image"
-    value, faults = parse_object(body, "url")
-    url: Any = value.get("url")
-    if not isinstance(url, str):
-        received = describe(url) if "url" in value else "nothing"
-        faults.append(Fault("/url", "not a text", received, "an http or https address"))
-    if faults:
-        raise Problem(400, "The body does not name a photo; see errors.", faults)
-    with downloads:
-        try:
-            return images.download(url), "url"
-        except images.BadURL as error:
-            fault = classification.describe_refusal("url", error)
-            raise Problem(400, "No photo came from this address; see errors.", [fault]) from None
+    url = get_text(body, "url")
+    refusal = classification.answer_refusal("url", "No photo came from this address; see errors.")
+    with downloads, refusal:
+        return images.download(url), "url"
 
 
 def _read_flag(name: str) -> bool:

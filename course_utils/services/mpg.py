@@ -11,12 +11,10 @@ from pathlib import Path
 from flask import Flask, Response
 
 from course_utils.inference import (
-    Fault,
     FeatureSchema,
     InvalidExample,
     Predictor,
     Recorder,
-    describe,
     find_model,
     schema_path,
 )
@@ -62,8 +60,7 @@ def create_app(
     schema = FeatureSchema.load(schema_path(path))
     network = predictor or Predictor.load(path)
     gate = Gate(slots=slots)
-    version = host.release.version if host.release else None
-    recorder = Recorder(record, schema.names, version=version) if record else None
+    recorder = Recorder(record, schema.names, version=host.version) if record else None
     app = Flask(__name__, static_folder=None)
 
     @app.post("/api/mpg")
@@ -104,9 +101,6 @@ def read_example(schema: FeatureSchema) -> dict[str, float]:
     detail = "The body does not describe a car this service can judge; see errors."
     _, body = read_body({"application/json": MAX_BODY_BYTES})
     value, faults = parse_json(body)
-    if not isinstance(value, dict):
-        allowed = "an object with " + ", ".join(schema.names)
-        raise Problem(400, detail, [Fault("", "not an object", describe(value), allowed)])
     try:
         example = schema.validate(value)
     except InvalidExample as error:

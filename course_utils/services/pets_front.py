@@ -21,6 +21,8 @@ from course_utils.services.http.telemetry import ALONE, Host
 from course_utils.services.pets import ANSWER, BODY, MAX_BODY_BYTES
 
 PAGE_FOLDER = Path(__file__).with_name("pets_page")
+JSON_TYPE = {"Content-Type": "application/json"}
+PASSED_ON = ("Content-Type", "Retry-After")  # headers of the back end's answer
 TIMEOUTS_S = (3, 20)  # to connect, and between two bytes of the answer
 SETTINGS = openapi.object_schema(ask=openapi.TEXT | {"description": "where the page sends photos"})
 NO_BACK_END = {"502": "The back end does not answer"}
@@ -50,13 +52,15 @@ def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Fla
     @app.post("/api/pets")
     def pets() -> Response:
         with uploads:
-            media_type, body = read_body({"*/*": MAX_BODY_BYTES})
-            answer = _ask(address, media_type, body)
-        kind = answer.headers.get("Content-Type", "application/json")
-        response = Response(answer.content, answer.status_code, content_type=kind)
-        if "Retry-After" in answer.headers:
-            response.headers["Retry-After"] = answer.headers["Retry-After"]
-        return response
+            _, body = read_body({"*/*": MAX_BODY_BYTES})
+            try:
+                answer = requests.post(
+                    address, body, headers=JSON_TYPE, timeout=TIMEOUTS_S, allow_redirects=False
+                )
+            except requests.RequestException:
+                raise Problem(502, "The back end does not answer. Is it running?") from None
+        passed_on = {name: answer.headers[name] for name in PASSED_ON if name in answer.headers}
+        return Response(answer.content, answer.status_code, JSON_TYPE | passed_on)
 
     ask = "api/pets" if relay else address
     app.add_url_rule("/settings.json", "settings", lambda: jsonify(ask=ask))
@@ -68,16 +72,6 @@ def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Fla
     page.install(app, PAGE_FOLDER, built=False, services=services)
     operate(app, title="Cats and dogs: the page", paths=PATHS, check=check, host=host)
     return app
-
-
-def _ask(address: str, media_type: str, body: bytes) -> requests.Response:
-    headers = {"Content-Type": media_type or "application/json"}
-    try:
-        return requests.post(
-            address, body, headers=headers, timeout=TIMEOUTS_S, allow_redirects=False
-        )
-    except requests.RequestException:
-        raise Problem(502, "The back end does not answer. Is it running?") from None
 
 
 PATHS: dict[str, Any] = {

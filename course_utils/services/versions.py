@@ -4,8 +4,8 @@ Which version of a model is served, and which is on trial beside it, stands in a
 (see `registry`). This service looks there twice a second. A version that it does not know yet is
 verified, loaded and asked a known sample beside the one that serves; only then new requests go to
 it, while those in flight end on the old one. What does not verify or load is refused: the log and
-``/version`` say why, and the old version goes on. A refused version is tried again when the store
-names it anew.
+``/version`` say why, and the newest version before it that can be served goes on. A refused version
+is tried again when what the store says changes.
 
 Each worker follows by itself, so for about a second, and longer where one of them has refused the
 new version, two of them may serve different ones; the header ``X-Model-Version`` says which one
@@ -25,7 +25,7 @@ from typing import Any
 
 from course_utils import registry
 from course_utils.services.catalog import SERVICES
-from course_utils.services.http.telemetry import ALONE, Host, Metrics, Release
+from course_utils.services.http.telemetry import ALONE, Host, Metrics
 
 POLL_INTERVAL_S = 0.5  # between two looks into the store
 GOLDEN_RATIO = (5**0.5 - 1) / 2
@@ -69,7 +69,7 @@ def check(name: str, store: str | Path | None = None) -> None:
     Raises:
         ValueError: nothing is promoted, or the promoted version does not verify or load.
     """
-    _load(name, registry.find_served(name, store=store), store, ALONE)
+    _load(name, registry.find_served(name, store=store), store)
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,15 @@ class VersionedApp:
     ) -> None:
         self.name = name
         self._store, self._host, self._record = store, host, record
-        self._metrics = Metrics(by_version=True)
+        self._metrics = Metrics()
         self._turns = itertools.count(1)
         self._apps: dict[int, App] = {}
-        self._wanted: registry.Serving | None = None
         self._refused: dict[int, str] = {}
-        self._reported: dict[int, str] = {}  # what of that the log has said already
-        self._trouble = ""  # why the store could not be read, the last time
+        self._trouble = ""  # why the store could not be followed, the last time
         self._polling = threading.Lock()
-        registry.find_served(name, store=store)  # raises where there is none
-        self._route = self._choose_first()
-        self.poll()
+        registry.find_served(name, store=store)  # raises where nothing is promoted
+        self._history = registry.read_history(name, store=store)
+        self._route = self._choose_route()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         route = self._route
@@ -132,79 +130,66 @@ class VersionedApp:
         """Look into the store and do as it says; never raises."""
         with self._polling:
             try:
-                wanted = registry.read_serving(self.name, store=self._store)
+                history = registry.read_history(self.name, store=self._store)
+                if history and history != self._history:
+                    self._history = history
+                    self._route = self._choose_route()
+                self._trouble = ""
             except (OSError, ValueError) as error:
                 if str(error) != self._trouble:  # once, not twice a second
                     log.error("%s goes on unchanged: %s", self.name, error)
                 self._trouble = str(error)
-                return
-            self._trouble = ""
-            if wanted != self._wanted:
-                self._wanted = wanted
-                self._adopt(wanted)
 
-    def _adopt(self, wanted: registry.Serving) -> None:
-        before, self._reported, self._refused = self._route, self._refused, {}
-        main, canary = self._get_ready(wanted.version), self._get_ready(wanted.canary)
-        if canary is None:
-            wanted = replace(wanted, canary=None, share=0.0)
-        if main is None or wanted.version == before.serving.version:
-            main, since = before.main, before.serving.time
-            wanted = replace(wanted, version=before.serving.version, time=since)
-        self._route = _Route(wanted, main, canary)
-        in_use = wanted.version, wanted.canary
+    def _choose_route(self) -> _Route:
+        """The promoted version, else the newest before it that can serve, and the canary.
+
+        A worker that takes the place of a lost one must not stay away because of a bad version.
+
+        Raises:
+            ValueError: none can serve.
+        """
+        wanted, self._refused = self._history[-1], {}
+        canary = self._get_ready(wanted.canary)
+        # Entries in a row with the same version differ in the canary; the first is the promotion.
+        rows = itertools.groupby(self._history, key=lambda serving: serving.version)
+        for promoted in reversed([next(row) for _, row in rows]):
+            if main := self._get_ready(promoted.version):
+                break
+        else:
+            raise ValueError("; ".join(f"version {v}: {why}" for v, why in self._refused.items()))
+        on_trial, share = (wanted.canary, wanted.share) if canary else (None, 0.0)
+        in_use = promoted.version, on_trial
         self._apps = {version: app for version, app in self._apps.items() if version in in_use}
+        return _Route(replace(promoted, canary=on_trial, share=share), main, canary)
 
     def _get_ready(self, version: int | None) -> App | None:
         """A version's app, loaded if it is not yet; None where there is none or it is refused."""
         if version is None:
             return None
-        if version not in self._apps:
-            host = replace(self._host, release=Release(version, self._metrics, self.state))
+        if version not in self._apps and version not in self._refused:
+            host = replace(self._host, version=version, metrics=self._metrics, state=self.state)
             try:
-                self._apps[version] = _load(self.name, version, self._store, host, self._record)
+                self._apps[version] = _load(
+                    self.name, version, self._store, host=host, record=self._record
+                )
             except Exception as error:  # whatever a file makes its loader raise
-                if self._reported.get(version) != str(error):  # once, also where it is tried again
-                    log.error("version %d of %s is refused: %s", version, self.name, error)
+                log.error("version %d of %s is refused: %s", version, self.name, error)
                 # Replaced, not changed: `state` may be reading it.
                 self._refused = self._refused | {version: str(error)}
         return self._apps.get(version)
 
-    def _choose_first(self) -> _Route:
-        """The version to begin with: the promoted one, else the last before it that can serve.
 
-        A worker that takes the place of a lost one must not stay away because of a bad version.
-        """
-        history = registry.read_history(self.name, store=self._store)
-        # Entries in a row with the same version differ in the canary; the first is the promotion.
-        rows = itertools.groupby(history, key=lambda serving: serving.version)
-        for promoted in reversed([next(row) for _, row in rows]):
-            if app := self._get_ready(promoted.version):
-                return _Route(replace(promoted, canary=None, share=0.0), app)
-        why = "; ".join(f"version {v}: {reason}" for v, reason in self._refused.items())
-        raise ValueError(why)
-
-
-def _load(
-    name: str,
-    version: int,
-    store: str | Path | None,
-    host: Host,
-    record: str | Path | None = None,
-) -> App:
+def _load(name: str, version: int, store: str | Path | None, **options: Any) -> App:
     """The app of one version, verified, loaded and warm.
 
     Raises:
         Exception: it cannot be served, whatever the reason.
     """
     found = registry.load(name, version, store=store)
-    if found.model.suffix != ".tflite":
-        raise ValueError(
-            f"{found.model.name} would bring TensorFlow into the service, which starts with a "
-            "fork that TensorFlow does not survive: register a .tflite file"
-        )
+    if found.model.suffix != ".tflite":  # TensorFlow does not survive the fork of the workers
+        raise ValueError(f"{found.model.name} cannot be served: register a .tflite file")
     registry.verify(found)
-    app = SERVICES[name].create_app(found.model, host=host, record=record)
+    app = SERVICES[name].create_app(found.model, **options)
     answer = app.test_client().get("/readyz")  # through all the layers that requests will take
     if answer.status_code != 200:
         raise ValueError(f"it is not ready: {answer.get_json()['detail']}")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course_utils.inference import FeatureSchema, InvalidExample, NotJSONNumber, describe
+from course_utils.inference import FeatureSchema, InvalidExample, describe
 
 CARS = pd.DataFrame({"weight": [1613.0, 5140.0], "year": [70, 82], "mpg": [44.0, 9.0]})
 SCHEMA = FeatureSchema.from_frame(CARS, target="mpg")
@@ -31,7 +31,7 @@ def test_integral_float_is_an_integer_as_in_json_schema():
     assert "/year" in faults({"weight": 2000, "year": 75.5})
 
 
-NOT_A_WEIGHT = ["2000", True, None, [2000], {"kg": 2000}, NotJSONNumber("NaN")]
+NOT_A_WEIGHT = ["2000", True, None, [2000], {"kg": 2000}]
 OUT_OF_RANGE = [1612.9, 5140.1, float("nan"), float("inf"), 10**400]
 
 
@@ -52,17 +52,9 @@ def test_every_fault_is_reported_at_once():
     found = faults({"weight": "heavy", "yaer": 75, "a/b~c": 1, "\ud800": 1})
     assert list(found) == ["/weight", "/year", "/yaer", "/a~1b~0c", "/\ud800"]
     assert found["/year"].detail == "missing"
-    assert found["/yaer"].detail == "unknown; did you mean year?"
+    assert found["/yaer"].detail == "unknown"
     assert found["/weight"].received == '"heavy"'
     assert found["/weight"].allowed == "a number from 1613 to 5140"
-
-
-def test_a_thousand_unknown_names_are_all_reported_but_not_all_guessed():
-    names = {f"yea{number}": 1 for number in range(1000)}
-    found = faults({"weight": 2000} | names)
-    assert set(found) == {"/year", *(f"/{name}" for name in names)}
-    guesses = [fault for fault in found.values() if "did you mean year?" in fault.detail]
-    assert len(guesses) == 10
 
 
 def test_json_schema_agrees_with_validate():

@@ -136,7 +136,7 @@ def test_it_serves_any_image_classifier(tmp_path: Path) -> None:
     [
         ("image", None, FileNotFoundError, "labels.json is missing"),
         ("image", "[1, 2, 3]", ValueError, "not a JSON list of names"),
-        ("image", '["red"]', ValueError, "but 1 class names"),
+        ("image", '["red"]', ValueError, "each of the 1 class names"),
         ("mpg", '["mpg"]', ValueError, "a model of RGB pictures"),
     ],
 )

@@ -128,14 +128,12 @@ def _parse_form(body: bytes, field: str) -> list[tuple[Field | File, bytes]]:
                 parts[-1] = parts[-1][0], event.data
             elif isinstance(event, Field | File):
                 parts.append((event, b""))
-    except RequestEntityTooLarge:
-        detail = f"the form has more than {MAX_FORM_PARTS} parts"
-    except (ValueError, LookupError):
-        detail = "the body does not follow the boundary that the Content-Type names"
-    else:
-        return parts
-    fault = Fault("", detail, f"{len(body)} bytes", f"a form with one file, in the field {field}")
-    raise Problem(400, "The body is not a form that can be read.", [fault])
+    except (ValueError, LookupError, RequestEntityTooLarge):
+        detail = "not parted by the boundary that the Content-Type names, or in too many parts"
+        allowed = f"a form with one file, in the field {field}"
+        fault = Fault("", detail, f"{len(body)} bytes", allowed)
+        raise Problem(400, "The body is not a form that can be read.", [fault]) from None
+    return parts
 
 
 def _read(stream: Any, size: int) -> bytes:

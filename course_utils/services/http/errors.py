@@ -8,8 +8,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, request
 from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.wrappers import Response
 
 from course_utils.inference import Fault
 from course_utils.services.http.telemetry import REQUEST_ID
@@ -48,18 +49,14 @@ def install(app: Flask) -> None:
 
 
 def _answer_http(error: HTTPException) -> Response:
-    status = error.code or 500
-    # Werkzeug's own headers stay (Allow of a 405), its HTML goes.
-    headers = {
-        name: value
-        for name, value in error.get_headers()
-        if name.lower() not in ("content-type", "content-length")
-    }
-    headers.update(getattr(error, "headers", {}))
     faults = getattr(error, "faults", [])
     detail, request_id = error.description or error.name, get_request_id()
-    body = describe_problem(status, error.name, detail, request_id, faults)
-    return Response(json.dumps(body), status, headers, content_type=CONTENT_TYPE)
+    body = describe_problem(error.code or 500, error.name, detail, request_id, faults)
+    answer = error.get_response()  # Werkzeug's own headers stay (Allow of a 405), its HTML goes.
+    answer.headers.update(getattr(error, "headers", {}))
+    answer.data = json.dumps(body)
+    answer.content_type = CONTENT_TYPE
+    return answer
 
 
 def describe_problem(

@@ -51,8 +51,7 @@ def operate(
         host: what the server around the app offers it.
     """
     errors.install(app)
-    release = host.release
-    openapi.install(app, title, paths | PATHS | (VERSION if release else {}))
+    openapi.install(app, title, paths | PATHS | (VERSION if host.state else {}))
     telemetry = Telemetry(app, host)
     app.wsgi_app = telemetry  # type: ignore[method-assign]  # Flask's documented way
 
@@ -72,5 +71,5 @@ def operate(
         return Response(telemetry.metrics.text(), content_type=CONTENT_TYPE_LATEST)
 
     app.add_url_rule("/healthz", "healthz", lambda: jsonify(status="alive"))
-    if release:
-        app.add_url_rule("/version", "version", lambda: jsonify(release.state()))
+    if state := host.state:
+        app.add_url_rule("/version", "version", lambda: jsonify(state()))

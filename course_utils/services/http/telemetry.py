@@ -23,18 +23,14 @@ BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 
 
 class Metrics:
-    """The counts of an app's requests, or of several apps that count together.
+    """The counts of an app's requests, or of several apps that count together."""
 
-    ``by_version`` tells them apart by the version of the model that answered, too.
-    """
-
-    def __init__(self, *, by_version: bool = False):
+    def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        labels = ["service", "method", "route", "status"]
         self.seconds = Histogram(
             "http_request_duration_seconds",
             "Time from a request's arrival to its answer; _count is the number of requests.",
-            [*labels, "version"] if by_version else labels,
+            ["service", "method", "route", "status", "version"],
             buckets=BUCKETS_S,
             registry=self._registry,
         )
@@ -49,31 +45,23 @@ class Metrics:
 
 
 @dataclass(frozen=True)
-class Release:
-    """Which version of its model an app serves, where one service has several (see `versions`).
-
-    ``metrics`` is what all of them count in, so that nothing starts anew with a new version;
-    ``state`` is what ``/version`` answers.
-    """
-
-    version: int
-    metrics: Metrics
-    state: Callable[[], dict[str, Any]]
-
-
-@dataclass(frozen=True)
 class Host:
     """What the server around an app offers it.
 
     ``draining`` is true once the server has been asked to stop, so that ``/readyz`` can say so
     while work in flight ends. ``log_line`` takes one line of the request log; without it there
-    is none, as in a notebook, where it would fill the cell. ``release`` is there where the app
-    is one of several versions.
+    is none, as in a notebook, where it would fill the cell.
+
+    Where the app is one of several versions (see `versions`), ``version`` says of which version of
+    the model, ``metrics`` is what all of them count in, so that nothing starts anew with a new
+    version, and ``state`` is what ``/version`` answers.
     """
 
     draining: Callable[[], bool] = lambda: False
     log_line: Callable[[str], object] | None = None
-    release: Release | None = None
+    version: int | None = None
+    metrics: Metrics | None = None
+    state: Callable[[], dict[str, Any]] | None = None
 
 
 ALONE = Host()
@@ -84,7 +72,7 @@ class Telemetry:
 
     Each request gets an id of our own (a UUID), which its answer carries as ``X-Request-ID``, its
     problem+json as ``request_id`` and its log line, one JSON object, too. Where the host names a
-    release, answers say its version as ``X-Model-Version``, as do metrics and log.
+    version, answers say it as ``X-Model-Version``, as do metrics and log.
     """
 
     def __init__(self, app: Flask, host: "Host"):
@@ -93,11 +81,10 @@ class Telemetry:
         self._inner = app.wsgi_app
         self._random = random.Random()  # our own: a notebook's seed must not repeat our ids
         self._service = app.name.rpartition(".")[2]
-        release = host.release
-        self.metrics = release.metrics if release else Metrics()
-        self._headers = [("X-Model-Version", str(release.version))] if release else []
-        self._version = (str(release.version),) if release else ()
-        self._logged = f'"version": {release.version}, ' if release else ""
+        self.metrics = host.metrics or Metrics()
+        self._version = str(host.version or "")  # to Prometheus an empty label is none
+        self._headers = [("X-Model-Version", self._version)] if host.version else []
+        self._logged = f'"version": {host.version}, ' if host.version else ""
         # Looking a child up by its labels takes a lock and a check of each label.
         self._children: dict[tuple[str, str, str], Any] = {}
 
@@ -136,7 +123,7 @@ class Telemetry:
         key = (method if method in METHODS else "other", rule.rule if rule else "unknown", status)
         child = self._children.get(key)
         if child is None:
-            child = self.metrics.seconds.labels(self._service, *key, *self._version)
+            child = self.metrics.seconds.labels(self._service, *key, self._version)
             self._children[key] = child
         child.observe(seconds)
         if self._log_line:
