@@ -91,8 +91,6 @@ def predict_file(
         OSError: the disk is full or refuses. What was finished is kept.
         MemoryError: a chunk is too large.
     """
-    if chunk < 1:
-        raise ValueError(f"chunk is {chunk}; it has to be 1 row or more.")
     source, target, path = Path(input), Path(output), Path(model)
     _check_paths(source, target)
     schema = FeatureSchema.load(schema_path(path))
@@ -213,7 +211,8 @@ class _Job:
             ) from None
         with lock:
             known = self._read_job()
-            if known is None and self.folder.exists() and not self._holds_nothing_else():
+            draft = self.folder / f"{JOB}{DRAFT_SUFFIX}"  # of a run killed at its beginning
+            if known is None and set(self.folder.glob("*")) - {draft}:
                 raise FileExistsError(
                     f"{self.folder} is in the way: the parts of the output would be kept there "
                     "until it is complete. Move it, or name another output."
@@ -243,12 +242,6 @@ class _Job:
         except (OSError, ValueError):
             return None
         return known if isinstance(known, dict) and known.get("format") == JOB_FORMAT else None
-
-    def _holds_nothing_else(self) -> bool:
-        """Say whether the folder is empty, but for the draft of a run killed at its beginning."""
-        return self.folder.is_dir() and all(
-            path.name == f"{JOB}{DRAFT_SUFFIX}" for path in self.folder.iterdir()
-        )
 
     def _check_arguments(self, known: dict[str, Any]) -> None:
         """Raise ValueError unless an unfinished run had the same arguments."""

@@ -6,6 +6,7 @@ The models of mpg and digit are in the data folder. Those of image and pets are 
 weights by `training.pretrained`, and lie in Keras' cache with their labels beside them.
 """
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,13 +89,11 @@ def load_labels(model: Path) -> list[str]:
         raise FileNotFoundError(
             f"{path} is missing: a JSON list of the model's class names has to stand beside it."
         )
-    try:
+    with contextlib.suppress(ValueError):  # no JSON
         labels = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path.name} is not JSON: {error}") from None
-    if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
-        raise ValueError(f"{path.name} is not a JSON list of names.")
-    return labels
+        if isinstance(labels, list) and all(isinstance(name, str) for name in labels):
+            return labels
+    raise ValueError(f"{path.name} is not a JSON list of names.")
 
 
 def describe_source(file: str) -> str:

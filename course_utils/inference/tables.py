@@ -179,12 +179,11 @@ def _read_csv_names(file: Path) -> list[str]:
     line = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False}
     try:
         names = pd.read_csv(file, skip_blank_lines=False, **line).iloc[0].tolist()
-    except UnicodeDecodeError:
+    except ValueError as error:  # pandas' own are such, and that of bytes which are no text
         raise ValueError(
-            f'{file.name} is no text in UTF-8 (in Excel, save it as "CSV UTF-8").'
+            f'{file.name} is not a CSV file in UTF-8 (in Excel: "CSV UTF-8") with a line of names: '
+            f"{error}"
         ) from None
-    except ValueError as error:  # pandas' own are such
-        raise ValueError(f"{file.name} is not a CSV file with a line of names: {error}") from None
     if "" in names:
         raise ValueError(
             f"{file.name} has a column without a name (pandas: use `to_csv(..., index=False)`)."
