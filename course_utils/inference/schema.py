@@ -9,7 +9,6 @@ here types, unknown names and infinities are refused as well.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,11 +105,8 @@ class FeatureSchema:
     def __init__(self, features: list[Feature], *, target: str):
         self.features = features
         self.target = target
-
-    @cached_property
-    def names(self) -> list[str]:
-        """The features' names in the order in which the model takes them."""
-        return [feature.name for feature in self.features]
+        #: the features' names in the order in which the model takes them
+        self.names = [feature.name for feature in features]
 
     @classmethod
     def from_frame(cls, df: "pd.DataFrame", *, target: str) -> "FeatureSchema":

@@ -22,7 +22,7 @@ def read_traffic(url: str, name: str) -> list[dict[str, Any]]:
             labels = sample.labels
             if labels.get("service") != name or labels.get("method") != "POST":
                 continue
-            if "version" not in labels:
+            if not labels.get("version"):  # to Prometheus an empty label is none
                 raise ValueError(f"The service at {url} does not count by version.")
             mine = counts.setdefault(int(labels["version"]), defaultdict(float))
             what = sample.name.rpartition("_")[2]  # count, sum or bucket

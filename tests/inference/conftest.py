@@ -1,12 +1,8 @@
-"""The service whose requests are recorded, or not, and the folder for them."""
+"""The folder in which requests are recorded."""
 
 from pathlib import Path
 
 import pytest
-
-from tests.services.conftest import mpg
-
-__all__ = ["mpg"]
 
 
 @pytest.fixture

@@ -93,11 +93,6 @@ def test_what_could_not_be_answered_is_not_kept(folder: Path) -> None:
     assert read_examples(folder).empty
 
 
-def test_it_is_off_unless_asked_for(mpg: Served) -> None:
-    assert ask_mpg(mpg.url, CAR).ok
-    assert "ecording" not in mpg.said()
-
-
 def test_a_stopped_service_has_written_its_last_request(folder: Path) -> None:
     with running([*RECORDING, str(folder)]) as served:
         for weight in range(2000, 2020):

@@ -79,26 +79,6 @@ def test_ten_thousand_requests_during_swaps_and_back_and_none_fails(
 
 
 @pytest.mark.thorough
-def test_a_canary_gets_its_tenth(served: tuple[Served, Path]) -> None:
-    """Of 2,000 requests 200, give or take what two workers may round: a fair coin of a tenth
-    would be off by more than 27 one time in twenty."""
-    service, store = served
-    registry.promote("mpg", 1, store=store)
-    registry.try_canary("mpg", 2, 0.1, store=store)
-    wait_until(lambda: all(state(service.url)["canary"] == 2 for _ in range(20)))
-    before = by_version(service.url)
-    with load(service.url, seconds=900, requests=2000, clients=1, fresh=1) as process:
-        done = outcomes(process, 960)
-    counted = Counter(outcome.version for outcome in done)
-    assert abs(counted["2"] - len(done) / 10) <= 8
-    # The metrics saw the same.
-    difference = by_version(service.url) - before
-    assert difference == {1: counted["1"], 2: counted["2"]}
-    registry.end_canary("mpg", store=store)
-    assert wait_until(lambda: all_serve(service.url, 1))
-
-
-@pytest.mark.thorough
 def test_a_lost_worker_is_replaced_by_one_that_follows(served: tuple[Served, Path]) -> None:
     service, store = served
     registry.promote("mpg", 1, store=store)

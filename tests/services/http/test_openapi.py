@@ -1,12 +1,11 @@
 """What the documents say. tests/faults/test_schemathesis.py checks that answers are like that."""
 
-import jsonschema
 import pytest
 from schemathesis import openapi
 
 from course_utils.inference import FeatureSchema, shipped_model
 from course_utils.services import SERVICES
-from tests.support.serving import CAR, MODEL
+from tests.support.serving import MODEL
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -22,6 +21,3 @@ def test_what_it_takes_is_what_the_model_takes() -> None:
     body = document["paths"]["/api/mpg"]["post"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
     assert schema == FeatureSchema.load(MODEL.with_name("mpg.schema.json")).to_json_schema()
-    jsonschema.validate(CAR, schema)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(CAR | {"year": 99}, schema)
