@@ -131,7 +131,7 @@ class FeatureSchema:
             features.append(Feature(str(name), types.is_integer_dtype(column), low, high))
         return cls(features, target=target)
 
-    def validate(self, mapping: Mapping[str, Any]) -> dict[str, float]:
+    def validate(self, mapping: object) -> dict[str, float]:
         """The features of ``mapping`` in the model's order.
 
         Strict: no numeric strings, no booleans, nothing unknown, nothing outside the range seen
@@ -205,7 +205,7 @@ def describe(value: Any) -> str:
     if isinstance(value, list):
         return "an array"
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return "Infinity, or a number too large to be represented"
+        return "Infinity, or too large a number"
     if isinstance(value, int) and abs(value) >= 10**15:  # str() of a huge integer is slow
         return "an integer of more than 15 digits"
     text = json.dumps(value, default=repr)
