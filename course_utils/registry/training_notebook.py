@@ -7,12 +7,16 @@ So the training stands in one place only. The notebook's own checks, in the cell
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from course_utils.common.notebooks import execute
 from course_utils.environment import PACKAGE_FOLDER
 from course_utils.inference import schema_path
+
+if TYPE_CHECKING:
+    from nbclient.exceptions import CellExecutionError
 
 NOTEBOOKS = {"mpg": "02_mpg_service.ipynb"}
 FOLDS = 3  # parts to measure on; the notebook's own five take longer
@@ -74,36 +78,13 @@ def train(
         NotFitToServe: a cell tagged ``check-yourself`` was not passed.
         NotebookFailed: another cell raised, or the notebook's process has gone.
     """
-    source = find_notebook(name)
-    work, home = folder / source.name, folder / "home"
-    rows = folder / "training.csv"
-    home.mkdir()
-    table.to_csv(rows, index=False)
-    _prepare(source, work, {"ROWS": rows.name, "FOLDS": FOLDS})
-    _run(work, home, on_cell)
-    model = home / f"{name}.tflite"
-    files = [model, schema_path(model), rows, work]
-    for file in files:
-        if not file.is_file():
-            raise FileNotFoundError(f"{source.name} has not saved {file.name}.")
-    return files
-
-
-def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> None:
-    """Write the notebook with a cell of parameters after the one that is tagged so."""
-    import nbformat
-    import papermill
-
-    notebook = papermill.execute_notebook(
-        source, work, parameters, prepare_only=True, progress_bar=False
-    )
-    del notebook.metadata["papermill"]  # names folders of this machine
-    nbformat.write(notebook, work)  # type: ignore[no-untyped-call]
-
-
-def _run(work: Path, home: Path, on_cell: Callable[[int, int], None]) -> None:
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
+    source = find_notebook(name)
+    work, home, rows = folder / source.name, folder / "home", folder / "training.csv"
+    home.mkdir()
+    table.to_csv(rows, index=False)
+    tags = _prepare(source, work, {"ROWS": rows.name, "FOLDS": FOLDS})
     done = 0
 
     def count(number: int, total: int) -> None:
@@ -114,23 +95,42 @@ def _run(work: Path, home: Path, on_cell: Callable[[int, int], None]) -> None:
     try:
         execute(work, save=True, on_cell=count, environment={"COURSE_HOME": str(home)})
     except CellExecutionError as error:
-        line = FAILED_LINE.search(COLOUR_CODES.sub("", str(error)))
-        where = f"`{line[1].strip()}`: " if line else ""
-        said = f"{where}{error.ename}: {COLOUR_CODES.sub('', error.evalue)}".rstrip(": ")
-        if error.ename == "AssertionError" and _is_check(work, done):
-            message = f"The new network does not pass the notebook's own check, {said}."
-            raise NotFitToServe(message) from None
-        raise NotebookFailed(f"{work.name} failed in {said}. Nothing was registered.") from None
+        raise _explain(error, work, is_check=CHECK_TAG in tags[done - 1]) from None
     except (DeadKernelError, AssertionError):  # nbclient's own, where a signal cleaned up first
         raise NotebookFailed(
             f"{work.name} did not come to its end: it was stopped, or its process was killed, for "
             "want of memory perhaps. Nothing was registered."
         ) from None
+    model = home / f"{name}.tflite"
+    files = [model, schema_path(model), rows, work]
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(f"{source.name} has not saved {file.name}.")
+    return files
 
 
-def _is_check(work: Path, number: int) -> bool:
-    """Whether a cell, counted from 1, is tagged as a check of the network."""
+def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> list[list[str]]:
+    """Write the notebook with a cell of parameters after the one that is tagged so.
+
+    Returns:
+        The tags of each of its cells.
+    """
     import nbformat
+    import papermill
 
-    cell = nbformat.read(work, as_version=4).cells[number - 1]  # type: ignore[no-untyped-call]
-    return CHECK_TAG in cell.metadata.get("tags", [])
+    notebook = papermill.execute_notebook(
+        source, work, parameters, prepare_only=True, progress_bar=False
+    )
+    del notebook.metadata["papermill"]  # names folders of this machine
+    nbformat.write(notebook, work)  # type: ignore[no-untyped-call]
+    return [cell.metadata.get("tags", []) for cell in notebook.cells]
+
+
+def _explain(error: "CellExecutionError", work: Path, *, is_check: bool) -> NotebookFailed:
+    """What a cell has raised, with the line that did."""
+    line = FAILED_LINE.search(COLOUR_CODES.sub("", str(error)))
+    where = f"`{line[1].strip()}`: " if line else ""
+    said = f"{where}{error.ename}: {COLOUR_CODES.sub('', error.evalue)}".rstrip(": ")
+    if error.ename == "AssertionError" and is_check:
+        return NotFitToServe(f"The new network does not pass the notebook's own check, {said}.")
+    return NotebookFailed(f"{work.name} failed in {said}. Nothing was registered.")
