@@ -1,14 +1,14 @@
 """``course run`` and ``course lab``."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
 
 import click
-from rich.progress import Progress, TimeElapsedColumn
 from rich.table import Table
 
-from course_utils.cli.console import console
+from course_utils.cli.console import console, show_steps
 from course_utils.cli.options import FOLDER
 
 
@@ -25,20 +25,16 @@ def run(numbers: tuple[str, ...], folder: Path, save: bool) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     results: list[tuple[str, str, str]] = []
-    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=console) as bar:
+    with show_steps() as report:
         for path in paths:
-            task = bar.add_task(path.stem, total=None)
+            on_cell = functools.partial(report, path.stem)
             try:
-                seconds = execute(
-                    path,
-                    save=save,
-                    on_cell=lambda done, total: bar.update(task, completed=done, total=total),  # noqa: B023
-                )
+                seconds = execute(path, save=save, on_cell=on_cell)
                 results.append((path.stem, "passed", f"{seconds:.0f} s"))
             except Exception as error:  # whatever a cell raises; the other notebooks still run
                 message = click.unstyle(str(error)).strip()
                 results.append((path.stem, "failed", message.splitlines()[-1]))
-                bar.console.print(message, markup=False, highlight=False)
+                console.print(message, markup=False, highlight=False)
     table = Table("notebook", "result", "")
     for row in results:
         table.add_row(*row)

@@ -1,6 +1,7 @@
 """``course predict``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -37,13 +38,7 @@ TARGET = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--restart", is_flag=True, help="Forget what an earlier run left; replace an output.")
 def predict(
-    name: str,
-    source: Path,
-    target: Path,
-    model: Path | None,
-    store: Path | None,
-    chunk: int,
-    restart: bool,
+    name: str, source: Path, target: Path, model: Path | None, store: Path | None, **options: Any
 ) -> None:
     """Predict every row of a file with the model NAME.
 
@@ -59,9 +54,7 @@ def predict(
     console.print(f"Model: {path}", highlight=False, soft_wrap=True)
     try:
         with show_steps() as report:
-            done = predict_file(
-                source, target, model=path, chunk=chunk, restart=restart, on_progress=report
-            )
+            done = predict_file(source, target, model=path, on_progress=report, **options)
     except KeyboardInterrupt:
         click.echo("Stopped. The same command goes on where this one was.", err=True)
         raise SystemExit(130) from None
