@@ -23,12 +23,8 @@ TRAFFIC = {
 @click.command()
 @click.argument("name")
 @click.option(
-    "--requests",
-    type=FOLDER,
-    help="The folder that the service records in: what do both say to what was asked?",
-)
-@click.option(
     "--labelled",
+    required=True,
     type=FILE,
     help="A CSV file of examples with their true label: which one is right?",
 )
@@ -36,20 +32,15 @@ TRAFFIC = {
 @click.option("--candidate", type=click.IntRange(1), help="A version; by default the canary.")
 @click.option("--url", help="Of the running service: which one fails more often, which is slower?")
 @AS_JSON
-def compare(
-    name: str, requests: Path | None, labelled: Path | None, as_json: bool, **options: Any
-) -> None:
+def compare(name: str, labelled: Path, as_json: bool, **options: Any) -> None:
     """Compare the canary of NAME with the served version, on the same rows.
 
     Exits with 0 for "keep", 4 for "promote" and 5 for "wait for more"; 1 and 2 are errors.
     """
     from course_utils import registry
-    from course_utils.inference import labelled_rows, read_examples
+    from course_utils.inference import labelled_rows
 
-    if (requests is None) == (labelled is None):
-        raise click.UsageError("Give --requests FOLDER or --labelled FILE.csv, one of them.")
-    rows = labelled_rows.read(labelled) if labelled else read_examples(str(requests))
-    found = registry.compare(name, rows, **options)
+    found = registry.compare(name, labelled_rows.read(labelled), **options)
     print_verdict(found, as_json)
     if not as_json:
         print_comparison(found)
@@ -59,18 +50,11 @@ def compare(
 def print_comparison(found: "Comparison") -> None:
     """A table with a column for each of the two versions."""
     table = Table("", f"served: {found.served}", f"candidate: {found.candidate}")
-    if found.errors:
-        for label, pair in (("RMSE", found.errors.rmse), ("mean error", found.errors.mae)):
-            table.add_row(label, *(f"{value:.2f}" for value in pair))
+    for label, pair in (("RMSE", found.errors.rmse), ("mean error", found.errors.mae)):
+        table.add_row(label, *(f"{value:.2f}" for value in pair))
     table.add_row("rows refused", *(f"{count:,}" for count in found.refused))
     by_version = {entry["version"]: entry for entry in found.traffic}
     for key, label in TRAFFIC.items() if by_version else ():
         seen = (by_version.get(version, {}) for version in (found.served, found.candidate))
         table.add_row(label, *(f"{round(entry.get(key, 0), 2):,}" for entry in seen))
     console.print(table)
-    low, high = found.differences["5 %"], found.differences["95 %"]
-    console.print(
-        f"The candidate answers {found.differences['mean']:+.2f} on average; nine in ten answers "
-        f"differ by {low:+.2f} to {high:+.2f}.",
-        highlight=False,
-    )

@@ -11,7 +11,6 @@ EXIT_CODES = {
     "retrain": 4,
     "promote": 4,
     "promoted": 4,
-    "on trial": 4,
     # Too little to act on.
     "too few": 5,
     "wait for more": 5,

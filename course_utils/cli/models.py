@@ -80,15 +80,11 @@ def _describe_version(name: str, version: int, store: Path | None) -> dict[str, 
 @command
 @NAME
 @ANY_VERSION
-@AS_JSON
-def show(name: str, version: int | None, store: Path | None, as_json: bool) -> None:
+def show(name: str, version: int | None, store: Path | None) -> None:
     """Show the record of VERSION, by default the one being served, else the newest."""
     found = registry.load(name, version, store=store)
-    if as_json:
-        click.echo(json.dumps(found.document, indent=2))
-    else:
-        console.print(Markdown(registry.render_card(found)))
-        say(f"Everything is in {found.folder}.")
+    console.print(Markdown(registry.render_card(found)))
+    say(f"Everything is in {found.folder}.")
 
 
 @command
@@ -159,7 +155,6 @@ def card(name: str, version: int | None, store: Path | None) -> None:
 
 @command
 @NAME
-@ANY_VERSION
 @click.option(
     "--mlflow",
     "folder",
@@ -167,9 +162,9 @@ def card(name: str, version: int | None, store: Path | None) -> None:
     type=ANY_FOLDER,
     help="The folder of a store of MLflow's; made where it is missing.",
 )
-def export(name: str, version: int | None, store: Path | None, folder: Path) -> None:
-    """Write VERSION, by default all versions, into a store of MLflow's."""
-    numbers = [version] if version else registry.list_versions(name, store=store)
+def export(name: str, store: Path | None, folder: Path) -> None:
+    """Write all versions into a store of MLflow's."""
+    numbers = registry.list_versions(name, store=store)
     if not numbers:
         raise click.ClickException(f"There is no version of {name} to export.")
     for number in numbers:

@@ -26,20 +26,13 @@ if TYPE_CHECKING:
     "model becomes version 1.",
 )
 @click.option("--force", is_flag=True, help="Train even where nothing has drifted.")
-@click.option(
-    "--canary",
-    "share",
-    metavar="SHARE",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Give a better version this share of the requests at first (0.1: a tenth), not all.",
-)
 @AS_JSON
 def retrain(as_json: bool, **options: Any) -> None:
     """Train NAME again where new rows have drifted, and serve it if it is surely better.
 
     Runs the notebook that made the model on the old rows and two thirds of the new ones, and
     compares on the last third, which neither network has seen. Exits with 0 where nothing had to
-    be done, 3 for "watch", 4 where a new version is served or on trial, 5 where it was not better
+    be done, 3 for "watch", 4 where a new version is served, 5 where it was not better
     or failed the notebook's own checks; 1 and 2 are errors, as in any command. The served version
     stays in all cases but 4.
     """
@@ -61,8 +54,6 @@ def _print_outcome(found: "Outcome") -> None:
     served = f"Version {found.served} goes on serving."
     if found.verdict == "promoted":
         served = f"Version {found.candidate} is served from now on, in the place of {found.served}."
-    elif found.verdict == "on trial":
-        served = f"Version {found.candidate} is on trial beside version {found.served}."
     elif found.candidate:
         served = f"{served} Version {found.candidate} is kept for the record."
     console.print(served, highlight=False)

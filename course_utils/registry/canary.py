@@ -1,10 +1,11 @@
-"""Is the version on trial better than the one that is served? Both answer the same requests.
+"""Is the version on trial better than the one that is served? Both predict the same labelled rows.
 
-Where the true labels are known, the two errors are compared on the same rows: a paired bootstrap
-(Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993) says how sure the difference is.
-As with drift, a verdict asks for evidence: what is not sure yet is called so.
+The two errors are compared on the same rows: a paired bootstrap (Efron and Tibshirani, *An
+Introduction to the Bootstrap*, 1993) says how sure the difference is. As with drift, a verdict asks
+for evidence: what is not sure yet is called so.
 """
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from course_utils.inference import FeatureSchema, Predictor, labelled_rows, schema_path
+from course_utils.inference import labelled_rows
 from course_utils.registry import promotions
-from course_utils.registry.store import verify
-from course_utils.registry.traffic import read_traffic
+from course_utils.registry.scores import SEED, Model
+from course_utils.registry.store import ModelVersion, verify
 
 PROMOTE, KEEP, WAIT = "promote", "keep", "wait for more"
 MIN_LABELLED_ROWS = 20  # that a verdict needs
 MAX_ROWS = 10_000  # that are compared
 RESAMPLES = 2_000  # of the bootstrap
-BATCH_NUMBERS = 1_000_000  # that the bootstrap holds in memory at once
+RESAMPLES_AT_ONCE = 100  # that the bootstrap holds in memory
 CONFIDENCE = 0.95
 MIN_REFUSED_SHARE = 0.01  # of the rows, accepted by one version only, from which it matters
 MIN_DIFFERENCE = 0.02  # of the served version's error; a smaller difference does not matter
-SEED = 0
-SHARES = {"5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95}
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,7 @@ class Comparison:
     verdict: str
     """``promote``, ``keep`` or ``wait for more``."""
     reasons: list[str]
-    errors: Errors | None
-    """None without labels."""
-    differences: dict[str, float]
-    """The candidate's predictions less the served version's: quantiles, mean, largest size."""
+    errors: Errors
     refused: tuple[int, int]
     """Rows that the contract of the served version refuses, and that of the candidate."""
     traffic: list[dict[str, Any]] = field(default_factory=list)
@@ -64,26 +60,6 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         return asdict(self)
-
-
-class Model:
-    """A network and its contract; ``version`` is its number, if it has one already."""
-
-    def __init__(self, file: Path, version: int = 0):
-        self.version = version
-        self.schema = FeatureSchema.load(schema_path(file))
-        self._network = Predictor.load(file)
-
-    def predict(self, rows: pd.DataFrame) -> np.ndarray:
-        """The answers, float64 of shape ``(n,)``."""
-        return self._network.predict(rows[self.schema.names])[:, 0].astype(float)
-
-    def refuses(self, rows: pd.DataFrame) -> np.ndarray:
-        """Which of the rows the service would not take: a feature is out of its range."""
-        taken = np.ones(len(rows), dtype=bool)
-        for feature in self.schema.features:
-            taken &= feature.accepts_each(rows[feature.name].to_numpy(float))
-        return ~taken
 
 
 def compare(
@@ -98,8 +74,7 @@ def compare(
 
     Args:
         name: of the model.
-        rows: requests, such as `inference.read_examples` gives; with the label among the
-            columns where it is known. The first 10,000 are used.
+        rows: features and true label; the first 10,000 are used.
         store: the folder of versions; by default the learner's.
         candidate: a version; by default the canary.
         url: of the running service, to compare errors and latency, too.
@@ -114,39 +89,34 @@ def compare(
     if serving.version is None or candidate is None:
         what = "canary" if serving.version else "promoted version"
         raise ValueError(f"{name} has no {what} to compare: see `course models --help`.")
-    served, other = (load_verified(name, n, store) for n in (serving.version, candidate))
+    served, other = (
+        load_verified(promotions.load(name, version, store=store))
+        for version in (serving.version, candidate)
+    )
     found = compare_models(name, served, other, rows.iloc[:MAX_ROWS])
     return add_traffic(found, read_traffic(url, name)) if url else found
 
 
-def load_verified(name: str, version: int, store: str | Path | None) -> Model:
-    """A version of the store, once it was found to be as it was registered.
+def load_verified(version: ModelVersion) -> Model:
+    """Load a version's model, once it was found to be as it was registered.
 
     Raises:
-        FileNotFoundError: no such version.
         ValueError: it has been changed.
     """
-    found = promotions.load(name, version, store=store)
-    verify(found)
-    return Model(found.model, version)
+    verify(version)
+    return Model(version.model, version.number)
 
 
 def compare_models(name: str, served: Model, candidate: Model, rows: pd.DataFrame) -> Comparison:
     """`compare` for two models at hand."""
-    names, target = served.schema.names, served.schema.target
-    if set(candidate.schema.names) != set(names):
-        raise ValueError("The two versions take different features: they have no rows in common.")
-    if target in rows:
-        rows = labelled_rows.check(rows, served.schema)
-    elif missing := [feature for feature in names if feature not in rows]:
-        raise ValueError(f"The rows lack {', '.join(missing)}.")
+    rows = labelled_rows.check(rows, served.schema)
+    if missing := [name for name in candidate.schema.names if name not in rows]:
+        raise ValueError(f"The rows lack {', '.join(missing)}, which the candidate takes.")
     if len(rows) < 2:
         raise ValueError(f"To compare the versions takes at least two rows; there are {len(rows)}.")
-    before, after = served.predict(rows), candidate.predict(rows)
     refused = np.stack([served.refuses(rows), candidate.refuses(rows)])
-    errors = None
-    if target in rows:
-        errors = compute_errors(rows[target].to_numpy(dtype=float), before, after)
+    truth = rows[served.schema.target].to_numpy(dtype=float)
+    errors = compute_errors(truth, served.predict(rows), candidate.predict(rows))
     verdict, reasons = decide(errors, refused)
     return Comparison(
         name=name,
@@ -155,7 +125,6 @@ def compare_models(name: str, served: Model, candidate: Model, rows: pd.DataFram
         verdict=verdict,
         reasons=reasons,
         errors=errors,
-        differences=_describe_differences(after - before),
         refused=(int(refused[0].sum()), int(refused[1].sum())),
     )
 
@@ -179,7 +148,7 @@ def compute_errors(truth: np.ndarray, served: np.ndarray, candidate: np.ndarray)
         method="percentile",
         confidence_level=CONFIDENCE,
         n_resamples=RESAMPLES,
-        batch=max(1, BATCH_NUMBERS // len(truth)),
+        batch=RESAMPLES_AT_ONCE,
         random_state=np.random.default_rng(SEED),
     )
     low, high = found.confidence_interval
@@ -192,11 +161,11 @@ def compute_errors(truth: np.ndarray, served: np.ndarray, candidate: np.ndarray)
     )
 
 
-def decide(errors: Errors | None, refused: np.ndarray) -> tuple[str, list[str]]:
+def decide(errors: Errors, refused: np.ndarray) -> tuple[str, list[str]]:
     """The verdict and why; first what decides.
 
     Args:
-        errors: of both, where labels are known.
+        errors: of both.
         refused: which rows the contract of each refuses, boolean of shape ``(2, n)``.
     """
     old, new = (int(count) for count in refused.sum(axis=1))
@@ -208,9 +177,6 @@ def decide(errors: Errors | None, refused: np.ndarray) -> tuple[str, list[str]]:
         ]
     if _refuses_more(refused[::-1]):
         return KEEP, contract
-    if errors is None:
-        missing = "Without true labels nobody can say which version is right: give rows with them."
-        return WAIT, [missing, *contract]
     verdict, said = _decide_by_errors(errors)
     if verdict == WAIT and errors.rows >= MIN_LABELLED_ROWS and _refuses_more(refused):
         return PROMOTE, [*contract, said]
@@ -247,9 +213,40 @@ def _refuses_more(refused: np.ndarray) -> bool:
     return bool(binomtest(first, first + second, alternative="greater").pvalue < 1 - CONFIDENCE)
 
 
-def _describe_differences(apart: np.ndarray) -> dict[str, float]:
-    found = {name: float(np.quantile(apart, share)) for name, share in SHARES.items()}
-    return found | {"mean": float(apart.mean()), "largest": float(np.abs(apart).max())}
+def read_traffic(url: str, name: str) -> list[dict[str, Any]]:
+    """Requests, errors and mean latency of each version, from a running service's metrics.
+
+    Raises:
+        OSError: it does not answer.
+        ValueError: it has no metrics by version.
+    """
+    import requests
+    from prometheus_client.parser import text_string_to_metric_families
+
+    answer = requests.get(f"{url.rstrip('/')}/metrics", timeout=10)
+    answer.raise_for_status()
+    counts: dict[int, dict[str, float]] = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            labels = sample.labels
+            if labels.get("service") != name or labels.get("method") != "POST":
+                continue
+            if not labels.get("version"):  # to Prometheus an empty label is none
+                raise ValueError(f"The service at {url} does not count by version.")
+            mine = counts.setdefault(int(labels["version"]), defaultdict(float))
+            what = sample.name.rpartition("_")[2]  # count, sum or bucket
+            mine[what] += sample.value
+            if what == "count" and labels["status"] >= "500":
+                mine["errors"] += sample.value
+    return [
+        {
+            "version": version,
+            "requests": int(mine["count"]),
+            "errors": int(mine["errors"]),
+            "mean_ms": 1000 * mine["sum"] / mine["count"],
+        }
+        for version, mine in sorted(counts.items())
+    ]
 
 
 def add_traffic(found: Comparison, traffic: list[dict[str, Any]]) -> Comparison:

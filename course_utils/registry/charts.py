@@ -9,28 +9,34 @@ import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import PredictionErrorDisplay
 
-from course_utils.registry.scores import SEED, Examples
+from course_utils.registry.scores import SEED
 
 
 def draw_charts(
-    folder: Path, found: Examples, importance: dict[str, Any], tables: dict[str, pd.DataFrame]
+    folder: Path,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    ranking: list[dict[str, Any]],
+    tables: dict[str, pd.DataFrame],
 ) -> list[dict[str, str]]:
     """Draw the charts into ``folder``, as PNG files.
 
     Args:
         folder: to write to.
-        found: the rows that metrics were computed on.
-        importance: of the features.
+        truth: the labels of the rows that metrics were computed on.
+        predicted: the model's predictions for them.
+        ranking: of the features, by importance.
         tables: training and testing, whose columns are drawn.
 
     Returns:
         File and title of each chart.
     """
+    points = truth, predicted
     charts = []
     for file, title, figure in (
-        ("predicted.png", "Predicted against true", _draw_errors(found, "actual_vs_predicted")),
-        ("residuals.png", "Errors", _draw_errors(found, "residual_vs_predicted")),
-        ("ranking.png", "Importance of the features", draw_importance(importance)),
+        ("predicted.png", "Predicted against true", _draw_errors(*points, "actual_vs_predicted")),
+        ("residuals.png", "Errors", _draw_errors(*points, "residual_vs_predicted")),
+        ("ranking.png", "Importance of the features", draw_importance(ranking)),
         ("distributions.png", "Distributions of the data", _draw_distributions(tables)),
     ):
         figure.suptitle(title)
@@ -39,11 +45,11 @@ def draw_charts(
     return charts
 
 
-def _draw_errors(found: Examples, kind: str) -> Figure:
+def _draw_errors(truth: np.ndarray, predicted: np.ndarray, kind: str) -> Figure:
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     PredictionErrorDisplay.from_predictions(
-        found.truth,
-        found.predicted,
+        truth,
+        predicted,
         kind=kind,
         random_state=SEED,
         ax=figure.subplots(),
@@ -52,11 +58,11 @@ def _draw_errors(found: Examples, kind: str) -> Figure:
     return figure
 
 
-def draw_importance(importance: dict[str, Any]) -> Figure:
+def draw_importance(ranking: list[dict[str, Any]]) -> Figure:
     """A bar for each feature, as `rank_features` found it."""
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     ax = figure.subplots()
-    shown = pd.DataFrame(importance["features"][::-1])
+    shown = pd.DataFrame(ranking[::-1])
     ax.barh(shown["name"], shown["mean"], xerr=shown["std"])
     ax.set_xlabel("rise of the RMSE where the feature is shuffled")
     return figure

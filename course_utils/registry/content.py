@@ -37,11 +37,6 @@ def read_numbers(table: pd.DataFrame, names: list[str], role: str) -> pd.DataFra
     )
 
 
-def summarize_table(table: pd.DataFrame) -> dict[str, Any]:
-    """Rows, columns and digest of what `read_numbers` gave."""
-    return {"rows": len(table), "columns": list(table.columns), "sha256": hash_table(table)}
-
-
 def hash_table(table: pd.DataFrame) -> str:
     """The SHA-256 of what `read_numbers` gave.
 

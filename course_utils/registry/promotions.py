@@ -99,11 +99,7 @@ def load(name: str, version: int | None = None, *, store: str | Path | None = No
 
 
 def promote(
-    name: str,
-    version: int,
-    *,
-    store: str | Path | None = None,
-    reason: str = "",
+    name: str, version: int, *, store: str | Path | None = None, reason: str = ""
 ) -> Serving:
     """Serve a version from now on, once `verify` has found nothing; ends a canary.
 
@@ -120,12 +116,6 @@ def promote(
     verify(read(name, version, store=store))
     with _lock_log(name, store) as log:
         return _append(log, Serving(version), "promote", reason)
-
-
-def check_share(share: float) -> None:
-    """Raise ValueError unless a canary can have this share of the requests."""
-    if not 0 < share < 1:
-        raise ValueError(f"The share is {share:g}; it has to be more than 0 and less than 1.")
 
 
 def try_canary(
@@ -149,7 +139,8 @@ def try_canary(
         FileNotFoundError: no such version.
         ValueError: it is not as it was registered, or cannot be a canary.
     """
-    check_share(share)
+    if not 0 < share < 1:
+        raise ValueError(f"The share is {share:g}; it has to be more than 0 and less than 1.")
     verify(read(name, version, store=store))
     with _lock_log(name, store) as log:
         served = read_serving(name, store=store).version
@@ -200,8 +191,7 @@ def _list_promoted(past: list[Serving]) -> list[int]:
             # One step, unless a damaged line was removed between the two.
             while promoted and promoted[-1] != state.version:
                 promoted.pop()
-        moved = state.action in ("promote", "roll back") and promoted[-1:] != [state.version]
-        if moved and state.version is not None:
+        if state.version is not None and promoted[-1:] != [state.version]:
             promoted.append(state.version)
     return promoted
 

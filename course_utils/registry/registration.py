@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic_core import to_jsonable_python
 
 from course_utils.environment import __version__
-from course_utils.inference import Predictor, refuse_pickle
+from course_utils.inference import refuse_pickle, schema_path
 from course_utils.registry import content, scores
 from course_utils.registry import store as stores
 from course_utils.registry.charts import draw_charts
@@ -28,7 +28,6 @@ def register(
     files: Sequence[str | Path],
     *,
     training: pd.DataFrame,
-    target: str,
     testing: pd.DataFrame | None = None,
     configuration: Mapping[str, Any] | None = None,
     metrics: Mapping[str, float] | None = None,
@@ -42,11 +41,10 @@ def register(
 
     Args:
         name: of the model: up to 60 of a-z, 0-9, ``_`` and ``-``.
-        files: the model to serve (``.tflite``) and what belongs to it: its ``NAME.schema.json``,
-            weights, labels, the notebook. They are copied.
-        training: the rows it was trained on, features and target.
-        target: the column that it predicts; the others are the features, unless the schema beside
-            the model names them.
+        files: the model to serve (``NAME.tflite``), its ``NAME.schema.json``, and what else belongs
+            to it, such as weights or the notebook. They are copied.
+        training: the rows it was trained on, with the features and the target that the schema
+            names.
         testing: rows it has not seen. Metrics and importance are computed on them, else on the
             training rows.
         configuration: how it was trained: epochs, seed and so on.
@@ -61,8 +59,8 @@ def register(
 
     Raises:
         FileNotFoundError: one of the files is not there.
-        ValueError: a file is a pickle or no model, or the data do not fit the model; the message
-            says more.
+        ValueError: a file is a pickle or no model, the schema is not among them, or the data do
+            not fit it; the message says more.
         OSError: the store cannot be written.
     """
     folder = stores.locate(name, store)
@@ -73,10 +71,12 @@ def register(
             (draft / part).mkdir()
         # Without its permissions: a file that is read-only could not be synced to the disk.
         copies = [Path(shutil.copyfile(path, draft / FILES / path.name)) for path in paths]
-        names = [*scores.find_features(copies, training, target), target]
-        tables = {"training": content.read_numbers(training, names, "training")}
-        if testing is not None:
-            tables["testing"] = content.read_numbers(testing, names, "testing")
+        model = scores.Model(copies[0])
+        tables = {
+            role: content.read_numbers(table, model.columns, role)
+            for role, table in (("training", training), ("testing", testing))
+            if table is not None
+        }
         document = {
             "name": name,
             "notes": notes,
@@ -87,9 +87,17 @@ def register(
                 "started": format_time(started) if started else None,
                 "ended": format_time(saved),
             },
-            **_describe_model(
-                copies[0], tables, draft / CHARTS, configuration or {}, metrics or {}
-            ),
+            "model": {
+                "file": copies[0].name,
+                "features": model.schema.names,
+                "target": model.schema.target,
+            },
+            "configuration": {"given": configuration or {}},
+            **_describe_tables(tables),
+            "parameters": {"count": content.count_parameters(copies[0])},
+            "code": {"course": __version__},
+            "environment": content.describe_environment(),
+            **_describe_predictions(model, tables, draft / CHARTS, metrics or {}),
         }
         plain = to_jsonable_python(document, inf_nan_mode="null", fallback=_make_plain)
         number = stores.publish(draft, plain)
@@ -99,9 +107,13 @@ def register(
 def _check_files(files: Sequence[str | Path]) -> list[Path]:
     """Return the paths; raise ValueError unless these files can make a version."""
     paths = [Path(file) for file in files]
-    if not paths or paths[0].suffix != ".tflite":
-        raise ValueError("The first file is the model to serve, a .tflite file: see notebook 02.")
-    if len({path.name.casefold() for path in paths}) < len(paths):
+    names = [path.name for path in paths]
+    if not paths or paths[0].suffix != ".tflite" or schema_path(paths[0]).name not in names:
+        raise ValueError(
+            "The first file is the model to serve, NAME.tflite, and NAME.schema.json has to be "
+            "among the others: see notebook 02."
+        )
+    if len({name.casefold() for name in names}) < len(names):
         raise ValueError("Two of the files have the same name: rename one.")
     for path in paths:
         refuse_pickle(path)
@@ -113,40 +125,38 @@ def _make_plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def _describe_model(
-    file: Path,
-    tables: dict[str, pd.DataFrame],
-    charts: Path,
-    configuration: Mapping[str, Any],
-    metrics: Mapping[str, float],
-) -> dict[str, Any]:
-    """All that the model and its tables say, with what the caller has said of it.
-
-    Draws the charts, too.
-    """
-    model, role = Predictor.load(file), list(tables)[-1]
-    *features, target = tables["training"].columns
-    found = scores.predict_examples(model, tables[role], role)
-    importance = scores.rank_features(model, found)
-    columns = {
-        name: {side: content.describe_column(table[name]) for side, table in tables.items()}
-        for name in (*features, target)
-    }
+def _describe_tables(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     return {
-        "model": {"file": file.name, "features": features, "target": target},
-        "configuration": {"given": configuration},
-        "data": {side: content.summarize_table(table) for side, table in tables.items()},
-        "distributions": columns,
-        "parameters": {"count": content.count_parameters(file)},
-        "code": {"course": __version__},
-        "environment": content.describe_environment(),
+        "data": {
+            role: {
+                "rows": len(table),
+                "columns": list(table.columns),
+                "sha256": content.hash_table(table),
+            }
+            for role, table in tables.items()
+        },
+        "distributions": {
+            name: {role: content.describe_column(table[name]) for role, table in tables.items()}
+            for name in tables["training"]
+        },
+    }
+
+
+def _describe_predictions(
+    model: scores.Model, tables: dict[str, pd.DataFrame], charts: Path, given: Mapping[str, float]
+) -> dict[str, Any]:
+    """How well the model predicts the testing rows, else the training rows; draws the charts."""
+    role = list(tables)[-1]
+    rows, predicted = scores.predict_complete_rows(model, tables[role], role)
+    truth, ranking = rows[model.schema.target].to_numpy(), scores.rank_features(model, rows)
+    return {
         "metrics": {
             "rows": role,
-            "count": len(found.X),
-            "computed": scores.compute_metrics(found),
-            "given": {key: float(value) for key, value in metrics.items()},
+            "count": len(rows),
+            "computed": scores.compute_metrics(truth, predicted),
+            "given": {key: float(value) for key, value in given.items()},
         },
-        "importance": importance,
-        "golden": {"rows": scores.choose_golden(model, found)},
-        "charts": draw_charts(charts, found, importance, tables),
+        "importance": {"rows": role, "repeats": scores.REPEATS, "features": ranking},
+        "golden": {"rows": scores.choose_golden(model, rows, predicted)},
+        "charts": draw_charts(charts, truth, predicted, ranking, tables),
     }

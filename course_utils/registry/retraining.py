@@ -21,13 +21,14 @@ import pandas as pd
 from course_utils.datasets import load_auto_mpg
 from course_utils.drift import KEEP, WATCH, DriftReport, compare
 from course_utils.inference import labelled_rows, schema_path, shipped_model
-from course_utils.registry import canary, promotions, training_notebook
-from course_utils.registry.canary import SEED, Comparison
+from course_utils.registry import canary, promotions
+from course_utils.registry.canary import Comparison
 from course_utils.registry.registration import register
+from course_utils.registry.scores import SEED, Model
 from course_utils.registry.store import ModelVersion, list_versions
-from course_utils.registry.training_notebook import FOLDS, NotFitToServe, train
+from course_utils.registry.training_notebook import FOLDS, NotFitToServe, find_notebook, train
 
-PROMOTED, ON_TRIAL, NOT_BETTER, NOT_FIT = "promoted", "on trial", "not better", "not fit to serve"
+PROMOTED, NOT_BETTER, NOT_FIT = "promoted", "not better", "not fit to serve"
 MIN_ROWS = 20  # new rows without a gap: at least so many to learn from, and so many to judge by
 HELD_OUT_SHARE = 1 / 3  # of the new rows without a gap
 TRAINING, TESTING = "training.csv", "testing.csv"  # among a version's files
@@ -40,7 +41,7 @@ class Outcome:
     """What `retrain` has done, and why."""
 
     verdict: str
-    """``keep``, ``watch``, ``promoted``, ``on trial``, ``not better`` or ``not fit to serve``."""
+    """``keep``, ``watch``, ``promoted``, ``not better`` or ``not fit to serve``."""
     reasons: list[str]
     served: int
     """The version that was served at the start; where another was promoted meanwhile, that one."""
@@ -66,7 +67,6 @@ def retrain(
     *,
     store: str | Path | None = None,
     force: bool = False,
-    share: float | None = None,
     on_cell: OnCell = lambda done, total: None,
 ) -> Outcome:
     """Train a new version where new rows have drifted, and serve it if it is surely better.
@@ -77,7 +77,6 @@ def retrain(
         store: the folder of versions; by default the learner's. Where it has no version of the
             model yet, the shipped one becomes version 1.
         force: train even where nothing has drifted.
-        share: of the requests, for a canary; a better candidate is tried as one, not promoted.
         on_cell: told how far the notebook is.
 
     Raises:
@@ -85,17 +84,14 @@ def retrain(
         ValueError: no notebook makes such a model, the rows cannot be used, or the notebook
             failed; no candidate was registered.
     """
-    training_notebook.find_notebook(name)
-    if share is not None:
-        promotions.check_share(share)
     table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
     if not list_versions(name, store=store):
         register_first(name, store=store)
     served = _Served.load(name, store)
     new, notes = served.check_new_rows(table)
     # With the label: where the same cars go farther than before, there is something to learn.
-    trained_on = served.training[served.columns].dropna()
-    drift = compare(trained_on, new[served.columns].dropna())
+    trained_on = served.training[served.model.columns].dropna()
+    drift = compare(trained_on, new[served.model.columns].dropna())
     found = Outcome(drift.decision, drift.reasons, served.model.version, drift, notes)
     if found.verdict in (KEEP, WATCH) and not force:
         return found
@@ -103,14 +99,11 @@ def retrain(
         comparison = _train_candidate(served, new, on_cell)
     except NotFitToServe as error:
         return replace(found, verdict=NOT_FIT, reasons=[str(error), *found.reasons])
-    return _serve_if_better(served, share, comparison, replace(found, comparison=comparison))
+    return _promote_if_better(served, comparison, replace(found, comparison=comparison))
 
 
 def register_first(
-    name: str,
-    rows: pd.DataFrame | None = None,
-    *,
-    store: str | Path | None = None,
+    name: str, rows: pd.DataFrame | None = None, *, store: str | Path | None = None
 ) -> ModelVersion:
     """Register and promote the first version of a model.
 
@@ -124,11 +117,11 @@ def register_first(
         ValueError: no notebook makes such a model, there is a served version already, the rows
             cannot be used, or the notebook failed; nothing was registered.
     """
-    training_notebook.find_notebook(name)
+    find_notebook(name)
     if promotions.read_serving(name, store=store).version is not None:
         raise ValueError(f"{name} has a served version already: `retrain` makes the next.")
     cars, model = load_auto_mpg(), shipped_model("mpg")
-    schema = canary.Model(model).schema
+    schema = Model(model).schema
     with tempfile.TemporaryDirectory(prefix="course-retrain-") as folder:
         if rows is None:
             table, notes = cars, "The model that the course ships, trained by notebook 02."
@@ -137,9 +130,7 @@ def register_first(
             table = labelled_rows.check(rows, schema, gaps=_list_columns_with_gaps(cars))
             table, notes = table.reindex(columns=cars.columns), "Trained by `register_first`."
             files = train(name, table, Path(folder))
-        first = register(
-            name, files, training=table, target=schema.target, notes=notes, store=store
-        )
+        first = register(name, files, training=table, notes=notes, store=store)
     promotions.promote(name, first.number, store=store, reason="the first version")
     return first
 
@@ -150,7 +141,7 @@ class _Served:
 
     name: str
     store: str | Path | None
-    model: canary.Model
+    model: Model
     training: pd.DataFrame
     """What it was trained on."""
     seen: pd.DataFrame
@@ -159,7 +150,7 @@ class _Served:
     @classmethod
     def load(cls, name: str, store: str | Path | None) -> "_Served":
         version = promotions.load(name, promotions.find_served(name, store=store), store=store)
-        model = canary.load_verified(name, version.number, store)
+        model = canary.load_verified(version)
         training, testing = (version.model.with_name(file) for file in (TRAINING, TESTING))
         if not training.is_file():
             raise ValueError(
@@ -169,11 +160,6 @@ class _Served:
         tables = [labelled_rows.read(file) for file in (training, testing) if file.is_file()]
         return cls(name, store, model, tables[0], pd.concat(tables, ignore_index=True))
 
-    @property
-    def columns(self) -> list[str]:
-        """Features and label."""
-        return [*self.model.schema.names, self.model.schema.target]
-
     def check_new_rows(self, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         """Check the rows; return those that are new, and a note on how many were left out.
 
@@ -182,10 +168,10 @@ class _Served:
         """
         gaps = _list_columns_with_gaps(self.training)
         checked = labelled_rows.check(table, self.model.schema, gaps=gaps)
-        new = labelled_rows.drop_known(self.seen, checked, self.columns)
+        new = labelled_rows.drop_known(self.seen, checked, self.model.columns)
         old = len(checked) - len(new)
         note = f"{old:,} of {len(checked):,} rows are known already, or there twice." if old else ""
-        without_gap = len(new[self.columns].dropna())
+        without_gap = len(new[self.model.columns].dropna())
         if without_gap < 2 * MIN_ROWS:
             raise ValueError(
                 f"{without_gap} new rows without a gap are too few: {MIN_ROWS} to learn from and "
@@ -202,7 +188,7 @@ def _list_columns_with_gaps(training: pd.DataFrame) -> tuple[str, ...]:
 def _train_candidate(served: _Served, new: pd.DataFrame, on_cell: OnCell) -> Comparison:
     """Train on the old rows and most of the new ones, compare on the rest, and register."""
     # Rows with a gap are only learned from: no service accepts such a row.
-    gap = new[served.columns].isna().any(axis=1)
+    gap = new[served.model.columns].isna().any(axis=1)
     learn, held_out = labelled_rows.split(
         new[~gap], share=HELD_OUT_SHARE, min_rows=MIN_ROWS, seed=SEED
     )
@@ -212,13 +198,11 @@ def _train_candidate(served: _Served, new: pd.DataFrame, on_cell: OnCell) -> Com
     with tempfile.TemporaryDirectory(prefix="course-retrain-") as folder:
         files = train(served.name, table, Path(folder), on_cell=on_cell)
         model, *_, notebook = files
-        found = canary.compare_models(served.name, served.model, canary.Model(model), held_out)
-        assert found.errors is not None  # the rows have labels
+        found = canary.compare_models(served.name, served.model, Model(model), held_out)
         candidate = register(
             served.name,
             [*files, _write(held_out, Path(folder) / TESTING)],
             training=table,
-            target=served.model.schema.target,
             testing=held_out,
             configuration={"notebook": notebook.name, "folds": FOLDS, "seed": SEED},
             metrics={"served_rmse": found.errors.rmse[0]},
@@ -235,10 +219,8 @@ def _write(table: pd.DataFrame, file: Path) -> Path:
     return file
 
 
-def _serve_if_better(
-    served: _Served, share: float | None, comparison: Comparison, found: Outcome
-) -> Outcome:
-    """Promote or try a better candidate, unless another version has been promoted meanwhile."""
+def _promote_if_better(served: _Served, comparison: Comparison, found: Outcome) -> Outcome:
+    """Promote a better candidate, unless another version has been promoted meanwhile."""
     name, candidate, reason = served.name, comparison.candidate, comparison.reasons[0]
     reasons = [*comparison.reasons, *found.reasons]
     found = replace(found, verdict=NOT_BETTER, candidate=candidate, reasons=reasons)
@@ -248,8 +230,5 @@ def _serve_if_better(
     if now != found.served:
         overtaken = f"Meanwhile version {now} is served, not {found.served}: compare with that one."
         return replace(found, served=now, reasons=[overtaken, *reasons])
-    if share is not None:
-        promotions.try_canary(name, candidate, share, store=served.store, reason=reason)
-        return replace(found, verdict=ON_TRIAL)
     promotions.promote(name, candidate, store=served.store, reason=reason)
     return replace(found, verdict=PROMOTED)

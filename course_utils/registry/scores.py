@@ -1,6 +1,5 @@
-"""Metrics of a model, the importance of its features, and golden rows to predict again."""
+"""A registered model: its predictions for a table, and the scores that follow from them."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,78 +14,77 @@ GOLDEN_ROWS = 20
 SEED = 0
 
 
-@dataclass(frozen=True)
-class Examples:
-    """The complete rows of a table, as the model takes them, and its predictions for them."""
+class Model:
+    """A network that answers one number, and its contract: the schema beside it."""
 
-    role: str
-    """Of the table: ``training`` or ``testing``."""
-    features: list[str]
-    X: Any
-    """float32, a row per example."""
-    truth: Any
-    predicted: Any
+    def __init__(self, file: Path, version: int = 0):
+        """``version`` is its number, if it has one already.
+
+        Raises:
+            FileNotFoundError: there is no such file, or no schema beside it.
+            ValueError: one of the two cannot be read, or the network does not fit its schema.
+        """
+        self.version = version
+        self.schema = FeatureSchema.load(schema_path(file))
+        self.columns = [*self.schema.names, self.schema.target]
+        self._network = Predictor.load(file)
+        takes, answers = self._network.input_shape, self._network.output_shape
+        if (takes, answers) != ((len(self.schema.names),), (1,)):
+            raise ValueError(
+                f"{file.name} takes {takes} and answers {answers}; by its schema it takes the "
+                f"{len(self.schema.names)} features {', '.join(self.schema.names)}, and it has to "
+                "answer one number."
+            )
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """The answers, float64 of shape ``(n,)``."""
+        return self._network.predict(rows[self.schema.names])[:, 0].astype(float)
+
+    def refuses(self, rows: pd.DataFrame) -> np.ndarray:
+        """Which of the rows the service would not take: a feature is out of its range."""
+        taken = np.ones(len(rows), dtype=bool)
+        for feature in self.schema.features:
+            taken &= feature.accepts_each(rows[feature.name].to_numpy(float))
+        return ~taken
 
 
-def find_features(files: list[Path], table: pd.DataFrame, target: str) -> list[str]:
-    """The features in the model's order: by its ``.schema.json`` if there is one, else the table's.
-
-    Raises:
-        ValueError: the schema is for another target.
-    """
-    for path in files[1:]:
-        if path == schema_path(files[0]):
-            schema = FeatureSchema.load(path)
-            if schema.target != target:
-                raise ValueError(f"{path.name} is for {schema.target!r}, not for {target!r}.")
-            return schema.names
-    return [str(name) for name in table.columns if name != target]
-
-
-def predict_examples(model: Predictor, table: pd.DataFrame, role: str) -> Examples:
-    """The rows without gaps, and the model's predictions.
+def predict_complete_rows(
+    model: Model, table: pd.DataFrame, role: str
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows without gaps, and the model's predictions for them.
 
     Args:
         model: to predict with.
-        table: what `content.read_numbers` gave: the features in the model's order, then the target.
-        role: of the table.
+        table: what `content.read_numbers` gave of the model's columns.
+        role: of the table, ``training`` or ``testing``.
 
     Raises:
-        ValueError: the table does not fit the model, or no row is complete.
+        ValueError: no row is complete, or a prediction is not a number.
     """
-    *features, target = table.columns
-    if model.input_shape != (len(features),) or model.output_shape != (1,):
-        raise ValueError(
-            f"The model takes {model.input_shape} and answers {model.output_shape}; a record is "
-            f"kept of one that takes the {len(features)} features ({', '.join(features)}) and "
-            "answers one number."
-        )
-    X = table[features].to_numpy(dtype=np.float32)
-    whole = np.isfinite(X).all(axis=1) & np.isfinite(table[target].to_numpy())
-    if not whole.any():
+    rows = table[np.isfinite(table).all(axis=1)]
+    if rows.empty:
         raise ValueError(f"The {role} data have no row without a missing value.")
-    X, truth = X[whole], table[target].to_numpy()[whole]
-    predicted = _predict(model, X)
+    predicted = model.predict(rows)
     if not np.isfinite(predicted).all():
         raise ValueError(f"The model's answer to some of the {role} data is not a number.")
-    return Examples(role, features, X, truth, predicted)
+    return rows, predicted
 
 
-def compute_metrics(found: Examples) -> dict[str, float | None]:
+def compute_metrics(truth: Any, predicted: np.ndarray) -> dict[str, float | None]:
     """Root mean squared error, mean absolute error, coefficient of determination.
 
     The last is None where the truth is always the same.
     """
-    squares = (found.predicted - found.truth) ** 2
-    spread = ((found.truth - found.truth.mean()) ** 2).sum()
+    squares = (predicted - truth) ** 2
+    spread = ((truth - truth.mean()) ** 2).sum()
     return {
         "rmse": np.sqrt(squares.mean()),
-        "mae": np.abs(found.predicted - found.truth).mean(),
+        "mae": np.abs(predicted - truth).mean(),
         "r2": 1 - squares.sum() / spread if spread else None,
     }
 
 
-def rank_features(model: Predictor, found: Examples) -> dict[str, Any]:
+def rank_features(model: Model, rows: pd.DataFrame) -> list[dict[str, Any]]:
     """The features, the most important first.
 
     Importance is by how much the RMSE rises where the feature's values are shuffled (Breiman,
@@ -94,30 +92,31 @@ def rank_features(model: Predictor, found: Examples) -> dict[str, Any]:
     """
     from sklearn.inspection import permutation_importance
 
+    def score(_: Any, X: pd.DataFrame, truth: np.ndarray) -> float:
+        return -np.sqrt(((model.predict(X) - truth) ** 2).mean())
+
     rises = permutation_importance(
         SimpleNamespace(fit=len),  # scikit-learn requires a `fit` and does not call it
-        found.X,
-        found.truth,
-        scoring=lambda _, X, truth: -np.sqrt(((_predict(model, X) - truth) ** 2).mean()),
+        rows[model.schema.names],
+        rows[model.schema.target],
+        scoring=score,
         n_repeats=REPEATS,
         random_state=SEED,
     )
-    measured = zip(found.features, rises.importances_mean, rises.importances_std, strict=True)
+    measured = zip(model.schema.names, rises.importances_mean, rises.importances_std, strict=True)
     features = [{"name": name, "mean": mean, "std": std} for name, mean, std in measured]
-    features.sort(key=lambda feature: -feature["mean"])
-    return {"rows": found.role, "repeats": REPEATS, "features": features}
+    return sorted(features, key=lambda feature: -feature["mean"])
 
 
-def choose_golden(model: Predictor, found: Examples) -> list[dict[str, Any]]:
+def choose_golden(model: Model, rows: pd.DataFrame, predicted: np.ndarray) -> list[dict[str, Any]]:
     """Rows to predict again later, spread evenly from the least prediction to the greatest."""
-    places = np.linspace(0, len(found.X) - 1, min(GOLDEN_ROWS, len(found.X))).astype(int)
-    X = found.X[np.argsort(found.predicted, kind="stable")[places]]
-    predicted = _predict(model, X)  # again: by themselves, as in `verify`
+    places = np.linspace(0, len(rows) - 1, min(GOLDEN_ROWS, len(rows))).astype(int)
+    golden = rows.iloc[np.argsort(predicted, kind="stable")[places]]
     return [
         {"features": row.tolist(), "prediction": prediction}
-        for row, prediction in zip(X, predicted, strict=True)
+        for row, prediction in zip(
+            golden[model.schema.names].to_numpy(),
+            model.predict(golden),  # again: by themselves, as in `verify`
+            strict=True,
+        )
     ]
-
-
-def _predict(model: Predictor, X: Any) -> Any:
-    return model.predict(X)[:, 0].astype(np.float64)

@@ -225,7 +225,7 @@ def test_it_serves_what_is_promoted_in_its_volume(container, store):
     """As the comment in compose.yaml has it; the command `course models` is in the image, too."""
     cars = load_auto_mpg().drop(columns="name").dropna().head(60)
     files = [MODEL, MODEL.with_name("mpg.schema.json")]
-    registry.register("mpg", files, training=cars, target="mpg", store=store / "records")
+    registry.register("mpg", files, training=cars, store=store / "records")
     run(["chmod", "--recursive", "a+rwX", str(store / "records")])
     run(container("course", "models", "promote", "mpg", "1"))
     shown = run(container("course", "models", "show", "mpg"))

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from course_utils import registry
-from course_utils.inference import FeatureSchema, read_examples
+from course_utils.inference import FeatureSchema
 from course_utils.registry import canary
 from course_utils.registry.canary import KEEP, PROMOTE, WAIT, compute_errors
 from course_utils.services import versions
@@ -19,7 +19,7 @@ from course_utils.services.mpg import create_app
 from course_utils.serving import launch
 from tests.support.command import course
 from tests.support.records import CARS
-from tests.support.serving import CAR, wait_until
+from tests.support.serving import CAR
 from tests.support.stores import two_versions
 
 run_compare = functools.partial(course, "models", "compare", "mpg")
@@ -133,27 +133,15 @@ def test_few_rows_are_no_evidence_whatever_the_contract_says() -> None:
 def test_labels_tell_which_version_is_right(store: Path) -> None:
     found = canary.compare("mpg", CARS, store=store)
     assert (found.served, found.candidate, found.verdict) == (1, 2, KEEP)
-    assert found.errors is not None
     assert found.errors.rows == len(CARS)
     assert found.errors.rmse[1] > found.errors.rmse[0] + 0.3
-    assert found.differences["mean"] == pytest.approx(2, abs=1e-3)
-    assert found.differences["5 %"] == pytest.approx(2, abs=1e-3)
     assert found.refused == (0, 0)
     # Any version may be compared, such as one that was registered since.
     registry.promote("mpg", 2, store=store)
     back = canary.compare("mpg", CARS, store=store, candidate=1)
     assert back.verdict == PROMOTE
     low, high = found.errors.interval
-    assert back.errors is not None
     assert back.errors.interval == pytest.approx((-high, -low))
-
-
-def test_without_labels_there_are_differences_and_no_verdict(store: Path) -> None:
-    found = canary.compare("mpg", CARS.drop(columns=["mpg", "name"]), store=store)
-    assert found.verdict == WAIT
-    assert found.errors is None
-    assert "true labels" in found.reasons[0]
-    assert found.differences["largest"] == pytest.approx(2, abs=1e-3)
 
 
 def test_rows_outside_a_contract_are_counted(store: Path) -> None:
@@ -164,8 +152,8 @@ def test_rows_outside_a_contract_are_counted(store: Path) -> None:
 
 
 def test_what_cannot_be_compared_is_said(store: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="rows lack weight"):
-        canary.compare("mpg", CARS.drop(columns=["mpg", "weight"]), store=store)
+    with pytest.raises(ValueError, match="rows lack the label mpg"):
+        canary.compare("mpg", CARS.drop(columns="mpg"), store=store)
     with pytest.raises(ValueError, match="at least two rows; there are 1"):
         canary.compare("mpg", CARS.iloc[:1], store=store)
     with pytest.raises(FileNotFoundError, match="No version 7"):
@@ -177,33 +165,34 @@ def test_what_cannot_be_compared_is_said(store: Path, tmp_path: Path) -> None:
         canary.compare("mpg", CARS, store=store)
 
 
-def test_other_features_have_no_rows_in_common(store: Path) -> None:
-    served = canary.load_verified("mpg", 1, store)
-    other = canary.load_verified("mpg", 2, store)
-    other.schema = FeatureSchema(other.schema.features[1:], target="mpg")
-    with pytest.raises(ValueError, match="different features"):
-        canary.compare_models("mpg", served, other, CARS)
+def test_rows_need_the_features_of_both(store: Path) -> None:
+    served, other = (
+        canary.load_verified(registry.load("mpg", version, store=store)) for version in (1, 2)
+    )
+    served.schema = FeatureSchema(served.schema.features[1:], target="mpg")
+    with pytest.raises(ValueError, match="rows lack cylinders, which the candidate takes"):
+        canary.compare_models("mpg", served, other, CARS.drop(columns="cylinders"))
 
 
 # The running service
 
 
 def test_what_a_service_counts_by_version_is_heeded(store: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "asked"
-    with launch(versions.create_app("mpg", store=store, record=folder), port=5086) as server:
+    CARS.to_csv(tmp_path / "cars.csv", index=False)
+    options = ("--labelled", tmp_path / "cars.csv", "--store", store)
+    with launch(versions.create_app("mpg", store=store), port=5086) as server:
         for weight in range(2000, 2040):
             car = CAR | {"weight": weight}
             assert requests.post(f"{server.url}/api/mpg", json=car, timeout=60).ok
         requests.post(f"{server.url}/api/mpg", json={}, timeout=60)  # a fault, but not of ours
         found = canary.compare("mpg", CARS, store=store, url=server.url)
-        assert wait_until(lambda: folder.is_dir() and len(read_examples(folder)) == 40)
-        result = run_compare("--requests", folder, "--store", store, "--url", server.url)
+        result = run_compare(*options, "--url", server.url)
     counted = {entry["version"]: entry["requests"] for entry in found.traffic}
     assert sum(counted.values()) == 41
     assert abs(counted[2] - 41 / 4) <= 2
     assert [entry["errors"] for entry in found.traffic] == [0, 0]
     assert all(0 < entry["mean_ms"] < 1000 for entry in found.traffic)
-    assert (result.exit_code, result.output.splitlines()[0]) == (5, "WAIT FOR MORE")
+    assert (result.exit_code, result.output.splitlines()[0]) == (0, "KEEP")
     assert f"{counted[1]}" in result.output.partition("requests answered")[2].splitlines()[0]
 
 
@@ -240,13 +229,8 @@ def test_the_command_for_people_and_for_machines(store: Path, tmp_path: Path) ->
     assert result.exit_code == 0, result.output
     assert result.output.startswith("KEEP\n")
     assert "candidate: 2" in result.output
-    assert "+2.00 on average" in result.output
     told = run_compare("--labelled", labelled, "--store", store, "--json")
     assert json.loads(told.output)["verdict"] == KEEP
     registry.promote("mpg", 2, store=store)
     result = run_compare("--labelled", labelled, "--store", store, "--candidate", 1)
     assert (result.exit_code, result.output.splitlines()[0]) == (4, "PROMOTE")
-
-
-def test_rows_of_one_kind_have_to_be_given(store: Path) -> None:
-    assert run_compare("--store", store).exit_code == 2

@@ -89,13 +89,12 @@ def test_the_next_training_learns_from_the_rows_that_judged(
     use_notebook(tmp_path, monkeypatch, READ, SAVE, more=3)
     later = NEW_CARS.assign(weight=NEW_CARS["weight"] + 1, mpg=NEW_CARS["mpg"] + 3)
     rows = pd.concat([NEW_CARS, later, later.iloc[:5]])
-    result = run_retrain(rows, store, "--canary", 0.2, "--force")
-    assert (result.exit_code, result.output.splitlines()[0]) == (4, "ON TRIAL")
+    result = run_retrain(rows, store, "--force")
+    assert (result.exit_code, result.output.splitlines()[0]) == (4, "PROMOTED")
     said = " ".join(result.output.split())
     assert f"{len(NEW_CARS) + 5} of {len(rows)} rows are known already, or there twice." in said
-    assert "Version 3 is on trial beside version 2." in said
-    serving = registry.read_serving("mpg", store=store)
-    assert (serving.version, serving.canary, serving.share) == (2, 3, 0.2)
+    assert "Version 3 is served from now on, in the place of 2." in said
+    assert registry.find_served("mpg", store=store) == 3
     files = registry.load("mpg", 3, store=store).model.parent
     learnt, judged = pd.read_csv(files / "training.csv"), pd.read_csv(files / "testing.csv")
     assert len(learnt) + len(judged) == 398 + len(later)

@@ -43,13 +43,6 @@ def test_rows_that_cannot_be_used_are_refused_before_anything_is_trained(
     assert read_files(store) == before
 
 
-def test_a_share_that_no_canary_can_have_is_refused_before_anything_is_trained(store: Path) -> None:
-    """0, too: it is no share, and does not stand for all requests."""
-    for share in (0, 1, 1.5):
-        with pytest.raises(ValueError, match=rf"The share is {share:g}; it has to be more than 0"):
-            retraining.retrain("mpg", NEW_CARS, share=share, store=store)
-
-
 def test_a_served_version_that_was_changed_is_no_yardstick(store: Path) -> None:
     file = registry.load("mpg", 1, store=store).model.with_name("training.csv")
     file.write_bytes(file.read_bytes().replace(b"70", b"71"))
@@ -59,7 +52,7 @@ def test_a_served_version_that_was_changed_is_no_yardstick(store: Path) -> None:
 
 def test_a_served_version_without_its_rows(tmp_path: Path) -> None:
     store = tmp_path / "store"
-    registry.register("mpg", [MODEL, SCHEMA], training=NEW_CARS, target="mpg", store=store)
+    registry.register("mpg", [MODEL, SCHEMA], training=NEW_CARS, store=store)
     registry.promote("mpg", 1, store=store)
     with pytest.raises(ValueError, match=r"register it again with training\.csv among its files"):
         retraining.retrain("mpg", NEW_CARS, store=store)

@@ -85,7 +85,7 @@ class Armed:
 def test_a_pickle_is_refused_and_not_opened(tmp_path: Path, name: str):
     proof, bad = tmp_path / "it ran", tmp_path / name
     bad.write_bytes(pickle.dumps(Armed(proof)))
-    files = [bad] if name == "mpg.tflite" else [*FILES[:2], bad]
+    files = [bad, FILES[1]] if name == "mpg.tflite" else [*FILES[:2], bad]
     with pytest.raises(ValueError, match=f"{name} is a pickle, and a pickle can run any code"):
         register(tmp_path / "store", files=files)
     assert not proof.exists()
@@ -145,6 +145,7 @@ def test_files_that_make_no_version_are_refused(store: Path, tmp_path: Path):
     for files, message in (
         ([], "The first file is the model"),
         (FILES[::-1], "The first file is the model"),
+        (FILES[::2], r"NAME\.schema\.json has to be among the others"),
         ([*FILES[:2], other], "Two of the files have the same name"),
         ([other, FILES[1]], "not a LiteRT model"),
     ):

@@ -38,7 +38,7 @@ def register(store: Path, more: float, *, training: pd.DataFrame | None = None) 
     table = load_auto_mpg() if training is None else training
     table.to_csv(rows, index=False)
     files = [model, folder / SCHEMA.name, rows]
-    return registry.register("mpg", files, training=table, target="mpg", store=store).number
+    return registry.register("mpg", files, training=table, store=store).number
 
 
 def two_versions(store: Path) -> Path:
