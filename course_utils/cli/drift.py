@@ -14,13 +14,11 @@ from rich.table import Table
 
 from course_utils.cli.console import console, print_verdict
 from course_utils.cli.exit_codes import EXIT_CODES
-from course_utils.cli.options import AS_JSON, FILE, FOLDER
+from course_utils.cli.options import ANY_FILE, AS_JSON, FILE, FOLDER
 
 if TYPE_CHECKING:
     from course_utils.drift import DriftReport
     from course_utils.drift.monitor import Inspection
-
-NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command()
@@ -47,7 +45,7 @@ NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
     type=click.FloatRange(0, 10_080, min_open=True),  # a week
     help="Look again and again, a line each time, until Ctrl-C.",
 )
-@click.option("--html", type=NEW_FILE, help="Write the whole report to this file, too.")
+@click.option("--html", type=ANY_FILE, help="Write the whole report to this file, too.")
 @AS_JSON
 def drift(
     name: str, reference: Path | None, every: float | None, as_json: bool, **options: Any

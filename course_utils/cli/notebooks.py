@@ -27,6 +27,7 @@ def run(numbers: tuple[str, ...], folder: Path, save: bool) -> None:
     results: list[tuple[str, str, str]] = []
     with show_steps() as report:
         for path in paths:
+            report(path.stem)  # its first cell may take long
             on_cell = functools.partial(report, path.stem)
             try:
                 seconds = execute(path, save=save, on_cell=on_cell)

@@ -6,9 +6,7 @@ from typing import Any
 import click
 
 from course_utils.cli.console import console, show_steps
-from course_utils.cli.options import FILE, FOLDER
-
-TARGET = click.Path(dir_okay=False, path_type=Path)
+from course_utils.cli.options import ANY_FILE, FILE, FOLDER
 
 
 @click.command()
@@ -21,7 +19,7 @@ TARGET = click.Path(dir_okay=False, path_type=Path)
     help="The rows: a .csv file (UTF-8, commas, names in the first line) or a .parquet file.",
 )
 @click.option(
-    "--output", "target", required=True, type=TARGET, help="The file to write, .csv or .parquet."
+    "--output", "target", required=True, type=ANY_FILE, help="The file to write, .csv or .parquet."
 )
 @click.option("--model", type=FILE, help="A .tflite, .keras or .h5 file; beside it its schema.")
 @click.option(
