@@ -95,7 +95,7 @@ def train(
     try:
         execute(work, save=True, on_cell=count, environment={"COURSE_HOME": str(home)})
     except CellExecutionError as error:
-        raise _explain(error, work, is_check=CHECK_TAG in tags[done - 1]) from None
+        raise _make_error(error, work, is_check=CHECK_TAG in tags[done - 1]) from None
     except (DeadKernelError, AssertionError):  # nbclient's own, where a signal cleaned up first
         raise NotebookFailed(
             f"{work.name} did not come to its end: it was stopped, or its process was killed, for "
@@ -126,8 +126,8 @@ def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> list[li
     return [cell.metadata.get("tags", []) for cell in notebook.cells]
 
 
-def _explain(error: "CellExecutionError", work: Path, *, is_check: bool) -> NotebookFailed:
-    """What a cell has raised, with the line that did."""
+def _make_error(error: "CellExecutionError", work: Path, *, is_check: bool) -> NotebookFailed:
+    """Make the error to raise instead: it names the line of the cell that failed."""
     line = FAILED_LINE.search(COLOUR_CODES.sub("", str(error)))
     where = f"`{line[1].strip()}`: " if line else ""
     said = f"{where}{error.ename}: {COLOUR_CODES.sub('', error.evalue)}".rstrip(": ")
