@@ -72,11 +72,8 @@ def register(
         # Without its permissions: a file that is read-only could not be synced to the disk.
         copies = [Path(shutil.copyfile(path, draft / FILES / path.name)) for path in paths]
         model = scores.Model(copies[0])
-        tables = {
-            role: content.read_numbers(table, model.columns, role)
-            for role, table in (("training", training), ("testing", testing))
-            if table is not None
-        }
+        *features, target = model.columns
+        tables = _read_tables(model.columns, training=training, testing=testing)
         document = {
             "name": name,
             "notes": notes,
@@ -87,11 +84,7 @@ def register(
                 "started": format_time(started) if started else None,
                 "ended": format_time(saved),
             },
-            "model": {
-                "file": copies[0].name,
-                "features": model.schema.names,
-                "target": model.schema.target,
-            },
+            "model": {"file": copies[0].name, "features": features, "target": target},
             "configuration": {"given": configuration or {}},
             **_describe_tables(tables),
             "parameters": {"count": content.count_parameters(copies[0])},
@@ -123,6 +116,15 @@ def _check_files(files: Sequence[str | Path]) -> list[Path]:
 def _make_plain(value: Any) -> Any:
     """What JSON can hold of a value in the configuration: NumPy's as numbers, others as text."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _read_tables(columns: list[str], **tables: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    """The numbers of the tables that were given, by role."""
+    return {
+        role: content.read_numbers(table, columns, role)
+        for role, table in tables.items()
+        if table is not None
+    }
 
 
 def _describe_tables(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
