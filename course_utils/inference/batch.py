@@ -91,6 +91,8 @@ def predict_file(
         OSError: the disk is full or refuses. What was finished is kept.
         MemoryError: a chunk is too large.
     """
+    if chunk < 1:
+        raise ValueError(f"chunk is {chunk}; it has to be 1 row or more.")
     source, target, path = Path(input), Path(output), Path(model)
     _check_paths(source, target)
     schema = FeatureSchema.load(schema_path(path))

@@ -73,7 +73,7 @@ def test_what_is_no_parquet_file(tmp_path, refused):
         assert "could not be read" in refused(content, "in.parquet")
 
 
-def test_paths_that_will_not_do(tmp_path):
+def test_paths_and_chunks_that_will_not_do(tmp_path):
     source = write_csv(tmp_path / "in.csv", CARS)
     for given, wanted, what in (
         (source, "out.txt", "has to end in"),
@@ -84,6 +84,9 @@ def test_paths_that_will_not_do(tmp_path):
     ):
         with pytest.raises((ValueError, FileNotFoundError), match=what):
             predict(given, tmp_path / wanted, restart=True)
+    for chunk in (0, -1):
+        with pytest.raises(ValueError, match=f"chunk is {chunk}; it has to be 1 row or more"):
+            predict(source, tmp_path / "out.csv", chunk=chunk)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
     assert len(read_csv(source)) == len(CARS)
 
