@@ -23,36 +23,22 @@ STEPS = f"""To get an address that others can open, in three steps:
      left) under that name with notebook access switched on. Then run this cell again."""
 
 
-class TunnelError(Exception):
-    """No tunnel could be opened; the text says why and what to do."""
-
-
-class MissingToken(TunnelError):
-    """There is no ngrok token to open a tunnel with; the text says where it was looked for."""
-
-
 def open_tunnel(port: int) -> str | None:
     """Open a tunnel to a port of this machine; print and return its public address.
 
     Where none can be opened, print the steps to a token if that is what is missing, else warn
     with the reason. In Colab the page is then shown through Colab's own proxy.
     """
-    try:
-        url = connect(port, find_token())
-    except MissingToken as missing:
-        print(f"No public address: {missing}\n{STEPS}")
-    except TunnelError as error:
-        # The warning names the line of the cell, which called launch, which called this.
-        warnings.warn(f"{error} The service itself runs: http://{LOOPBACK}:{port}", stacklevel=3)
-    else:
+    token = _find_token()
+    url = _connect(port, token) if token else None
+    if url:
         print(f"Public at {url} - server.stop() closes the tunnel.")
-        return url
-    if in_colab():
+    elif in_colab():
         from google.colab import output
 
         print("Here is the page through Colab's own proxy; only this browser can see it.")
         output.serve_kernel_port_as_iframe(port)
-    return None
+    return url
 
 
 def close_tunnel(url: str) -> None:
@@ -60,31 +46,30 @@ def close_tunnel(url: str) -> None:
     concurrent.futures.wait([_call_in_thread(lambda: _disconnect(url))], TIMEOUT_S)
 
 
-def find_token() -> str:
+def _find_token() -> str:
     """Return the account's token from the environment, else from Colab's Secrets.
 
-    Raises:
-        MissingToken: it is in neither.
+    Where it is in neither, print why and the steps to one, and return an empty text.
     """
     token = os.environ.get(TOKEN_NAME, "").strip()
+    reason = f"the environment variable {TOKEN_NAME} is not set."
     if in_colab() and not token:
         from google.colab import userdata
 
+        reason = f"the secret {TOKEN_NAME} is not set."
         try:
             token = str(userdata.get(TOKEN_NAME) or "").strip()
         except Exception as error:  # Colab's error classes are not published; its messages say why
-            raise MissingToken(f"{error} ({type(error).__name__})") from None
+            reason = f"{error} ({type(error).__name__})"
     if not token:
-        place = "secret" if in_colab() else "environment variable"
-        raise MissingToken(f"the {place} {TOKEN_NAME} is not set.")
+        print(f"No public address: {reason}\n{STEPS}")
     return token
 
 
-def connect(port: int, token: str) -> str:
+def _connect(port: int, token: str) -> str | None:
     """Open a tunnel to a port of this machine, and return its public address.
 
-    Raises:
-        TunnelError: no tunnel was opened; the text does not contain the token.
+    Where none was opened, warn with the reason, which does not contain the token.
     """
     import ngrok
 
@@ -94,15 +79,18 @@ def connect(port: int, token: str) -> str:
     except TimeoutError:
         opening.add_done_callback(_close_late)
         error = TimeoutError(f"ngrok's servers did not answer within {TIMEOUT_S:.0f} s")
-    if error:
-        reason = ": ".join(str(part) for part in error.args) or repr(error)
-        reason = reason.replace(token, "(your token)")  # ngrok repeats a token that it refuses
-        raise TunnelError(
-            f"ngrok could not open a tunnel: {reason}. Check that this machine reaches the "
-            f"internet, that {TOKEN_NAME} holds your own token and that no other tunnel of your "
-            "account is open (a free one has one address); then run this cell again."
-        )
-    return str(opening.result())
+    if not error:
+        return str(opening.result())
+    reason = ": ".join(str(part) for part in error.args) or repr(error)
+    reason = reason.replace(token, "(your token)")  # ngrok repeats a token that it refuses
+    warnings.warn(
+        f"ngrok could not open a tunnel: {reason}. Check that this machine reaches the internet, "
+        f"that {TOKEN_NAME} holds your own token and that no other tunnel of your account is open "
+        "(a free one has one address); then run this cell again. The service itself runs: "
+        f"http://{LOOPBACK}:{port}",
+        stacklevel=4,  # the line of the cell, which called launch, which called open_tunnel
+    )
+    return None
 
 
 def _disconnect(url: str) -> None:
