@@ -92,8 +92,7 @@ class Telemetry:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         began = time.perf_counter()
-        # A server that gives requests ids itself has put its own there (`serving.ray.replicas`).
-        request_id = environ[REQUEST_ID] = environ.get(REQUEST_ID) or self._new_id()
+        request_id = environ[REQUEST_ID] = self._new_id()
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             headers += [("X-Request-ID", request_id), *self._headers]

@@ -38,7 +38,10 @@ class Problems:
             nonlocal started, replaced
             if message["type"] == "http.response.start":
                 started = True
-                headers = {bytes(n).lower(): bytes(v) for n, v in message["headers"]}
+                # Of a header that came twice the first stays: Serve adds a request id of its own
+                # behind the one that the service has in its log and in its answer.
+                headers = {bytes(n).lower(): bytes(v) for n, v in reversed(message["headers"])}
+                message["headers"] = list(headers.items())
                 ours = headers.get(b"content-type", b"").startswith(CONTENT_TYPE.encode())
                 if message["status"] >= 400 and not ours:
                     replaced = True

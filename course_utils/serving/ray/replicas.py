@@ -5,7 +5,6 @@ Nothing of a service is written a second time. Its app is WSGI; a2wsgi lets Serv
 
 import asyncio
 import os
-import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,12 @@ from ray.serve.exceptions import RayServeException
 from course_utils.inference import Predictor
 from course_utils.services import SERVICES
 from course_utils.services.http.errors import Problem
-from course_utils.services.http.telemetry import REQUEST_ID
 
 MAX_ONGOING_REQUESTS = 16  # of a replica at a time; the others wait in the proxies
 MAX_BATCH_PHOTOS = 8
 NETWORK_TIMEOUT_S = 30  # that a photo may wait for the network, its replica's restart included
 BATCH_SIZE_BUCKETS = (1, 2, 3, 4, 6, 8)
 Shape = tuple[int, ...]
-Wsgi = Callable[..., Iterable[bytes]]
 
 
 def build_asgi_app(
@@ -44,7 +41,12 @@ def build_asgi_app(
     share_metrics(metrics)
     options = {"predictor": network, "slots": MAX_ONGOING_REQUESTS} if network else {}
     app = SERVICES[name].create_app(model, **options)
-    return WSGIMiddleware(keep_request_id(app), workers=MAX_ONGOING_REQUESTS)
+
+    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ["wsgi.input_terminated"] = True  # a2wsgi ends the stream where the body ends
+        return app(environ, start_response)
+
+    return WSGIMiddleware(call, workers=MAX_ONGOING_REQUESTS)
 
 
 def share_metrics(folder: Path) -> None:
@@ -52,32 +54,6 @@ def share_metrics(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
-
-
-def keep_request_id(app: Wsgi) -> Wsgi:
-    """Give the app the request ids of Serve, so that its log and its answers name the same one."""
-
-    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        environ["wsgi.input_terminated"] = True  # a2wsgi ends the stream where the body ends
-        given = environ.get("HTTP_X_REQUEST_ID", "")
-        if not _is_uuid(given):  # the client chose it: Serve sends it back, the service has its own
-            return app(environ, start_response)
-        environ[REQUEST_ID] = given
-
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            others = [(name, value) for name, value in headers if name.lower() != "x-request-id"]
-            return start_response(status, others, exc_info)
-
-        return app(environ, start)
-
-    return call
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
 
 
 class RemotePredictor:

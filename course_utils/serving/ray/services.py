@@ -116,14 +116,11 @@ def serve(
     metrics = Path(gettempdir(), f"course-scale-{uuid.uuid4().hex}")
     scaling = _describe_scaling(replicas, max_replicas, target)
     application = _build_application(name, path, network, metrics, scaling)
-    if _running and not ray.is_initialized():  # it ended with the Ray that it ran on
-        shutil.rmtree(_running.metrics, ignore_errors=True)
-        _running = None
     cluster.connect(address)
     try:
         _check_cores(ray, replicas)
         url = _start_proxies("HeadOnly" if address is None else "EveryNode")
-        _run(application)
+        ray.serve.run(application, name=APP, route_prefix="/", logging_config=LOGGING_CONFIG)
     except BaseException:
         if _running is None:
             cluster.shut_down()
@@ -132,20 +129,6 @@ def serve(
         shutil.rmtree(_running.metrics, ignore_errors=True)
     _running = Deployment(name, url, metrics)
     return _running
-
-
-def _run(application: Any) -> None:
-    """Start the replicas; where they do not start, remove those that did, and say why."""
-    from ray import serve
-
-    try:
-        serve.run(application, name=APP, route_prefix="/", logging_config=LOGGING_CONFIG)
-    except RuntimeError as error:
-        found = serve.status().applications.get(APP)
-        reasons = [each.message for each in found.deployments.values()] if found else []
-        serve.delete(APP)
-        why = " ".join(filter(None, reasons)) or error
-        raise RuntimeError(f"The replicas of the service did not start. {why}") from error
 
 
 def _check_cores(ray: Any, replicas: int) -> None:

@@ -13,26 +13,21 @@ from course_utils.inference import Predictor, shipped_model
 from course_utils.services.http.errors import Problem
 from course_utils.serving.ray import cluster
 from course_utils.serving.ray.problems import Problems, middleware
-from tests.support.serving import CAR, MODEL
 
 ID = "1c0b7866-662d-4bb5-a35c-e9913b42ddfc"
 Asgi = dict[str, Any]
 
 
-def ask(app: Any, path: str, body: bytes = b"", **headers: str) -> list[Asgi]:
+def ask(app: Any, path: str, **headers: str) -> list[Asgi]:
     """What an ASGI app sends as the answer to one POST request."""
     sent: list[Asgi] = []
     pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
-    scope = {"type": "http", "method": "POST", "path": path, "headers": pairs}
-    scope |= {"query_string": b"", "http_version": "1.1"}
-
-    async def receive() -> Asgi:
-        return {"type": "http.request", "body": body, "more_body": False}
+    scope = {"type": "http", "path": path, "headers": pairs}
 
     async def send(message: Asgi) -> None:
         sent.append(message)
 
-    asyncio.run(app(scope, receive, send))
+    asyncio.run(app(scope, None, send))
     return sent
 
 
@@ -42,6 +37,7 @@ def answers(status: int, content_type: str, body: bytes) -> Any:
     async def app(_: Asgi, __: Any, send: Any) -> None:
         if status:
             headers = [(b"content-type", content_type.encode()), (b"x-request-id", ID.encode())]
+            headers.append((b"X-Request-ID", b"another"))  # as Serve adds it behind a service's
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
 
@@ -74,6 +70,8 @@ def test_other_answers_pass(path: str, status: int, content_type: str) -> None:
     (stage,) = middleware()
     start, body = ask(stage.cls(answers(status, content_type, b"as it was")), path)
     assert (start["status"], body["body"]) == (status, b"as it was")
+    if path == "/api/mpg":
+        assert sorted(start["headers"])[1:] == [(b"x-request-id", ID.encode())]
 
 
 @pytest.fixture
@@ -84,21 +82,6 @@ def replicas(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
     monkeypatch.setattr(replicas, "share_metrics", lambda name: None)
     return replicas
-
-
-@pytest.mark.parametrize("given", [ID, "<b>mine</b>"])
-def test_a_request_keeps_the_id_that_serve_gave_it(replicas: ModuleType, given: str) -> None:
-    app = replicas.build_asgi_app("mpg", MODEL, Path("unused"))
-    car = json.dumps(CAR).encode()
-    length = {"content_length": str(len(car)), "content_type": "application/json"}
-    start, *rest = ask(app, "/api/mpg", car, x_request_id=given, **length)
-    headers = dict(start["headers"])
-    answer = json.loads(b"".join(message.get("body", b"") for message in rest))
-    if given == ID:  # Serve adds the header itself
-        assert answer["id"] == ID
-        assert b"x-request-id" not in headers
-    else:  # a client's own is nothing to trust
-        assert answer["id"] == headers[b"x-request-id"].decode() != given
 
 
 @pytest.mark.parametrize("error", ["RayActorError", "GetTimeoutError"])
