@@ -132,7 +132,7 @@ calls = iter(range(1, 1000))
 listed[-1].act = lambda: fill() if next(calls) == training.STEPS + 2 else None
 try:
     training.train(folder, listed)
-except resume.WriteError as error:
+except resume.ResumeError as error:
     print(error)
 assert find_newest(folder).name.startswith("epoch-001-batch-00001-")
 assert not list(folder.glob("*.part")), "a part was left"
@@ -159,5 +159,5 @@ def test_a_training_into_a_folder_that_is_none(tmp_path: Path) -> None:
     from tests.support import training
 
     (tmp_path / "file").touch()
-    with pytest.raises(resume.WriteError, match="see that you may write to the folder"):
+    with pytest.raises(resume.ResumeError, match="see that you may write to the folder"):
         training.train(tmp_path / "file")

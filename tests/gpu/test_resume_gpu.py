@@ -41,7 +41,7 @@ def test_the_full_network_is_exact_or_refused(tmp_path: Path) -> None:
     """RandomTranslation interpolates: exact where the GPU can, or named where it cannot."""
     try:
         whole = outcome(*training.train(tmp_path / "whole"))
-    except resume.ExactnessError as error:
+    except resume.ResumeError as error:
         refused = str(error)
     else:
         refused = ""
@@ -66,7 +66,5 @@ def test_an_operation_without_a_deterministic_form_is_refused(tmp_path: Path) ->
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss)
     x, y = images()
-    with pytest.raises(
-        resume.ExactnessError, match=r"(?i)deterministic.*ResizeNearestNeighborGrad"
-    ):
+    with pytest.raises(resume.ResumeError, match=r"(?i)deterministic.*ResizeNearestNeighborGrad"):
         training.train(tmp_path, [], model=model, x=x, y=y)

@@ -95,7 +95,7 @@ class Networks:
         return self.fresh() if seed == 1 else self.second
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def networks() -> Networks:
     return Networks()
 

@@ -9,13 +9,11 @@ Keras trains: `fit` calls ``model.fit`` with batches that depend on nothing but 
 with one more callback, which saves.
 """
 
-import signal
-import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from filelock import Timeout
 
@@ -23,16 +21,10 @@ from course_utils.common import machine_lock
 from course_utils.training.resume import fingerprint, state
 from course_utils.training.resume.checkpoints import Checkpoint, Position, Store
 from course_utils.training.resume.data import open_data, open_validation
-from course_utils.training.resume.errors import (
-    ExactnessError,
-    ReadError,
-    ResumeError,
-    RunMismatch,
-    WriteError,
-)
-from course_utils.training.resume.loop import Interruption, Saver, catch_signals, train
+from course_utils.training.resume.errors import ResumeError, RunMismatch
+from course_utils.training.resume.loop import Saver, catch_signals, train
 
-__all__ = ["ExactnessError", "ReadError", "ResumeError", "RunMismatch", "WriteError", "fit"]
+__all__ = ["ResumeError", "RunMismatch", "fit"]
 
 MAX_DIFFERENCES = 8  # that a message lists
 
@@ -92,14 +84,11 @@ def fit(
 
     Raises:
         RunMismatch: model, data or arguments are not those of the run in ``run_dir``; says which.
-        ExactnessError: exactness cannot be promised for this model, data or callback; says why.
-        ReadError: no checkpoint in ``run_dir`` is intact.
-        WriteError: a checkpoint could not be written (the earlier ones are intact).
-        ResumeError: another process of this machine trains in ``run_dir``.
-        ValueError: an argument out of range.
+        ResumeError: exactness cannot be promised for this model, data or callback; or no
+            checkpoint in ``run_dir`` is intact; or one could not be written (the earlier ones are
+            intact); or another process of this machine trains in ``run_dir``. Says which and why.
+        ValueError: the model is not compiled, or the data do not fit each other.
     """
-    _check_numbers(1, epochs=epochs, batch_size=batch_size, save_every=save_every)
-    _check_numbers(0, seed=seed)
     state.check_callbacks(callbacks)
     data = open_data(x, y, batch_size=batch_size, seed=seed)
     validation = open_validation(validation_data, batch_size)
@@ -123,11 +112,8 @@ def fit(
             _compare(found, about, epochs, folder)
         saver = Saver(store, callbacks, found, save_every)
         validated = validation and validation.batches(0, 0)
-        try:
-            with catch_signals(saver):
-                return train(model, data, validated, saver, epochs, verbose)
-        except Interruption:
-            _end_interrupted(saver, folder)
+        with catch_signals(saver):
+            return train(model, data, validated, saver, epochs, verbose)
 
 
 def _compare(found: Checkpoint, about: dict[str, Any], epochs: int, folder: Path) -> None:
@@ -152,24 +138,6 @@ def _compare(found: Checkpoint, about: dict[str, Any], epochs: int, folder: Path
             f"the last digits may come out differently from here on: {'; '.join(changes)}.",
             stacklevel=3,
         )
-
-
-def _end_interrupted(saver: Saver, folder: Path) -> NoReturn:
-    """End as the signal asks for, and say how to go on."""
-    text = (
-        f"Training was interrupted after {saver.position}, and all is saved in {folder}. "
-        "Start it again with the same arguments, and it goes on exactly there."
-    )
-    if saver.signal_number == signal.SIGTERM:
-        print(text, file=sys.stderr, flush=True)
-        raise SystemExit(128 + signal.SIGTERM) from None
-    raise KeyboardInterrupt(text) from None
-
-
-def _check_numbers(minimum: int, **numbers: int) -> None:
-    for name, number in numbers.items():
-        if not isinstance(number, int) or number < minimum:
-            raise ValueError(f"{name}: expected a whole number from {minimum} on, got {number!r}")
 
 
 def _lock_folder(folder: Path) -> AbstractContextManager[Any]:

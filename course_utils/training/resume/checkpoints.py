@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from course_utils.common import atomic_files
-from course_utils.training.resume.errors import ReadError, WriteError
+from course_utils.training.resume.errors import ResumeError
 
 FORMAT = 1  # of the files; others are not read
 MAX_CHECKPOINTS = 3
@@ -59,7 +59,7 @@ class Store:
         about: what tells the run from others, as JSON can hold it. Stands in each manifest.
 
     Raises:
-        WriteError: the folder cannot be made.
+        ResumeError: the folder cannot be made.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any]):
@@ -73,7 +73,7 @@ class Store:
         Warns where a newer one is damaged.
 
         Raises:
-            ReadError: all are damaged, or have another format.
+            ResumeError: all are damaged, or have another format.
         """
         faults: list[str] = []
         for path in [path for _, path in self._list_files() if path.suffix == ".json"]:
@@ -91,7 +91,7 @@ class Store:
                 )
             return found
         if faults:
-            raise ReadError(
+            raise ResumeError(
                 f"None of the checkpoints in {self.folder} can be used ({'; '.join(faults)}). "
                 "Bring the files back from a copy, or start anew in another folder."
             )
@@ -105,7 +105,7 @@ class Store:
             label: what the files' names say besides the position, such as ``val_loss-0.0512``.
 
         Raises:
-            WriteError: the disk is full, or the folder read-only or gone.
+            ResumeError: the disk is full, or the folder read-only or gone.
         """
         position = checkpoint.position
         batch = f"batch-{position.batch:05d}" if position.batch else ""
@@ -129,7 +129,7 @@ class Store:
         """Save the model of the best epoch, in the place of an earlier one.
 
         Raises:
-            WriteError: as `write`.
+            ResumeError: as `write`.
         """
         self._put(name, data)
         for path in self.folder.glob("best-epoch-*"):
@@ -146,7 +146,7 @@ class Store:
         try:
             yield
         except OSError as error:
-            raise WriteError(
+            raise ResumeError(
                 f"A checkpoint could not be written to {self.folder}: {error.strerror or error} "
                 f"({what}). The earlier ones are intact: make room on the disk or see that you "
                 "may write to the folder, and start the same training again."

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.training.resume.errors import ExactnessError
+from course_utils.training.resume.errors import ResumeError
 from course_utils.training.resume.fingerprint import describe_arrays
 from course_utils.training.resume.frameworks import keras, tf
 
@@ -53,7 +53,7 @@ def open_data(x: Any, y: Any, *, batch_size: int, seed: int | None) -> Data:
         seed: of the order, which is another one in each epoch; None for the data's own.
 
     Raises:
-        ExactnessError: the data cannot be repeated exactly. The message says what to do.
+        ResumeError: the data cannot be repeated exactly. The message says what to do.
         ValueError: arrays do not fit each other, or targets are missing or given twice.
     """
 
@@ -115,7 +115,7 @@ def _open_numbered(dataset: Any, order: Order) -> Data:
     """Open a PyDataset; its batches are shuffled, as Keras does it."""
     plain, hooks = keras.utils.PyDataset, ("on_epoch_begin", "on_epoch_end")
     if own := [hook for hook in hooks if getattr(type(dataset), hook) is not getattr(plain, hook)]:
-        raise ExactnessError(
+        raise ResumeError(
             f"The PyDataset changes between epochs (it has an {own[0]}), which another "
             "process cannot repeat. Leave it out: batches are shuffled for you, the same way in "
             "each process. Random changes of images belong into the model as layers."
@@ -123,7 +123,7 @@ def _open_numbered(dataset: Any, order: Order) -> Data:
     steps = len(dataset)
     first, again, last = (describe_arrays(dataset[number]) for number in (0, 0, steps - 1))
     if first != again:
-        raise ExactnessError(
+        raise ResumeError(
             "The PyDataset gave two different batches for the number 0. Let a batch depend on "
             "its number alone. Random changes of images belong into the model as layers."
         )
@@ -147,13 +147,13 @@ def _open_pipeline(x: Any) -> Data:
 
     steps = int(batches(0, 0).cardinality())
     if steps <= 0:
-        raise ExactnessError(
+        raise ResumeError(
             "The pipeline is endless or of unknown length, so its epochs have no fixed end. Use "
             "take(n), or apply(tf.data.experimental.assert_cardinality(n)) for a known length."
         )
     once, again = (list(batches(0, 0).take(COMPARED_BATCHES).as_numpy_iterator()) for _ in range(2))
     if describe_arrays(once) != describe_arrays(again):
-        raise ExactnessError(
+        raise ResumeError(
             "The pipeline gave different batches when it was read twice. If it shuffles anew in "
             "each epoch, hand over a function that makes the pipeline of an epoch: "
             "lambda epoch: dataset.shuffle(n, seed=seed + epoch). Put random layers into the "

@@ -2,20 +2,8 @@
 
 
 class ResumeError(Exception):
-    """The training cannot begin or go on."""
+    """The training cannot begin, cannot go on, or cannot be promised to go on exactly."""
 
 
 class RunMismatch(ResumeError):
     """The model, the data or an argument is not the one the run began with."""
-
-
-class ExactnessError(ResumeError):
-    """Nobody can promise that this training goes on exactly."""
-
-
-class ReadError(ResumeError):
-    """There are checkpoints, but none of them is intact."""
-
-
-class WriteError(ResumeError):
-    """A checkpoint could not be written. The earlier ones are intact."""

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,8 @@ from typing import Any
 from course_utils.training.resume import state
 from course_utils.training.resume.checkpoints import Checkpoint, Position, Store
 from course_utils.training.resume.data import Data
-from course_utils.training.resume.errors import ExactnessError
+from course_utils.training.resume.errors import ResumeError
 from course_utils.training.resume.frameworks import keras, tf
-
-
-class Interruption(BaseException):
-    """A signal came, and everything is saved. Not an Exception, so that no callback catches it."""
 
 
 class Saver(keras.callbacks.Callback):  # type: ignore[misc]
@@ -98,10 +95,19 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]
         return Checkpoint(self.position, state.capture_variables(self.model) | arrays, content)
 
     def _write(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint; raise Interruption if a signal has come."""
+        """Write a checkpoint; if a signal has come, end as it asks for, and say how to go on."""
         self._store.write(checkpoint, self._label())
-        if self.signal_number:
-            raise Interruption
+        if not self.signal_number:
+            return
+        text = (
+            f"Training was interrupted after {self.position}, and all is saved in "
+            f"{self._store.folder}. Start it again with the same arguments, and it goes on "
+            "exactly there."
+        )
+        if self.signal_number == signal.SIGINT:
+            raise KeyboardInterrupt(text)
+        print(text, file=sys.stderr, flush=True)
+        raise SystemExit(128 + self.signal_number)
 
     def _label(self) -> str:
         name, values = self._find_losses()
@@ -147,8 +153,9 @@ def train(model: Any, data: Data, validation: Any, saver: Saver, epochs: int, ve
         The History of the whole training.
 
     Raises:
-        Interruption: a signal came.
-        ExactnessError: an operation has no deterministic form on the GPU. The message names it.
+        KeyboardInterrupt: after Ctrl-C, once everything is saved.
+        SystemExit: the same after SIGTERM.
+        ResumeError: an operation has no deterministic form on the GPU. The message names it.
     """
     tf.config.experimental.enable_op_determinism()
     settings = {"verbose": verbose, "epochs": epochs, "steps": data.steps}
@@ -169,7 +176,7 @@ def train(model: Any, data: Data, validation: Any, saver: Saver, epochs: int, ve
         except tf.errors.UnimplementedError as error:
             if "determinis" not in error.message:
                 raise
-            raise ExactnessError(
+            raise ResumeError(
                 f"On this GPU the training cannot be repeated exactly: {error.message} "
                 "Use another layer in its place, or hide the GPU (CUDA_VISIBLE_DEVICES=-1)."
             ) from error

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
-from course_utils.training.resume.errors import ExactnessError
+from course_utils.training.resume.errors import ResumeError
 from course_utils.training.resume.frameworks import keras, tf
 
 Arrays = dict[str, np.ndarray]
@@ -46,7 +46,7 @@ def check_model(model: Any, batch: Any) -> None:
 
     Raises:
         ValueError: the model is not compiled.
-        ExactnessError: there is randomness or memory in it that cannot be saved. The message
+        ResumeError: there is randomness or memory in it that cannot be saved. The message
             names it.
     """
     if not model.compiled:
@@ -63,7 +63,7 @@ def check_model(model: Any, batch: Any) -> None:
     known = {id(variable.value) for variable in list_variables(model)}
     hidden = {variable.name for variable in graph.variables if id(variable) not in known}
     if culprits := random | (operations & UNSAVED_OPERATIONS) | hidden:
-        raise ExactnessError(
+        raise ResumeError(
             f"The model uses what it does not hold as its own: {', '.join(sorted(culprits))}. "
             "Draw random numbers with keras.random and a keras.random.SeedGenerator that the "
             "layer keeps as an attribute, and make other variables attributes of a layer, too."
@@ -102,15 +102,15 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
     """See that no callback works against going on.
 
     Raises:
-        ExactnessError: one does. The message says what to do.
+        ResumeError: one does. The message says what to do.
     """
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.BackupAndRestore):
-            raise ExactnessError(
+            raise ResumeError(
                 "BackupAndRestore and this function would both restore: leave it out."
             )
         if isinstance(callback, keras.callbacks.CSVLogger) and not callback.append:
-            raise ExactnessError(
+            raise ResumeError(
                 "CSVLogger would begin its file anew: write CSVLogger(..., append=True)."
             )
 
@@ -122,7 +122,7 @@ def capture_callbacks(callbacks: Sequence[Any]) -> tuple[list[Any], Arrays]:
         An entry per callback, as JSON can hold it, and the arrays that the entries name.
 
     Raises:
-        ExactnessError: a callback remembers what cannot be saved.
+        ResumeError: a callback remembers what cannot be saved.
     """
     arrays: Arrays = {}
     entries = []
@@ -135,7 +135,7 @@ def capture_callbacks(callbacks: Sequence[Any]) -> tuple[list[Any], Arrays]:
             except TypeError:
                 if is_from_keras(callback):  # an open file, a progress bar
                     continue
-                raise ExactnessError(
+                raise ResumeError(
                     f"The callback's {name}.{key} is a {type(value).__name__}, which cannot be "
                     "saved, so it would be lost when the training is interrupted. Keep numbers, "
                     "texts, arrays, lists, tuples and dicts in it."

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from course_utils.training.resume.checkpoints import Checkpoint, Position, ReadError, Store
+from course_utils.training.resume import ResumeError
+from course_utils.training.resume.checkpoints import Checkpoint, Position, Store
 
 FIRST, SECOND = Position(0, 50), Position(1, 0)
 
@@ -97,13 +98,13 @@ def test_a_damaged_newest_gives_way_to_the_one_before(
 def test_where_all_are_damaged_nothing_is_begun_anew(store: Store) -> None:
     for path in store.folder.glob("*.npz"):
         path.write_bytes(b"")
-    with pytest.raises(ReadError, match=r"epoch-001.*SHA-256.*; epoch-000-batch-00050"):
+    with pytest.raises(ResumeError, match=r"epoch-001.*SHA-256.*; epoch-000-batch-00050"):
         store.load_newest()
 
 
 def test_another_format_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "epoch-001.json").write_text(json.dumps({"manifest": {"format": 2}}))
-    with pytest.raises(ReadError, match="this version of the course cannot read format 2"):
+    with pytest.raises(ResumeError, match="this version of the course cannot read format 2"):
         Store(tmp_path, {}).load_newest()
 
 

@@ -119,9 +119,6 @@ def test_what_does_not_matter_may_change(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 0}, "epochs: expected a whole number from 1 on, got 0"),
-        ({"batch_size": 2.5}, "batch_size: expected"),
-        ({"seed": -1}, "seed: expected a whole number from 0 on, got -1"),
         ({"y": images(80)[1]}, r"equally many examples.*\[80, 90\]"),
         ({"y": None}, "y is missing.*A generator cannot be entered in its middle"),
         ({"validation_data": (*images(), 1)}, r"validation_data is \(x, y\) or a data set; .* 3"),
@@ -148,7 +145,7 @@ def test_wrong_callbacks(networks: Networks, tmp_path: Path) -> None:
         (keras.callbacks.CSVLogger(tmp_path / "c"), "append=True"),
         (Drawing(), r"Drawing\.rng is a Generator.*Keep numbers"),
     ):
-        with pytest.raises(resume.ExactnessError, match=message):
+        with pytest.raises(resume.ResumeError, match=message):
             training.train(tmp_path, [callback], model=networks.second)
 
 
@@ -170,7 +167,7 @@ def test_randomness_that_cannot_be_saved(tmp_path: Path, layer: Any, name: str) 
     flat, out = keras.layers.Flatten(), keras.layers.Dense(4)
     model = keras.Sequential([keras.Input((12, 12, 1)), layer(), flat, out])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    with pytest.raises(resume.ExactnessError, match=f"{name}.*SeedGenerator"):
+    with pytest.raises(resume.ResumeError, match=f"{name}.*SeedGenerator"):
         training.train(tmp_path, model=model)
 
 
@@ -228,9 +225,9 @@ def test_data_that_may_not_repeat_themselves(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tf.data and Keras, about the same
-        with pytest.raises(resume.ExactnessError, match=message):
+        with pytest.raises(resume.ResumeError, match=message):
             training.train(tmp_path, model=networks.second, x=make(), y=None)
-        with pytest.raises(resume.ExactnessError, match=message):
+        with pytest.raises(resume.ResumeError, match=message):
             training.train(tmp_path, model=networks.second, validation_data=make())
 
 
