@@ -114,7 +114,10 @@ def serve(
     network = Predictor.load(path)
     SERVICES[name].create_app(path, predictor=network)  # raises here what would end each replica
     metrics = Path(gettempdir(), f"course-scale-{uuid.uuid4().hex}")
-    scaling = _describe_scaling(replicas, max_replicas, target)
+    scaling: dict[str, Any] = {"num_replicas": replicas}
+    if max_replicas is not None:
+        bounds = {"min_replicas": replicas, "max_replicas": max_replicas}
+        scaling = {"autoscaling_config": bounds | {"target_ongoing_requests": target} | AUTOSCALING}
     application = _build_application(name, path, network, metrics, scaling)
     cluster.connect(address)
     try:
@@ -159,13 +162,6 @@ def _start_proxies(location: str) -> str:
         client = _get_global_client()
     host, port = client.http_config.host, client.http_config.port
     return f"http://{ports.LOOPBACK if host in ('0.0.0.0', '::') else host}:{port}"
-
-
-def _describe_scaling(replicas: int, max_replicas: int | None, target: float) -> dict[str, Any]:
-    if max_replicas is None:
-        return {"num_replicas": replicas}
-    bounds = {"min_replicas": replicas, "max_replicas": max_replicas}
-    return {"autoscaling_config": bounds | {"target_ongoing_requests": target} | AUTOSCALING}
 
 
 def _build_application(
