@@ -6,7 +6,7 @@ pictures pass through the base a single time (`compute_features`), and training 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def compute_features(
     base: Any,
     pictures: np.ndarray | Sequence[str | Path | np.ndarray],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    bar_title: str = "",
 ) -> np.ndarray:
     """Compute the features of pictures, each resized to the input of the base.
 
@@ -95,7 +95,7 @@ def compute_features(
         base: from `build_base`.
         pictures: an array ``(n, height, width, 3)`` of uint8, or a sequence of such pictures of
             any size or of image files.
-        progress: called with the pictures done and their total number (see `ProgressBar`).
+        bar_title: a few words, before a progress bar that is printed; by default there is none.
 
     Returns:
         float32 array of shape ``(n, 1024)``.
@@ -110,13 +110,25 @@ def compute_features(
         batch = [read_picture(picture, size) for picture in pictures[start : start + BATCH_SIZE]]
         return predict(np.stack(batch))
 
-    found: list[np.ndarray] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for part in pool.map(compute_batch, range(0, len(pictures), BATCH_SIZE)):
-            found.append(part)
-            if progress:
-                progress(min(len(found) * BATCH_SIZE, len(pictures)), len(pictures))
-    return np.concatenate(found)
+        batches = pool.map(compute_batch, range(0, len(pictures), BATCH_SIZE))
+        if bar_title:
+            batches = _show_progress(batches, len(pictures), bar_title)
+        return np.concatenate(list(batches))
+
+
+def _show_progress(batches: Iterator[np.ndarray], total: int, title: str) -> Iterator[np.ndarray]:
+    """Pass batches on, and print twenty blocks meanwhile, then how many pictures there were.
+
+    Plain text looks the same in a terminal, in a notebook and on paper.
+    """
+    print(title, end=" ")
+    done = 0
+    for batch in batches:
+        before, done = BAR_BLOCKS * done // total, done + len(batch)
+        print("█" * (BAR_BLOCKS * done // total - before), end="", flush=True)
+        yield batch
+    print(f" {total:,}")
 
 
 def read_picture(picture: Any, size: int | None = None) -> np.ndarray:
@@ -167,23 +179,3 @@ def list_pictures(folder: str | Path, classes: Sequence[str]) -> tuple[list[Path
         files += of_class
         labels += [number] * len(of_class)
     return files, np.array(labels)
-
-
-class ProgressBar:
-    """A progress bar in plain text: the same in a terminal, in a notebook and on paper.
-
-    A callable for `compute_features`: ``ProgressBar("looking")`` prints twenty blocks as the work
-    goes on, then how many pictures there were.
-    """
-
-    def __init__(self, label: str):
-        self._label, self._shown = label, 0
-
-    def __call__(self, done: int, total: int) -> None:
-        if not self._shown:
-            print(f"{self._label} ", end="")
-        steps = max(1, BAR_BLOCKS * done // total)
-        print("█" * (steps - self._shown), end="", flush=True)
-        self._shown = steps
-        if done == total:
-            print(f" {total:,}")
