@@ -152,12 +152,3 @@ def test_a_training_whose_disk_fills_up_and_is_emptied(tmp_path: Path) -> None:
     assert "No space left on device" in said
     assert "The earlier ones are intact: make room" in said
     assert "start the same training again" in said
-
-
-def test_a_training_into_a_folder_that_is_none(tmp_path: Path) -> None:
-    from course_utils.training import resume
-    from tests.support import training
-
-    (tmp_path / "file").touch()
-    with pytest.raises(resume.ResumeError, match="see that you may write to the folder"):
-        training.train(tmp_path / "file")

@@ -52,7 +52,9 @@ def fit(
     run that has ended is not trained again; with more ``epochs`` it goes on, unless a callback
     such as EarlyStopping had ended it. The initial weights are the caller's;
     everything else random follows from ``seed``. TensorFlow's op determinism is turned on,
-    for the rest of the process, too: without it other kernels sum in another order.
+    for the rest of the process, too: without it other kernels sum in another order. An operation
+    that has no deterministic form on a GPU raises TensorFlow's UnimplementedError, which names
+    it: use another layer in its place, or hide the GPU (``CUDA_VISIBLE_DEVICES=-1``).
 
     Ctrl-C and SIGTERM save within one batch (a validation is finished first). Then comes
     KeyboardInterrupt, or the process ends with exit code 143. A second Ctrl-C interrupts at
@@ -87,6 +89,7 @@ def fit(
         ResumeError: exactness cannot be promised for this model, data or callback; or no
             checkpoint in ``run_dir`` is intact; or one could not be written (the earlier ones are
             intact); or another process of this machine trains in ``run_dir``. Says which and why.
+        OSError: ``run_dir`` cannot be made.
         ValueError: the model is not compiled, or the data do not fit each other.
     """
     state.check_callbacks(callbacks)

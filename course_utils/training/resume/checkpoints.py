@@ -11,7 +11,6 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,13 +58,12 @@ class Store:
         about: what tells the run from others, as JSON can hold it. Stands in each manifest.
 
     Raises:
-        ResumeError: the folder cannot be made.
+        OSError: the folder cannot be made.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any]):
         self.folder, self._about = folder, about
-        with self._explain_errors("the folder"):
-            folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
 
     def load_newest(self) -> Checkpoint | None:
         """Return the newest intact checkpoint, or None where none was ever completed.
@@ -138,18 +136,14 @@ class Store:
                     path.unlink()
 
     def _put(self, name: str, data: bytes | memoryview) -> None:
-        with self._explain_errors(f"{name}, {len(data) / 1e6:.1f} MB"):
-            atomic_files.put(self.folder / name, data)
-
-    @contextlib.contextmanager
-    def _explain_errors(self, what: str) -> Iterator[None]:
         try:
-            yield
+            atomic_files.put(self.folder / name, data)
         except OSError as error:
             raise ResumeError(
                 f"A checkpoint could not be written to {self.folder}: {error.strerror or error} "
-                f"({what}). The earlier ones are intact: make room on the disk or see that you "
-                "may write to the folder, and start the same training again."
+                f"({name}, {len(data) / 1e6:.1f} MB). The earlier ones are intact: make room on "
+                "the disk or see that you may write to the folder, and start the same training "
+                "again."
             ) from error
 
     def _list_files(self) -> list[tuple[Position, Path]]:

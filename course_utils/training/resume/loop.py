@@ -13,7 +13,6 @@ from typing import Any
 from course_utils.training.resume import state
 from course_utils.training.resume.checkpoints import Checkpoint, Position, Store
 from course_utils.training.resume.data import Data
-from course_utils.training.resume.errors import ResumeError
 from course_utils.training.resume.frameworks import keras, tf
 
 
@@ -155,7 +154,6 @@ def train(model: Any, data: Data, validation: Any, saver: Saver, epochs: int, ve
     Raises:
         KeyboardInterrupt: after Ctrl-C, once everything is saved.
         SystemExit: the same after SIGTERM.
-        ResumeError: an operation has no deterministic form on the GPU. The message names it.
     """
     tf.config.experimental.enable_op_determinism()
     settings = {"verbose": verbose, "epochs": epochs, "steps": data.steps}
@@ -164,22 +162,14 @@ def train(model: Any, data: Data, validation: Any, saver: Saver, epochs: int, ve
     callbacks.begin_training()
     while saver.position.epoch < epochs and not saver.stopped:
         epoch, callbacks.first_batch = saver.position.epoch, saver.position.batch
-        try:
-            model.fit(
-                data.batches(epoch, callbacks.first_batch),
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                callbacks=callbacks,
-                shuffle=False,
-                validation_data=validation,
-            )
-        except tf.errors.UnimplementedError as error:
-            if "determinis" not in error.message:
-                raise
-            raise ResumeError(
-                f"On this GPU the training cannot be repeated exactly: {error.message} "
-                "Use another layer in its place, or hide the GPU (CUDA_VISIBLE_DEVICES=-1)."
-            ) from error
+        model.fit(
+            data.batches(epoch, callbacks.first_batch),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            callbacks=callbacks,
+            shuffle=False,
+            validation_data=validation,
+        )
         # At the end of each fit Keras puts the optimizer's moving averages (use_ema) into the
         # weights, which is right only at the end of the training.
         saver.restore()

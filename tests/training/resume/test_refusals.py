@@ -121,7 +121,6 @@ def test_what_does_not_matter_may_change(
     [
         ({"y": images(80)[1]}, r"equally many examples.*\[80, 90\]"),
         ({"y": None}, "y is missing.*A generator cannot be entered in its middle"),
-        ({"validation_data": (*images(), 1)}, r"validation_data is \(x, y\) or a data set; .* 3"),
         ({"x": lambda epoch: pipeline()}, "leave out y"),
         ({"model": keras.Sequential([keras.Input((12, 12, 1))])}, "not compiled"),
     ],
