@@ -5,7 +5,7 @@ Nothing of a service is written a second time. Its app is WSGI; a2wsgi lets Serv
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def build_asgi_app(
     options = {"predictor": network, "slots": MAX_ONGOING_REQUESTS} if network else {}
     app = SERVICES[name].create_app(model, **options)
 
-    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def call(environ: Any, start_response: Any) -> Iterable[bytes]:
         environ["wsgi.input_terminated"] = True  # a2wsgi ends the stream where the body ends
         return app(environ, start_response)
 

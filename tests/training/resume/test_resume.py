@@ -28,7 +28,7 @@ def test_the_training_has_something_to_lose(whole: dict[str, Any]) -> None:
 
 
 # Before anything is saved but the beginning, then between an epoch's last batch and its end.
-CUTS = [(1, STEPS)]
+CUTS: list[Any] = [(1, STEPS)]
 CUTS += [pytest.param((n,), marks=pytest.mark.thorough) for n in range(1, ALL + 1)]
 
 
