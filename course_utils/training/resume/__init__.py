@@ -90,8 +90,11 @@ def fit(
             checkpoint in ``run_dir`` is intact; or one could not be written (the earlier ones are
             intact); or another process of this machine trains in ``run_dir``. Says which and why.
         OSError: ``run_dir`` cannot be made.
-        ValueError: the model is not compiled, or the data do not fit each other.
+        ValueError: an argument is out of range, the model is not compiled, or the data do not fit
+            each other.
     """
+    if min(epochs, batch_size, save_every) < 1 or seed < 0:
+        raise ValueError("epochs, batch_size and save_every are 1 or more, and seed is 0 or more.")
     state.check_callbacks(callbacks)
     data = open_data(x, y, batch_size=batch_size, seed=seed)
     validation = open_validation(validation_data, batch_size)

@@ -119,7 +119,10 @@ def test_what_does_not_matter_may_change(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"save_every": 0}, "epochs, batch_size and save_every are 1 or more"),
+        ({"seed": -1}, "seed is 0 or more"),
         ({"y": images(80)[1]}, r"equally many examples.*\[80, 90\]"),
+        ({"validation_data": (*images(), 1)}, r"validation_data is \(x, y\) or a data set; .* 3"),
         ({"y": None}, "y is missing.*A generator cannot be entered in its middle"),
         ({"x": lambda epoch: pipeline()}, "leave out y"),
         ({"model": keras.Sequential([keras.Input((12, 12, 1))])}, "not compiled"),
