@@ -40,7 +40,8 @@ def show_steps(*, silent: bool = False) -> Iterator[Callable[..., None]]:
 
         def finish() -> None:
             for task in bar.tasks:
-                bar.update(task.id, completed=1, total=1)
+                if task.total is None:  # others end where they were: a notebook may have failed
+                    bar.update(task.id, completed=1, total=1)
 
         yield report
         finish()

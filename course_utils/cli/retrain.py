@@ -32,9 +32,9 @@ def retrain(as_json: bool, **options: Any) -> None:
 
     Runs the notebook that made the model on the old rows and two thirds of the new ones, and
     compares on the last third, which neither network has seen. Exits with 0 where nothing had to
-    be done, 3 for "watch", 4 where a new version is served, 5 where it was not better
-    or failed the notebook's own checks; 1 and 2 are errors, as in any command. The served version
-    stays in all cases but 4.
+    be done, 3 for "watch", 4 where a new version is served, 5 where it was not better or failed
+    the notebook's own checks; 1 and 2 are errors, as in any command. The served version stays in
+    all cases but 4.
     """
     from course_utils import registry
 

@@ -96,13 +96,14 @@ def lock_cache(report: Report) -> Iterator[Path]:
     except Timeout:
         report("waiting for another `course fetch`")
         held = lock.acquire(timeout=LOCK_TIMEOUT_S)
-    # A folder of its own: another machine or container may share the cache, but not the lock.
-    with held, tempfile.TemporaryDirectory(dir=cache, prefix=SCRATCH) as scratch:
-        for folder in cache.glob(f"{SCRATCH}*"):
+    with held:
+        for folder in cache.glob(f"{SCRATCH}*"):  # first, since they may fill the disk
             with contextlib.suppress(OSError):  # its owner may be removing it
                 if time.time() - folder.stat().st_mtime > MAX_SCRATCH_AGE_S:
                     shutil.rmtree(folder)
-        yield Path(scratch)
+        # A folder of its own: another machine or container may share the cache, but not the lock.
+        with tempfile.TemporaryDirectory(dir=cache, prefix=SCRATCH) as scratch:
+            yield Path(scratch)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from course_utils.drift.tables import CATEGORY, EMPTY, NUMBER, SIDES, TIME, Tabl
 
 MIN_ROWS = 20
 MAX_SAMPLE_ROWS = 10_000
+MAX_SAMPLE_VALUES = 10_000_000  # so that of very many columns there are fewer rows
 IDENTIFIER_NAME = re.compile(r"(^|[_\W])(?i:id|uid|uuid|guid|key|index|rowid)$|[a-z]I[dD]$")
 ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:$|[ T]\d{2}:\d{2})"
 MIN_DISTINCT_SHARE = 0.9  # of a column's values, from which on they tell rows apart
@@ -59,8 +60,9 @@ def arrange(tables: Tables, keep: Sequence[str], seed: int) -> Layout:
         if name in new:
             _place(tables, name, layout)
     if layout.features:
+        most = max(MIN_ROWS, min(MAX_SAMPLE_ROWS, MAX_SAMPLE_VALUES // len(layout.features)))
         layout.samples = tuple(
-            tables.draw_sample(side, layout.features, MAX_SAMPLE_ROWS, seed) for side in (0, 1)
+            tables.draw_sample(side, layout.features, most, seed) for side in (0, 1)
         )
         _leave_out_identifiers(layout, keep, tables.rows)
         layout.samples = tuple(sample[layout.features] for sample in layout.samples)

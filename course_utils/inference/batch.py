@@ -214,7 +214,8 @@ class _Job:
         with lock:
             known = self._read_job()
             draft = self.folder / f"{JOB}{DRAFT_SUFFIX}"  # of a run killed at its beginning
-            if known is None and set(self.folder.glob("*")) - {draft}:
+            others = set(self.folder.glob("*")) - {draft}
+            if known is None and (others or self.folder.is_file()):
                 raise FileExistsError(
                     f"{self.folder} is in the way: the parts of the output would be kept there "
                     "until it is complete. Move it, or name another output."

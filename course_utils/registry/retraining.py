@@ -84,6 +84,7 @@ def retrain(
         ValueError: no notebook makes such a model, the rows cannot be used, or the notebook
             failed; no candidate was registered.
     """
+    find_notebook(name)
     table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
     if not list_versions(name, store=store):
         register_first(name, store=store)

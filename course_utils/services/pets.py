@@ -76,7 +76,7 @@ def read_photo() -> bytes:
     """The photo in the current request's body.
 
     Raises:
-        Problem: 400 with every fault, or 413.
+        Problem: 400 with the faults of the object, else of the photo; or 413.
     """
     _, body = read_body({"*/*": MAX_BODY_BYTES})
     text = get_text(body, "image")

@@ -125,9 +125,17 @@ def test_odd_columns_are_compared_or_left_out_with_a_word(old, new):
     json.dumps(report.to_dict(), allow_nan=False)
 
 
-@pytest.mark.parametrize("old", [repeated("1", "2"), days("2020")], ids=["texts", "times"])
-def test_a_column_of_another_kind_is_named_before_all_else(old):
-    report = compare(good(y=old), good(y=normal()))
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (repeated("1", "2"), normal()),
+        (days("2020"), normal()),
+        (repeated("2020-01-01", "2020-01-02"), days("2020")),
+    ],
+    ids=["texts to numbers", "times to numbers", "texts to times"],
+)
+def test_a_column_of_another_kind_is_named_before_all_else(old, new):
+    report = compare(good(y=old), good(y=new))
     assert report.decision == "watch"
     assert report.reasons[0].startswith("y: was a ")
     assert "y" not in set(report.columns["column"])

@@ -94,7 +94,7 @@ BODIES = [
     Hostile("something after the end", GOOD + b"{}", said=("Extra data",)),
     Hostile("invalid UTF-8", GOOD.replace(b"year", b"ye\xff\xfe"), said=("UTF-8", "0xff")),
     Hostile("UTF-16", GOOD.decode().encode("utf-16"), said=("UTF-8",)),
-    Hostile("BOM", b"\xef\xbb\xbf" + GOOD, said=("BOM",)),
+    Hostile("BOM", b"\xef\xbb\xbf" + GOOD, said=("byte order mark",)),
     Hostile("NaN", raw("weight", "NaN"), pointers=("/weight",), said=("NaN",)),
     Hostile("Infinity", raw("weight", "Infinity"), pointers=("/weight",), said=("Infinity",)),
     Hostile("1e400", raw("weight", "1e400"), pointers=("/weight",), said=("too large",)),

@@ -124,6 +124,9 @@ def test_what_somebody_else_keeps_in_the_folder_of_parts_is_left_alone(name, con
     assert [path.read_bytes() for path in other.iterdir()] == [content]
     (other / name).rename(other / "job.json.part")
     predict(source, tmp_path / "out.csv")  # so does a folder look in which a run was killed
+    other.write_bytes(content)
+    with pytest.raises(FileExistsError, match="is in the way"):
+        predict(source, tmp_path / "out.csv", restart=True)
 
 
 def test_a_model_that_does_not_fit(tmp_path):

@@ -164,8 +164,11 @@ def test_rows_need_the_features_of_both(store: Path) -> None:
         canary.load_verified(registry.load("mpg", version, store=store)) for version in (1, 2)
     )
     served.schema = FeatureSchema(served.schema.features[1:], target="mpg")
-    with pytest.raises(ValueError, match="rows lack cylinders, which the candidate takes"):
+    with pytest.raises(ValueError, match="rows lack the column cylinders"):
         canary.compare_models("mpg", served, other, CARS.drop(columns="cylinders"))
+    with pytest.raises(ValueError, match="cylinders: nothing in row 1 is no whole number"):
+        gap = CARS["cylinders"].where(CARS.index > CARS.index[0])
+        canary.compare_models("mpg", served, other, CARS.assign(cylinders=gap))
 
 
 # The running service

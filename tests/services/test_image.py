@@ -88,6 +88,19 @@ def test_every_fault_of_an_address_is_named(image: Served, body: Any, pointers: 
     assert "127.0.0.1" not in answer.text
 
 
+def test_a_fault_says_what_came_and_what_is_allowed(image: Served) -> None:
+    answer = requests.post(f"{image.url}/api/image", json={"url": 5, "size": 1}, timeout=60)
+    assert answer.json()["errors"] == [
+        {
+            "pointer": "/size",
+            "detail": "unknown key",
+            "received": "the key",
+            "allowed": 'an object with a text under the key "url"',
+        },
+        {"pointer": "/url", "detail": "not a text", "received": "5", "allowed": "a text"},
+    ]
+
+
 def test_too_much_and_the_wrong_kind_are_refused(image: Served) -> None:
     assert ask(image, b"\xff\xd8\xff" + bytes(10_100_000)).status_code == 413
     raw = requests.post(

@@ -44,6 +44,7 @@ def test_it_serves_the_model_it_is_given(tmp_path: Path) -> None:
     (tmp_path / "own.schema.json").write_text(narrow, "utf-8")
     with serving("mpg", model=tmp_path / "own.tflite") as served:
         assert "own.tflite" in served.said()
+        assert "Recording" not in served.said()  # unless asked for
         assert ask_mpg(served.url, CAR | {"cylinders": 6}).status_code == 200
         fault = ask_mpg(served.url).json()["errors"][0]
     assert fault["pointer"] == "/cylinders"

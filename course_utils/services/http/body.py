@@ -129,7 +129,10 @@ def _parse_form(body: bytes, field: str) -> list[tuple[Field | File, bytes]]:
             elif isinstance(event, Field | File):
                 parts.append((event, b""))
     except (ValueError, LookupError, RequestEntityTooLarge):
-        detail = "not parted by the boundary that the Content-Type names, or in too many parts"
+        detail = (
+            "not parted by the boundary that the Content-Type names, or in more than "
+            f"{MAX_FORM_PARTS} parts"
+        )
         allowed = f"a form with one file, in the field {field}"
         fault = Fault("", detail, f"{len(body)} bytes", allowed)
         raise Problem(400, "The body is not a form that can be read.", [fault]) from None

@@ -50,7 +50,7 @@ def get_text(data: bytes, key: str) -> str:
             faults.append(Fault(pointer(name), "unknown key", "the key", allowed))
         if not isinstance(value.get(key), str):
             received = describe(value[key]) if key in value else "nothing"
-            faults.append(Fault(pointer(key), "not a text", received, allowed))
+            faults.append(Fault(pointer(key), "not a text", received, "a text"))
     else:
         faults.append(Fault("", "not an object", describe(value), allowed))
     if faults:
@@ -62,6 +62,8 @@ def _parse_again(data: bytes) -> tuple[Any, list[Fault]]:
     """What `parse_json` gives, by Python's own reader, which can be asked about every fault."""
     if not data.strip():
         raise _refuse("the body is empty", "0 characters of JSON")
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise _refuse("the body starts with a byte order mark", "a byte order mark")
     if data.count(b"[") + data.count(b"{") > MAX_BRACKETS:
         received = f"more than {MAX_BRACKETS} brackets"
         raise _refuse("the body holds too many arrays and objects", received)
@@ -82,7 +84,7 @@ def _parse_again(data: bytes) -> tuple[Any, list[Fault]]:
         found = repr(text[error.pos : error.pos + 10]) if error.pos < len(text) else "the end"
         raise _refuse(f"not JSON at {at}: {error.msg}", found) from None
     except ValueError:  # Python refuses to read an integer of more than 4,300 digits
-        raise _refuse("a number is too long", "an integer of thousands of digits") from None
+        raise _refuse("a number has more than 4,300 digits", "a longer integer") from None
     counts = Counter(names if isinstance(value, dict) else [])
     detail, received, allowed = "this key stands more than once", "the key again", "each key once"
     doubled = [name for name in counts if counts[name] > 1]
