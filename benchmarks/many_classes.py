@@ -42,7 +42,8 @@ class Sample:
 
 def draw(seed: int, largest: int, ratio: float, base: Any, folder: Path) -> Sample:
     classes = [str(c) for c in np.random.default_rng(seed).permutation(CIFAR10_CLASSES)]
-    sizes = labelled_images.choose_sizes(classes, largest, ratio)
+    numbers = np.geomspace(largest, largest / ratio, len(classes)).round().astype(int)
+    sizes = dict(zip(classes, numbers, strict=True))
     csv = labelled_images.write_cifar10(folder / "learn", sizes, seed=seed)
     exam_csv = labelled_images.write_cifar10(
         folder / "exam", dict.fromkeys(classes, EXAM), part="test", seed=seed
@@ -56,7 +57,7 @@ def draw(seed: int, largest: int, ratio: float, base: Any, folder: Path) -> Samp
         labelled_images.read_pictures(group, base.input_shape[1], seed=seed) for group in groups
     ]
     x, exam_x = np.split(transfer.compute_features(base, np.concatenate(pixels)), [len(pixels[0])])
-    y, exam_y = (labelled_images.number_labels(group, even.classes) for group in groups)
+    y, exam_y = (group["label"].map(even.classes.index).to_numpy() for group in groups)
     return Sample(x, y, even.training["copy"].to_numpy(), exam_x, exam_y)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
@@ -80,16 +79,6 @@ def _describe_version(name: str, version: int, store: Path | None) -> dict[str, 
 @command
 @NAME
 @ANY_VERSION
-def show(name: str, version: int | None, store: Path | None) -> None:
-    """Show the record of VERSION, by default the one being served, else the newest."""
-    found = registry.load(name, version, store=store)
-    console.print(Markdown(registry.render_card(found)))
-    say(f"Everything is in {found.folder}.")
-
-
-@command
-@NAME
-@ANY_VERSION
 def verify(name: str, version: int | None, store: Path | None) -> None:
     """Check all digests of VERSION, then let the model predict its golden rows again."""
     chosen = registry.load(name, version, store=store)
@@ -149,7 +138,7 @@ def _say_what_is_served(state: registry.Serving) -> None:
 @NAME
 @ANY_VERSION
 def card(name: str, version: int | None, store: Path | None) -> None:
-    """Print the model card of VERSION, in Markdown."""
+    """Print the model card of VERSION, by default the served one, else the newest, in Markdown."""
     click.echo(registry.render_card(registry.load(name, version, store=store)), nl=False)
 
 

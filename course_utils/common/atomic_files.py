@@ -53,6 +53,12 @@ def put(path: Path, data: bytes | memoryview) -> None:
         draft.write_bytes(data)
 
 
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file, by which a change of it is noticed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def sync_folder(folder: Path) -> None:
     """See that new names in it are on the disk, too; Windows and some network disks cannot."""
     with contextlib.suppress(OSError):

@@ -5,7 +5,6 @@ file that has been changed since is noticed.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from course_utils.common import atomic_files, machine_lock
+from course_utils.common import atomic_files, hash_file, machine_lock
 
 RECORD = "networks-at-work.json"  # lies beside the files: digest and source of each
 SCRATCH = "networks-at-work.part-"  # begins the names of folders for files that are not complete
@@ -32,12 +31,6 @@ def cache_folder() -> Path:
     """Where Keras looks for pretrained weights: ``models`` in ``KERAS_HOME`` or ``~/.keras``."""
     home = os.environ.get("KERAS_HOME")
     return (Path(home).expanduser() if home else Path.home() / ".keras") / "models"
-
-
-def hash_file(file: Path) -> str:
-    """SHA-256 of a file's content."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def read_sources() -> dict[str, str]:

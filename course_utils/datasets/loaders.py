@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from course_utils.common import hash_file
 from course_utils.datasets import originals
-from course_utils.datasets.keras_cache import cache_folder, explain_damage, hash_file
+from course_utils.datasets.keras_cache import cache_folder, explain_damage
 from course_utils.datasets.weights import fetch
 from course_utils.environment import data_folder
 

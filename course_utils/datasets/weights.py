@@ -5,7 +5,7 @@ They come from Keras' own host where it answers, else from packages (see `origin
 
 from pathlib import Path
 
-from course_utils.common import atomic_files
+from course_utils.common import atomic_files, hash_file
 from course_utils.datasets import keras_cache
 from course_utils.datasets.keras_cache import Report, cache_folder, is_intact, print_step
 from course_utils.datasets.originals import CLASS_INDEX, ORIGINALS, Original, check_mobilenet
@@ -51,7 +51,7 @@ def _bring(original: Original, scratch: Path, report: Report) -> None:
 
     place = cache_folder() / original.name
     if place.is_file() and original.name not in keras_cache.read_sources():
-        if original.name == CLASS_INDEX and keras_cache.hash_file(place) != original.sha256:
+        if original.name == CLASS_INDEX and hash_file(place) != original.sha256:
             raise ValueError(f"{place} is not Keras' list. Delete it and run `course fetch`.")
         keras_cache.record_file(original.name, "was in the cache")
         return

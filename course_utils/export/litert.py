@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.export.conversion import Report, check_path, print_step, write_export
-from course_utils.export.parity import Parity, Runtime, Tolerance
+from course_utils.export.parity import Parity, Tolerance, compare_runtime
 from course_utils.export.source import RAW, Pixels, Source
 from course_utils.inference import Predictor, labels_path, load_labels, to_litert, write_labels
 
@@ -54,12 +54,12 @@ def verify(path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = R
     path = Path(path)
     predictor = Predictor.load(path)
     labels = load_labels(path) if labels_path(path).is_file() else None
-    runtime = Runtime(
+    return compare_runtime(
         path.name,
-        "LiteRT",
-        predictor.predict,
-        predictor.input_shape,
-        predictor.output_shape,
-        labels,
+        Source(model, preprocess),
+        samples,
+        TOLERANCE,
+        run=predictor.predict,
+        shapes=(predictor.input_shape, predictor.output_shape),
+        labels=labels,
     )
-    return runtime.compare(Source(model, preprocess), samples, TOLERANCE)

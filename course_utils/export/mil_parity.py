@@ -65,7 +65,8 @@ def verify(path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = R
     """
     source, program = Source(model, preprocess), Program.load(path)
     examples = source.check_samples(samples)
-    check_origin(Path(path).name, source, program.input_shape, program.output_shape, program.labels)
+    shapes = program.input_shape, program.output_shape
+    check_origin(Path(path).name, source, shapes, program.labels)
     return _Comparison(program, source, examples).compare(Path(path).name)
 
 
@@ -102,7 +103,6 @@ class _Comparison:
         failed = [each for each in checks if not each.passed]
         return Parity(
             file=file,
-            runtime="its program operation by operation",
             precision=program.precision,
             samples=len(self.samples),
             checks=tuple(checks),

@@ -10,7 +10,7 @@ import numpy as np
 from course_utils.environment import quiet_native_stderr
 from course_utils.export.conversion import Report, check_path, print_step, write_export
 from course_utils.export.graph import freeze_graph, trace_network
-from course_utils.export.parity import Parity, Runtime, Tolerance
+from course_utils.export.parity import Parity, Tolerance, compare_runtime
 from course_utils.export.source import RAW, Pixels, Source
 
 TOLERANCE = Tolerance(2e-5, 2e-5)  # five times MobileNet's difference on photos
@@ -86,12 +86,12 @@ def verify(path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = R
         raise ValueError(f"{path.name} cannot be read, it is damaged: {error}") from None
     entry, answer = session.get_inputs()[0], session.get_outputs()[0]
     labels = session.get_modelmeta().custom_metadata_map.get(LABELS)
-    runtime = Runtime(
+    return compare_runtime(
         path.name,
-        "ONNX Runtime",
-        lambda rows: session.run(None, {entry.name: rows.astype(np.float32)})[0],
-        tuple(entry.shape[1:]),
-        tuple(answer.shape[1:]),
-        json.loads(labels) if labels else None,
+        Source(model, preprocess),
+        samples,
+        TOLERANCE,
+        run=lambda rows: session.run(None, {entry.name: rows.astype(np.float32)})[0],
+        shapes=(tuple(entry.shape[1:]), tuple(answer.shape[1:])),
+        labels=json.loads(labels) if labels else None,
     )
-    return runtime.compare(Source(model, preprocess), samples, TOLERANCE)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.export.source import BATCH_SIZE, Source
+from course_utils.export.source import Source, compute_in_batches
 
+Shapes = tuple[tuple[int, ...], tuple[int, ...]]  # of an example and of its answer
 MIN_PROBABILITY = 1e-37  # below it float32 loses digits, so logarithms of probabilities stop there
 
 
@@ -68,7 +69,6 @@ class Parity:
 
     Attributes:
         file: name of what was compared.
-        runtime: what ran it.
         precision: what it computes with and how its weights are stored.
         samples: how many were compared.
         checks: the comparisons.
@@ -77,7 +77,6 @@ class Parity:
     """
 
     file: str
-    runtime: str
     precision: str
     samples: int
     checks: tuple[Check, ...]
@@ -95,69 +94,53 @@ class Parity:
 
     def __str__(self) -> str:
         does = "computes what Keras computes" if self.passed else "DOES NOT compute what Keras does"
-        lines = [f"{self.file} ({self.precision}, {self.runtime}) {does}, {self.samples} samples"]
+        lines = [f"{self.file} ({self.precision}) {does}, {self.samples} samples"]
         lines += [f"  {check}" for check in self.checks]
         if self.agreement is not None:
             lines.append(f"  same likeliest class: {self.agreement:.1%}")
         return "\n".join([*lines, f"  {self.place}"] if self.place else lines)
 
 
-@dataclass(frozen=True)
-class Runtime:
-    """An exported file in what runs it.
-
-    Attributes:
-        file: the name of the file.
-        name: of the runtime.
-        run: some examples in, their answers out, ``(n, classes)``.
-        input_shape: of an example.
-        output_shape: of its answer.
-        labels: the names of the classes, where the file has them.
-    """
-
-    file: str
-    name: str
-    run: Callable[[Any], np.ndarray]
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    labels: Sequence[str] | None = None
-
-    def compare(self, source: Source, samples: Any, tolerance: Tolerance) -> Parity:
-        """The answers of a file beside those of the network that it was made from.
-
-        Raises:
-            ValueError: it takes or gives something else, or names more or fewer classes.
-        """
-        examples = source.check_samples(samples)
-        check_origin(self.file, source, self.input_shape, self.output_shape, self.labels)
-        starts = range(0, len(examples), BATCH_SIZE)
-        got = np.concatenate([self.run(examples[i : i + BATCH_SIZE]) for i in starts])
-        wanted = source.predict(examples)
-        return Parity(
-            file=self.file,
-            runtime=self.name,
-            precision="float32",
-            samples=len(examples),
-            checks=tuple(compare_answers(got, wanted, tolerance, self.labels)),
-            agreement=measure_agreement(got, wanted),
-        )
-
-
-def check_origin(
+def compare_runtime(
     file: str,
     source: Source,
-    input_shape: tuple[int, ...],
-    output_shape: tuple[int, ...],
+    samples: Any,
+    tolerance: Tolerance,
+    *,
+    run: Callable[[np.ndarray], np.ndarray],
+    shapes: Shapes,
     labels: Sequence[str] | None,
-) -> None:
+) -> Parity:
+    """Compare the answers of an exported file with those of the network that it was made from.
+
+    Args:
+        file: its name.
+        source: the network.
+        samples: as `Source.check_samples` takes them.
+        tolerance: what a difference may be.
+        run: what the file's runtime computes, ``(n, classes)``, of some examples.
+        shapes: of an example and of its answer, as the file has them.
+        labels: the names of the classes, where the file has them.
+
+    Raises:
+        ValueError: it takes or gives something else, or names more or fewer classes.
+    """
+    examples = source.check_samples(samples)
+    check_origin(file, source, shapes, labels)
+    got, wanted = compute_in_batches(run, examples), source.predict(examples)
+    checks = compare_answers(got, wanted, tolerance, labels)
+    return Parity(file, "float32", len(examples), tuple(checks), measure_agreement(got, wanted))
+
+
+def check_origin(file: str, source: Source, shapes: Shapes, labels: Sequence[str] | None) -> None:
     """Whether a file can have been made from a network.
 
     Raises:
         ValueError: it takes or gives something else, or names more or fewer classes.
     """
-    if (input_shape, output_shape) != (source.shape, (source.classes,)):
+    if shapes != (source.shape, (source.classes,)):
         raise ValueError(
-            f"{file} takes {input_shape} and gives {output_shape}, the network takes "
+            f"{file} takes {shapes[0]} and gives {shapes[1]}, the network takes "
             f"{source.shape} and gives {(source.classes,)}: it was made from another one."
         )
     if labels is not None and len(labels) != source.classes:

@@ -5,6 +5,7 @@ highest number, and changes to a higher one as soon as it is there. Section 13.1
 requests than a Flask service on one machine can answer.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from course_utils.environment import quiet_native_stderr
 from course_utils.export.conversion import Report, print_step, write_export
-from course_utils.export.parity import Parity, Runtime, Tolerance
+from course_utils.export.parity import Parity, Shapes, Tolerance, compare_runtime
 from course_utils.export.source import RAW, Pixels, Source
 
 TOLERANCE = Tolerance(1e-5, 1e-5)  # it is TensorFlow in both cases
@@ -70,11 +71,17 @@ def verify(path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = R
     Args, returns and raises as `coreml.verify`, but for ``path``, which is that of the version's
     folder; `TOLERANCE` is what a difference may be.
     """
-    return load(path).compare(Source(model, preprocess), samples, TOLERANCE)
+    (run, shapes), file = load(path), "/".join(Path(path).parts[-2:])
+    return compare_runtime(
+        file, Source(model, preprocess), samples, TOLERANCE, run=run, shapes=shapes, labels=None
+    )
 
 
-def load(path: str | Path) -> Runtime:
-    """A SavedModel of one input and one output, ready to run.
+def load(path: str | Path) -> tuple[Callable[[Any], np.ndarray], Shapes]:
+    """Load a SavedModel of one input and one output.
+
+    Returns:
+        What runs it, and the shapes of an example and of its answer.
 
     Raises:
         FileNotFoundError: no SavedModel is there.
@@ -99,5 +106,4 @@ def load(path: str | Path) -> Runtime:
         wanted = tf.constant(np.asarray(rows), given.dtype)
         return np.asarray(loaded.signatures[SIGNATURE](**{entry: wanted})[answer])
 
-    file = f"{path.parent.name}/{path.name}"
-    return Runtime(file, "TensorFlow", run, tuple(given.shape[1:]), tuple(returned.shape[1:]))
+    return run, (tuple(given.shape[1:]), tuple(returned.shape[1:]))

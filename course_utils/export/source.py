@@ -1,6 +1,6 @@
 """The Keras network that is exported: its input, its output, and how pixels are scaled."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,10 +137,10 @@ class Source:
 
     def predict(self, samples: np.ndarray) -> np.ndarray:
         """What Keras itself answers, ``(n, classes)`` in float32."""
-        prepared = self.prepare(samples)
-        starts = range(0, len(samples), BATCH_SIZE)
-        answers = [self.model(prepared[i : i + BATCH_SIZE], training=False) for i in starts]
-        return np.concatenate([np.asarray(answer, np.float32) for answer in answers])
+        return compute_in_batches(
+            lambda batch: np.asarray(self.model(batch, training=False), np.float32),
+            self.prepare(samples),
+        )
 
     def _name_classes(self, labels: Sequence[str]) -> list[str]:
         """The names of the classes; to a name that comes again, its number is added.
@@ -158,6 +158,14 @@ class Source:
         for number, name in enumerate(map(str, labels)):
             names.append(f"{name} ({number})" if name in names else name)
         return names
+
+
+def compute_in_batches(
+    compute: Callable[[np.ndarray], np.ndarray], examples: np.ndarray
+) -> np.ndarray:
+    """The answers to all examples, of which only a few are in memory at a time."""
+    starts = range(0, len(examples), BATCH_SIZE)
+    return np.concatenate([compute(examples[i : i + BATCH_SIZE]) for i in starts])
 
 
 def _input_shape(model: Any) -> tuple[int, ...]:

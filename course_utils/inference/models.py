@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from course_utils.common import hash_file
 from course_utils.datasets import keras_cache
 from course_utils.datasets.originals import CLASS_INDEX, MOBILENET
 from course_utils.environment import data_folder, output_folder
@@ -102,7 +103,7 @@ def describe_source(file: str) -> str:
         return f"made from {CLASS_INDEX}"
     if file == CLASSIFIER:
         return f"made from {MOBILENET}"
-    return f"made from {MOBILENET} and {HEAD} {keras_cache.hash_file(find_shipped_head())[:12]}"
+    return f"made from {MOBILENET} and {HEAD} {hash_file(find_shipped_head())[:12]}"
 
 
 def find_shipped_head() -> Path:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from course_utils.common import LOCK_TIMEOUT_S, machine_lock
+from course_utils.common import LOCK_TIMEOUT_S, hash_file, machine_lock
 from course_utils.common.atomic_files import put, sync_folder
 from course_utils.environment import output_folder
 
@@ -173,12 +173,6 @@ def check_digests(version: ModelVersion) -> int:
         if not path.name.startswith(".") and f"{FILES}/{path.name}" not in known:
             raise ValueError(f"{path} was added after the registration: remove it.")
     return len(known)
-
-
-def hash_file(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

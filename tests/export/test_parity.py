@@ -70,9 +70,9 @@ def test_a_parity_is_a_sentence():
     got = RIGHT[::-1]
     checks = tuple(compare_answers(got, RIGHT, Tolerance(1e-5, 1e-5)))
     share = measure_agreement(got, RIGHT)
-    parity = Parity("net.onnx", "a runtime", "float32", 5, checks, share, "there")
+    parity = Parity("net.onnx", "float32", 5, checks, share, "there")
     first, *_, likeliest, place = str(parity).splitlines()
-    assert first == "net.onnx (float32, a runtime) DOES NOT compute what Keras does, 5 samples"
+    assert first == "net.onnx (float32) DOES NOT compute what Keras does, 5 samples"
     same = np.mean(got.argmax(axis=1) == RIGHT.argmax(axis=1))
     assert likeliest == f"  same likeliest class: {same:.1%}"
     assert place == "  there"

@@ -166,9 +166,9 @@ def test_rows_need_the_features_of_both(store: Path) -> None:
     served.schema = FeatureSchema(served.schema.features[1:], target="mpg")
     with pytest.raises(ValueError, match="rows lack the column cylinders"):
         canary.compare_models("mpg", served, other, CARS.drop(columns="cylinders"))
+    cars = CARS.assign(cylinders=CARS["cylinders"].where(CARS.index > CARS.index[0]))
     with pytest.raises(ValueError, match="cylinders: nothing in row 1 is no whole number"):
-        gap = CARS["cylinders"].where(CARS.index > CARS.index[0])
-        canary.compare_models("mpg", served, other, CARS.assign(cylinders=gap))
+        canary.compare_models("mpg", served, other, cars)
 
 
 # The running service

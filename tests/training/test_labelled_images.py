@@ -137,7 +137,6 @@ def test_pictures_are_as_in_their_files_but_for_copies(table):
     first = Image.open(parts.test["file"][0]).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
     assert (made.shape, made.dtype) == ((11, SIZE, SIZE, 3), np.uint8)
     assert (made[0] == np.asarray(first)).all()
-    assert labelled_images.number_labels(parts.test, parts.classes).max() == 2
     even = labelled_images.balance_classes(parts)
     once, again, other = (
         labelled_images.read_pictures(even.training, SIZE, seed=s) for s in (1, 1, 2)
@@ -164,11 +163,6 @@ def test_a_damaged_picture_is_named(csv):
     file.write_bytes(file.read_bytes()[:-30])
     with pytest.raises(ValueError, match=r"7\.png: "):
         labelled_images.read_labels(csv)
-
-
-def test_sizes_fall_evenly():
-    sizes = labelled_images.choose_sizes(["a", "b", "c"], 400, 16)
-    assert sizes == {"a": 400, "b": 100, "c": 25}
 
 
 def test_cifar10_as_files(tmp_path):

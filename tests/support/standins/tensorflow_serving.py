@@ -10,13 +10,12 @@ from typing import Any
 from flask import Flask, jsonify, request
 
 from course_utils.export import savedmodel
-from course_utils.export.parity import Runtime
 
 
 def create_app(folder: Path) -> Flask:
     """Serve ``folder``, ``.../NAME``, which holds a folder for each version."""
     app = Flask(__name__, static_folder=None)
-    loaded: dict[int, Runtime] = {}
+    loaded: dict[int, Any] = {}
     name = folder.name
 
     @app.get(f"/v1/models/{name}")
@@ -38,9 +37,9 @@ def create_app(folder: Path) -> Flask:
         if body.get("signature_name", savedmodel.SIGNATURE) != savedmodel.SIGNATURE:
             return jsonify(error="Serving signature name not found in signature def"), 400
         if number not in loaded:
-            loaded[number] = savedmodel.load(folder / str(number))
+            loaded[number], _ = savedmodel.load(folder / str(number))
         try:
-            answers = loaded[number].run(body["instances"])
+            answers = loaded[number](body["instances"])
         except Exception as error:  # TensorFlow raises what the rows make it raise
             return jsonify(error=str(error)), 400
         return jsonify(predictions=answers.tolist())
