@@ -94,7 +94,7 @@ def verify(name: str, version: int | None, store: Path | None) -> None:
 @VERSION
 @REASON
 def promote(**options: Any) -> None:
-    """Serve VERSION from now on; it is verified first."""
+    """Serve VERSION from now on, alone; it is verified first."""
     _say_what_is_served(registry.promote(**options))
 
 
@@ -111,14 +111,6 @@ def promote(**options: Any) -> None:
 def canary(**options: Any) -> None:
     """Let VERSION answer a share of the requests; it is verified first."""
     _say_what_is_served(registry.try_canary(**options))
-
-
-@command
-@NAME
-@REASON
-def end_canary(**options: Any) -> None:
-    """Let the served version answer all requests again."""
-    _say_what_is_served(registry.end_canary(**options))
 
 
 @command

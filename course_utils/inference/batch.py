@@ -214,8 +214,7 @@ class _Job:
         with lock:
             known = self._read_job()
             draft = self.folder / f"{JOB}{DRAFT_SUFFIX}"  # of a run killed at its beginning
-            others = set(self.folder.glob("*")) - {draft}
-            if known is None and (others or self.folder.is_file()):
+            if known is None and (self.folder.is_file() or set(self.folder.glob("*")) - {draft}):
                 raise FileExistsError(
                     f"{self.folder} is in the way: the parts of the output would be kept there "
                     "until it is complete. Move it, or name another output."

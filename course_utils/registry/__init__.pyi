@@ -3,7 +3,6 @@ from .canary import Comparison as Comparison
 from .canary import compare as compare
 from .card import render_card as render_card
 from .promotions import Serving as Serving
-from .promotions import end_canary as end_canary
 from .promotions import find_served as find_served
 from .promotions import load as load
 from .promotions import promote as promote

@@ -33,7 +33,7 @@ class Serving:
     reason: str = ""
     by: str = ""
     action: str = ""
-    """``promote``, ``try canary``, ``end canary`` or ``roll back``."""
+    """``promote``, ``try canary`` or ``roll back``; of version 0.1.0 also ``end canary``."""
 
 
 def read_serving(name: str, *, store: str | Path | None = None) -> Serving:
@@ -101,7 +101,9 @@ def load(name: str, version: int | None = None, *, store: str | Path | None = No
 def promote(
     name: str, version: int, *, store: str | Path | None = None, reason: str = ""
 ) -> Serving:
-    """Serve a version from now on, once `verify` has found nothing; ends a canary.
+    """Serve a version from now on, once `verify` has found nothing.
+
+    It ends a canary, also where the version is the one that is served.
 
     Args:
         name: of the model.
@@ -149,19 +151,6 @@ def try_canary(
         if served == version:
             raise ValueError(f"Version {version} of {name} is the one being served: try another.")
         return _append(log, Serving(served, version, float(share)), "try canary", reason)
-
-
-def end_canary(name: str, *, store: str | Path | None = None, reason: str = "") -> Serving:
-    """Let the served version answer all requests again.
-
-    Raises:
-        ValueError: there is no canary.
-    """
-    with _lock_log(name, store) as log:
-        state = read_serving(name, store=store)
-        if state.canary is None:
-            raise ValueError(f"{name} has no canary.")
-        return _append(log, Serving(state.version), "end canary", reason)
 
 
 def roll_back(name: str, *, store: str | Path | None = None, reason: str = "") -> Serving:

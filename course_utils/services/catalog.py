@@ -36,9 +36,8 @@ class Service:
             ValueError: one of them cannot be read.
         """
         options = {k: v for k, v in {"model": model, **options}.items() if v is not None}
-        create: Callable[..., Flask]
-        create = import_module(f"course_utils.services.{self.name}").create_app
-        return create(**options)
+        module = import_module(f"course_utils.services.{self.name}")
+        return module.create_app(**options)
 
 
 _SERVICES = (

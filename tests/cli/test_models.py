@@ -76,14 +76,14 @@ def test_the_way_of_a_version_into_service_and_back(models: Any, store: Path):
     assert models("promote", "mpg", 1, "--reason", "first").stdout == "Version 1 is served.\n"
     text = models("canary", "mpg", 2, "--share", 0.25).stdout
     assert text == "Version 1 is served, version 2 to 25% of the requests.\n"
-    assert models("end-canary", "mpg").stdout == "Version 1 is served.\n"
+    assert models("promote", "mpg", 1).stdout == "Version 1 is served.\n"
     models("promote", "mpg", 2)
     assert models("roll-back", "mpg", "--reason", "worse").stdout == "Version 1 is served.\n"
     said = [(state.action, state.reason) for state in registry.read_history("mpg", store=store)]
     assert said == [
         ("promote", "first"),
         ("try canary", ""),
-        ("end canary", ""),
+        ("promote", ""),
         ("promote", ""),
         ("roll back", "worse"),
     ]
