@@ -130,7 +130,7 @@ def _parse_form(body: bytes, field: str) -> list[tuple[Field | File, bytes]]:
                 parts.append((event, b""))
     except (ValueError, LookupError, RequestEntityTooLarge):
         detail = (
-            f"not parted by the Content-Type's boundary, or in more than {MAX_FORM_PARTS} parts"
+            f"not parted by the Content-Type's boundary, or more than {MAX_FORM_PARTS} parts"
         )
         allowed = f"a form with one file, in the field {field}"
         fault = Fault("", detail, f"{len(body)} bytes", allowed)
