@@ -1,7 +1,6 @@
 """The steps of ios/README.md name files that are there."""
 
 import re
-import subprocess
 
 import numpy as np
 from markdown_it import MarkdownIt
@@ -39,16 +38,6 @@ def test_every_swift_file_is_explained():
     explained = {path for path in paths() if path.endswith(".swift")}
     there = {path.relative_to(IOS).as_posix() for path in APP.glob("*.swift")}
     assert explained == there - {"NetworksAtWork/NetworksAtWorkApp.swift"}  # ten lines, all SwiftUI
-
-
-def test_git_ignores_the_network_and_only_that(tmp_path):
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    rules = (IOS / ".gitignore").read_bytes()
-    (tmp_path / ".gitignore").write_bytes(rules)
-    asked = [f"{PACKAGE}/Manifest.json", "NetworksAtWork/Camera.swift", "README.md"]
-    command = ["git", "-C", str(tmp_path), "check-ignore", *asked]
-    ignored = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-    assert ignored == [f"{PACKAGE}/Manifest.json"]
 
 
 def test_the_identifier_to_change_is_that_of_the_project():

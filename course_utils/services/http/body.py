@@ -129,9 +129,7 @@ def _parse_form(body: bytes, field: str) -> list[tuple[Field | File, bytes]]:
             elif isinstance(event, Field | File):
                 parts.append((event, b""))
     except (ValueError, LookupError, RequestEntityTooLarge):
-        detail = (
-            f"not parted by the Content-Type's boundary, or more than {MAX_FORM_PARTS} parts"
-        )
+        detail = f"not parted by the Content-Type's boundary, or more than {MAX_FORM_PARTS} parts"
         allowed = f"a form with one file, in the field {field}"
         fault = Fault("", detail, f"{len(body)} bytes", allowed)
         raise Problem(400, "The body is not a form that can be read.", [fault]) from None
