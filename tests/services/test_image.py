@@ -92,9 +92,6 @@ def test_a_fault_says_what_came_and_what_is_allowed(image: Served) -> None:
     answer = requests.post(f"{image.url}/api/image", json={"url": 5}, timeout=60)
     fault = {"pointer": "/url", "detail": "not a text", "received": "5", "allowed": "a text"}
     assert answer.json()["errors"] == [fault]
-    assert (
-        answer.json()["detail"] == 'The body has to be an object with a text under the key "url".'
-    )
 
 
 def test_too_much_and_the_wrong_kind_are_refused(image: Served) -> None:
