@@ -38,14 +38,12 @@ def command(function: Callable[..., None]) -> click.Command:
 
 
 @command
-@click.argument("name", required=False)
 @AS_JSON
-def _list(name: str | None, store: Path | None, as_json: bool) -> None:
-    """List the versions of all models, or of NAME."""
-    chosen = [name] if name else registry.list_models(store=store)
+def _list(store: Path | None, as_json: bool) -> None:
+    """List the versions of all models."""
     found = [
         _describe_version(model, version, store)
-        for model in chosen
+        for model in registry.list_models(store=store)
         for version in registry.list_versions(model, store=store)
     ]
     if as_json:

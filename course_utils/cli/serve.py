@@ -4,11 +4,10 @@ from pathlib import Path
 
 import click
 
-from course_utils.cli.options import FILE, FOLDER
+from course_utils.cli.options import ANY_FOLDER, FILE, FOLDER
 from course_utils.inference import find_model, prepare_folder
 from course_utils.services import SERVICES
 
-NEW_FOLDER = click.Path(file_okay=False, writable=True, path_type=Path)
 MODEL_HELP = """A .keras, .h5 or .tflite file; beside it its .schema.json (mpg) or .labels.json
 (image, pets); digit needs nothing beside it."""
 STORE_HELP = """A folder of model versions: serve the version that is promoted there, and follow
@@ -26,7 +25,7 @@ What people send is theirs: tell them."""
 @click.option("--model", type=FILE, help=MODEL_HELP)
 @click.option("--store", type=FOLDER, help=STORE_HELP)
 @click.option("--open", "open_page", is_flag=True, help=OPEN_HELP)
-@click.option("--record", type=NEW_FOLDER, help=RECORD_HELP)
+@click.option("--record", type=ANY_FOLDER, help=RECORD_HELP)
 def serve(
     name: str,
     host: str,

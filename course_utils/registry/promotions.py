@@ -101,7 +101,7 @@ def load(name: str, version: int | None = None, *, store: str | Path | None = No
 def promote(
     name: str, version: int, *, store: str | Path | None = None, reason: str = ""
 ) -> Serving:
-    """Serve a version from now on, once `verify` has found nothing.
+    """Serve a version from now on, once `verify` has found nothing; the served one always may be.
 
     It ends a canary, also where the version is the one that is served.
 
@@ -115,18 +115,15 @@ def promote(
         FileNotFoundError: no such version.
         ValueError: it is not as it was registered.
     """
-    verify(read(name, version, store=store))
+    found = read(name, version, store=store)
+    if version != read_serving(name, store=store).version:
+        verify(found)
     with _lock_log(name, store) as log:
         return _append(log, Serving(version), "promote", reason)
 
 
 def try_canary(
-    name: str,
-    version: int,
-    share: float,
-    *,
-    store: str | Path | None = None,
-    reason: str = "",
+    name: str, version: int, share: float, *, store: str | Path | None = None, reason: str = ""
 ) -> Serving:
     """Let a version answer a share of the requests, once `verify` has found nothing.
 

@@ -36,7 +36,7 @@ class _QuietHandler(WSGIRequestHandler):
 class Server(contextlib.AbstractContextManager["Server"]):
     """A running app; `launch` makes it.
 
-    It is a context manager (leaving it stops the server) and shows as a link in a notebook.
+    It is a context manager: leaving it stops the server.
     """
 
     def __init__(self, app: "WSGIApplication", name: str, listener: socket.socket):
@@ -102,12 +102,6 @@ class Server(contextlib.AbstractContextManager["Server"]):
 
     def __repr__(self) -> str:
         return f"<Server {self.name}: {self.url if self._thread.is_alive() else 'stopped'}>"
-
-    def _repr_html_(self) -> str:
-        if not self._thread.is_alive():
-            return html.escape(f"{self.name}: stopped")
-        url = html.escape(self.public_url or self.url)
-        return f'{html.escape(self.name)}: <a href="{url}" target="_blank">{url}</a>'
 
 
 _servers: dict[tuple[str, int], Server] = {}  # those running, by name and wished port

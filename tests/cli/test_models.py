@@ -29,7 +29,7 @@ def test_list_shows_every_version_and_its_state(models: Any, store: Path):
     text = models("list").stdout
     assert "served" in text
     assert "canary, 10%" in text
-    found = json.loads(models("list", "mpg", "--json").stdout)
+    found = json.loads(models("list", "--json").stdout)
     assert [(row["name"], row["version"], row["state"]) for row in found] == [
         ("mpg", 1, "served"),
         ("mpg", 2, "canary, 10%"),

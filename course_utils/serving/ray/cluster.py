@@ -9,7 +9,8 @@ from typing import Any
 OBJECT_STORE_BYTES = 200 * 2**20  # photos on their way to the network pass through it
 CONNECT_TIMEOUT_S = 5  # to reach a cluster; Ray itself would try for ever
 #: What Ray's processes find in their environment. A cluster takes it from where it is started:
-#: set these there, too, so that Serve's own errors are problem+json and it scales within seconds.
+#: set these there, too, so that Serve's own errors are problem+json, answers have one request id
+#: and it scales within seconds.
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_AUTO_CONNECT": "0",  # or a thread of Serve starts another Ray after the end

@@ -16,6 +16,7 @@ from course_utils.services.http.errors import CONTENT_TYPE, describe_problem
 from course_utils.services.http.gate import OVERLOADED
 
 Message = MutableMapping[str, Any]
+REQUEST_ID = b"x-request-id"
 DETAILS = {404: "Nothing is served at this path.", 503: OVERLOADED}
 REPLICA_GONE = (
     "The machine that was to answer has gone. Nothing of your request is to blame; send it again."
@@ -38,10 +39,11 @@ class Problems:
             nonlocal started, replaced
             if message["type"] == "http.response.start":
                 started = True
-                # Of a header that came twice the first stays: Serve adds a request id of its own
-                # behind the one that the service has in its log and in its answer.
-                headers = {bytes(n).lower(): bytes(v) for n, v in reversed(message["headers"])}
-                message["headers"] = list(headers.items())
+                pairs = [(bytes(n).lower(), bytes(v)) for n, v in message["headers"]]
+                headers = dict(reversed(pairs))
+                # Serve adds a request id of its own behind the one that the service has in its log.
+                others = [pair for pair in pairs if pair[0] != REQUEST_ID]
+                message["headers"] = [*others, (REQUEST_ID, headers.get(REQUEST_ID, b""))]
                 ours = headers.get(b"content-type", b"").startswith(CONTENT_TYPE.encode())
                 if message["status"] >= 400 and not ours:
                     replaced = True
@@ -71,7 +73,7 @@ def make_answer(status: int, headers: dict[bytes, bytes]) -> JSONResponse:
     """
     gone = status == 500
     status = 503 if gone else status
-    request_id = headers.get(b"x-request-id", b"").decode("latin-1")
+    request_id = headers.get(REQUEST_ID, b"").decode("latin-1")
     title = http.HTTPStatus(status).phrase
     detail = REPLICA_GONE if gone else DETAILS.get(status, title)
     problem = describe_problem(status, title, detail, request_id)

@@ -119,11 +119,17 @@ def serve(
         bounds = {"min_replicas": replicas, "max_replicas": max_replicas}
         scaling = {"autoscaling_config": bounds | {"target_ongoing_requests": target} | AUTOSCALING}
     application = _build_application(name, path, network, metrics, scaling)
+    if _running and not ray.is_initialized():  # it ended with the Ray that it ran on
+        _running.stop()
     cluster.connect(address)
     try:
         _check_cores(ray, replicas)
         url = _start_proxies("HeadOnly" if address is None else "EveryNode")
-        ray.serve.run(application, name=APP, route_prefix="/", logging_config=LOGGING_CONFIG)
+        try:
+            ray.serve.run(application, name=APP, route_prefix="/", logging_config=LOGGING_CONFIG)
+        except RuntimeError as error:  # it says what did not start; its deployments say why
+            found = ray.serve.status().applications[APP].deployments.values()
+            raise RuntimeError(" ".join([str(error), *(each.message for each in found)])) from error
     except BaseException:
         if _running is None:
             cluster.shut_down()

@@ -12,6 +12,7 @@ with one more callback, which saves.
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,11 @@ def fit(
             checkpoint in ``run_dir`` is intact; or one could not be written (the earlier ones are
             intact); or another process of this machine trains in ``run_dir``. Says which and why.
         OSError: ``run_dir`` cannot be made.
+        TypeError: a number that has to be whole is not.
         ValueError: an argument is out of range, the model is not compiled, or the data do not fit
             each other.
     """
+    epochs, batch_size, seed, save_every = map(index, (epochs, batch_size, seed, save_every))
     if min(epochs, batch_size, save_every) < 1 or seed < 0:
         raise ValueError("epochs, batch_size and save_every are 1 or more, and seed is 0 or more.")
     state.check_callbacks(callbacks)
@@ -118,8 +121,11 @@ def fit(
             _compare(found, about, epochs, folder)
         saver = Saver(store, callbacks, found, save_every)
         validated = validation and validation.batches(0, 0)
-        with catch_signals(saver):
-            return train(model, data, validated, saver, epochs, verbose)
+        try:
+            with catch_signals(saver):
+                return train(model, data, validated, saver, epochs, verbose)
+        except KeyboardInterrupt as interrupt:  # once more, without all the frames of Keras
+            raise KeyboardInterrupt(*interrupt.args) from None
 
 
 def _compare(found: Checkpoint, about: dict[str, Any], epochs: int, folder: Path) -> None:

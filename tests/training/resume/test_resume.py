@@ -27,8 +27,9 @@ def test_the_training_has_something_to_lose(whole: dict[str, Any]) -> None:
     assert numbers == list(range(STEPS)) * EPOCHS
 
 
-# Before anything is saved but the beginning, then between an epoch's last batch and its end.
-CUTS: list[Any] = [(1, STEPS)]
+# Before anything is saved but the beginning, then between an epoch's last batch and its end, then
+# amid the next epoch.
+CUTS: list[Any] = [(1, STEPS, 5)]
 CUTS += [pytest.param((n,), marks=pytest.mark.thorough) for n in range(1, ALL + 1)]
 
 
