@@ -30,9 +30,7 @@ def trace_network(
 
 def freeze_graph(function: Any) -> tuple[Any, str, str]:
     """A traced function's graph with its weights in it, and its input's and output's names."""
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     whole = convert_variables_to_constants_v2(function)
     return whole.graph.as_graph_def(), whole.inputs[0].name, whole.outputs[0].name

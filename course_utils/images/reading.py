@@ -16,12 +16,7 @@ import numpy as np
 import PIL.WebPImagePlugin  # noqa: F401  # else Pillow loads all of its plugins to find WebP
 from PIL import Image, ImageStat
 
-from course_utils.images.refusals import (
-    BadImage,
-    name_kind,
-    report_damage,
-    report_truncation,
-)
+from course_utils.images.refusals import BadImage, name_kind, report_damage, report_truncation
 
 #: formats that are read
 FORMATS = ("JPEG", "PNG", "WebP", "GIF", "BMP")

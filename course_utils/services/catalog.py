@@ -36,8 +36,7 @@ class Service:
             ValueError: one of them cannot be read.
         """
         options = {k: v for k, v in {"model": model, **options}.items() if v is not None}
-        module = import_module(f"course_utils.services.{self.name}")
-        return module.create_app(**options)
+        return import_module(f"course_utils.services.{self.name}").create_app(**options)
 
 
 _SERVICES = (

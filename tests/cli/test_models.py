@@ -58,7 +58,7 @@ def test_list_of_nothing_says_what_to_do(models: Any, store: Path):
 
 
 def test_a_card_is_of_what_is_served(models: Any, store: Path):
-    assert "mpg, version 2" in models("card", "mpg").stdout
+    assert models("card", "mpg").stdout.startswith("# Model card: mpg, version 2\n")
     registry.promote("mpg", 1, store=store)
     text = models("card", "mpg").stdout
     assert "mpg, version 1" in text
@@ -102,10 +102,6 @@ def test_what_cannot_be_done_is_said_in_a_line(models: Any, arguments: list[str]
     assert result.stderr.startswith("Error: ")
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
-
-
-def test_the_card_is_markdown(models: Any):
-    assert models("card", "mpg", 1).stdout.startswith("# Model card: mpg, version 1\n")
 
 
 # MLflow's own, as it is imported and as it sets up its tables.

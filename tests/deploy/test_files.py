@@ -9,11 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from course_utils.serving.production import (
-    DRAIN_TIME_S,
-    KILL_TIMEOUT_S,
-    THREADS_PER_WORKER,
-)
+from course_utils.serving.production import DRAIN_TIME_S, KILL_TIMEOUT_S, THREADS_PER_WORKER
 from tests.support import dockerfile
 from tests.support.serving import COURSE, ROOT
 

@@ -1,7 +1,6 @@
 """data/servers.json, which notebook 12 plots, is what benchmarks/servers.py writes today."""
 
 import json
-import re
 
 from benchmarks.servers import COMMANDS, ECHO, GRANIAN, GUNICORN, MEANING, STOPS, STORED
 
@@ -11,7 +10,6 @@ def test_the_stored_result_is_this_benchmarks():
     assert [*stored["speed"]] == [*COMMANDS]
     assert [*stored["stops"]] == [*STOPS]
     assert stored["meaning"] == MEANING
-    assert re.fullmatch(r"\d+ cores, \w+, [\w-]+, Python 3\.\d+", stored["machine"])
     for measured in stored["speed"].values():
         assert len(measured["per_second"]) >= 5
         answers = sum(measured["per_second"]) * stored["seconds"]

@@ -132,7 +132,6 @@ def test_odd_columns_are_compared_or_left_out_with_a_word(old, new):
         (days("2020"), normal()),
         (repeated("2020-01-01", "2020-01-02"), days("2020")),
     ],
-    ids=["texts to numbers", "times to numbers", "texts to times"],
 )
 def test_a_column_of_another_kind_is_named_before_all_else(old, new):
     report = compare(good(y=old), good(y=new))

@@ -15,10 +15,3 @@ def test_it_parses(path):
 @each_file
 def test_nothing_is_forced(path):
     assert swift.forced_lines(path.read_bytes()) == []
-
-
-@pytest.mark.parametrize(
-    "force", ["let a = b!", "let a = try! b()", "let a = b as! C", "var a: B!", "b![0].c()"]
-)
-def test_a_force_is_found(force):
-    assert swift.forced_lines(f"let ok = !yes\n{force}".encode()) == [2]

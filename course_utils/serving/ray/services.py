@@ -129,7 +129,9 @@ def serve(
             ray.serve.run(application, name=APP, route_prefix="/", logging_config=LOGGING_CONFIG)
         except RuntimeError as error:  # it says what did not start; its deployments say why
             found = ray.serve.status().applications[APP].deployments.values()
-            raise RuntimeError(" ".join([str(error), *(each.message for each in found)])) from error
+            why = " ".join([str(error), *(each.message for each in found)])
+            ray.serve.delete(APP)  # or it goes on trying
+            raise RuntimeError(why) from error
     except BaseException:
         if _running is None:
             cluster.shut_down()

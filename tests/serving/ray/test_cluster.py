@@ -2,8 +2,10 @@
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from benchmarks.image_service import cat
 from course_utils.inference import shipped_model
 from course_utils.services import image, mpg
 from course_utils.serving import ray as on_ray
+from course_utils.serving.ray import services
 from tests.support.cars import cars
 from tests.support.raylets import client, kill_raylet, raylets, serves, shoot
 from tests.support.serving import CAR, MODEL, free_port, wait_until
@@ -170,6 +173,26 @@ def test_too_many_photos_are_told_to_come_back_and_call_for_a_second_replica(
         assert answer.status == 503
         assert answer.problem["errors"] == []
         assert answer.headers["retry-after"] == "1"
+
+
+def test_replicas_that_do_not_start_are_removed_and_say_why(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a node lacks the model: here it goes once the driver has read it."""
+    model = Path(shutil.copy(MODEL, tmp_path))
+    shutil.copy(MODEL.with_name("mpg.schema.json"), tmp_path)
+    start = services._start_proxies
+
+    def lose_model_and_start(location: str) -> str:
+        model.unlink()
+        return start(location)
+
+    monkeypatch.setattr(services, "_start_proxies", lose_model_and_start)
+    with pytest.raises(RuntimeError, match=r"(?s)mpg\.tflite"):
+        on_ray.serve("mpg", model=model, address=cluster.address)
+    from ray import serve
+
+    assert serve.status().applications == {}
 
 
 def test_a_raylet_is_killed_and_nobody_notices(cluster: Any) -> None:
