@@ -104,6 +104,7 @@ def test_what_cannot_be_done_is_said_in_a_line(models: Any, arguments: list[str]
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.thorough
 # MLflow's own, as it is imported and as it sets up its tables.
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 @pytest.mark.filterwarnings("ignore:.*``noload`` loader strategy")
