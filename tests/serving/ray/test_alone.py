@@ -38,7 +38,7 @@ try:
     second.replicas()
 except RuntimeError as error:
     said["ended"] = str(error)
-gone, alive = psutil.wait_procs(ours, 20)
+gone, alive = psutil.wait_procs(ours, 60)
 print(json.dumps(said | {{"alive": len(alive), "stopped": repr(second)}}))
 """
 
