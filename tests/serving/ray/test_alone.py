@@ -19,7 +19,7 @@ from course_utils.serving import ray as on_ray
 
 said, model = {{}}, {str(MODEL)!r}
 with on_ray.serve("mpg", model=model) as first, on_ray.serve("mpg", model=model) as second:
-    answer = requests.post(second.url + "/api/mpg", json={CAR!r}, timeout=60)
+    answer = requests.post(second.url + "/api/mpg", json={CAR!r}, timeout=300)
     said["mpg"], said["replicas"] = answer.json()["mpg"], second.replicas()
     try:
         on_ray.serve("mpg", model=model, replicas=1000)
