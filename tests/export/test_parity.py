@@ -57,6 +57,16 @@ def test_logits_show_what_probabilities_hide():
     assert (logits.sample, logits.output) == (0, f"output {least}")
 
 
+def test_a_unit_in_the_last_place_of_nearly_equal_probabilities_is_no_difference():
+    """As an untrained network has them: its logits are as small as what float32 resolves."""
+    even = np.array([[0.20000431, 0.19999981, 0.19999921, 0.19999291, 0.20000376]], np.float32)
+    for step, passed in ((3e-8, True), (6e-7, False)):
+        got = even.copy()
+        got[0, 1] += np.float32(step)
+        _, logits = compare_answers(got, even, Tolerance(3e-5, 3e-5))
+        assert logits.passed == passed, logits
+
+
 def test_answers_that_are_no_probabilities_are_compared_with_their_size():
     wanted = np.array([[100.0], [0.0], [-50.0]])
     (found,) = compare_answers(wanted + np.array([[0.1], [0.001], [0]]), wanted, Tolerance(0, 1e-2))
