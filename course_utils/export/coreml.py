@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from course_utils.export.conversion import Report, check_path, print_step, write_export
-from course_utils.export.graph import trace_network
 from course_utils.export.mil import import_coremltools
 from course_utils.export.mil_parity import verify as verify
 from course_utils.export.source import CAFFE as CAFFE
@@ -23,6 +22,7 @@ from course_utils.export.source import ZERO_TO_ONE as ZERO_TO_ONE
 from course_utils.export.source import Pixels as Pixels
 from course_utils.export.source import Source
 from course_utils.export.source import UnsupportedNetwork as UnsupportedNetwork
+from course_utils.inference.tracing import trace_network
 
 IMAGE, TABLE = "image", "features"  # names of the input
 LABEL, PROBABILITIES = "classLabel", "classLabel_probs"  # of the outputs, as Vision expects them
@@ -93,7 +93,8 @@ def convert(
     coremltools = import_coremltools()
     with write_export(path, source, "CoreML", replace_folder=overwrite) as draft:
         report(steps[0], 0, len(steps))
-        function = trace_network(model, source.shape, _input_name(source), examples=1)
+        traced = trace_network(model, source.shape, _input_name(source), examples=1)
+        function = traced.get_concrete_function()
         report(steps[1], 1, len(steps))
         packages = [_translate(coremltools, source, function, precision)]
         try:

@@ -5,27 +5,16 @@ made can be compared with those inside the network.
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
-from course_utils.environment import quiet_native_stderr
+from course_utils.inference.tracing import trace_network
 
 # Operations, in small letters as in MIL.
 RELUS = ("relu", "relu6")
 ACTIVATIONS = ("softmax", "sigmoid")  # which make probabilities of logits
-
-
-def trace_network(
-    network: Any, shape: Sequence[int], name: str, examples: int | None = None
-) -> Any:
-    """A network as a TensorFlow function of ``(examples, *shape)``, whose argument is ``name``."""
-    with quiet_native_stderr():
-        import tensorflow as tf
-    signature = tf.TensorSpec((examples, *shape), tf.float32, name=name)
-    function = tf.function(lambda x: network(x, training=False), input_signature=[signature])
-    return function.get_concrete_function()
 
 
 def freeze_graph(function: Any) -> tuple[Any, str, str]:
@@ -46,7 +35,7 @@ class Graph:
     """
 
     def __init__(self, model: Any, shape: Sequence[int]):
-        function = trace_network(model, shape, "example", examples=1)
+        function = trace_network(model, shape, "example", examples=1).get_concrete_function()
         self._graph, self._input, output = freeze_graph(function)
         by_name = {node.name: node for node in self._graph.node}
         self.nodes = {_mangle(name): name for name in by_name}
@@ -87,30 +76,3 @@ class Graph:
 def _mangle(name: str) -> str:
     """A node's name as coremltools writes it."""
     return re.sub(r"\W", "_", name, flags=re.ASCII)
-
-
-def walk_layers(model: Any) -> Iterator[Any]:
-    """The layers of a network, those of networks within it included."""
-    for layer in model.layers:
-        yield layer
-        if hasattr(layer, "layers"):
-            yield from walk_layers(layer)
-
-
-def find_layer(model: Any, text: str) -> str:
-    """The layer that a text names by a node of the graph.
-
-    Args:
-        model: a Keras network.
-        text: such as ``... network_1/dense_2_1/MatMul ...``, which is about the layer ``dense_2``.
-
-    Returns:
-        The layer's name; empty where the text names none.
-    """
-    names = {layer.name for layer in walk_layers(model)}
-    for path in re.findall(r"[\w.-]+(?:/[\w.-]+)+", text):
-        for piece in reversed(path.split("/")):
-            stem = re.sub(r"_\d+$", "", piece)  # TensorFlow numbers the calls of a layer
-            if stem in names or piece in names:
-                return stem if stem in names else piece
-    return ""

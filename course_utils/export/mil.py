@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
-from course_utils.export.conversion import quiet_converters
 from course_utils.export.graph import ACTIVATIONS
+from course_utils.inference.tracing import quiet_converters
 
 
 def import_coremltools() -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.export.graph import RELUS, Graph, find_layer
+from course_utils.export.graph import RELUS, Graph
 from course_utils.export.mil import Program
 from course_utils.export.parity import (
     Check,
@@ -29,6 +29,7 @@ from course_utils.export.parity import (
     measure_agreement,
 )
 from course_utils.export.source import RAW, Pixels, Source
+from course_utils.inference.tracing import find_layer
 
 #: by the precision of a package: about twice MobileNet's difference on the photos of the course
 TOLERANCES = {

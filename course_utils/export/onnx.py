@@ -9,9 +9,10 @@ import numpy as np
 
 from course_utils.environment import quiet_native_stderr
 from course_utils.export.conversion import Report, check_path, print_step, write_export
-from course_utils.export.graph import freeze_graph, trace_network
+from course_utils.export.graph import freeze_graph
 from course_utils.export.parity import Parity, Tolerance, compare_runtime
 from course_utils.export.source import RAW, Pixels, Source
+from course_utils.inference.tracing import trace_network
 
 TOLERANCE = Tolerance(2e-5, 2e-5)  # five times MobileNet's difference on photos
 OPSET = 17  # of ONNX; ONNX Runtime reads it since 2022
@@ -48,7 +49,7 @@ def _translate(source: Source, path: Path) -> None:
     import onnx
     import tf2onnx
 
-    traced = trace_network(source.network, source.shape, "input")
+    traced = trace_network(source.network, source.shape, "input").get_concrete_function()
     graph, input_name, output_name = freeze_graph(traced)
     translated, _ = tf2onnx.convert.from_graph_def(
         graph,

@@ -15,6 +15,7 @@ from course_utils.environment import quiet_native_stderr
 from course_utils.export.conversion import Report, print_step, write_export
 from course_utils.export.parity import Parity, Shapes, Tolerance, compare_runtime
 from course_utils.export.source import RAW, Pixels, Source
+from course_utils.inference.tracing import write_savedmodel
 
 TOLERANCE = Tolerance(1e-5, 1e-5)  # it is TensorFlow in both cases
 SIGNATURE = "serving_default"  # used for a request that names none
@@ -54,7 +55,7 @@ def convert(
     report(f"writing {versions.name}, version {path.name}", 0, 1)
     versions.mkdir(parents=True, exist_ok=True)
     with write_export(path, source, "a SavedModel") as draft:
-        source.network.export(draft, format="tf_saved_model", verbose=False)
+        write_savedmodel(source.network, draft)
     return path
 
 

@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
+from course_utils.inference.tracing import UnsupportedNetwork as UnsupportedNetwork
+from course_utils.inference.tracing import check_network
 
 BATCH_SIZE = 16  # examples that are computed at a time
-
-
-class UnsupportedNetwork(ValueError):
-    """A network that cannot be exported; the message names the layer and says what to do."""
 
 
 @dataclass(frozen=True)
@@ -179,16 +177,7 @@ def _input_shape(model: Any) -> tuple[int, ...]:
         import keras
     if not isinstance(model, keras.Model):
         raise TypeError(f"model is a Keras network, not {type(model).__name__}")
-    if not model.built or not getattr(model, "inputs", None):
-        raise UnsupportedNetwork(
-            f"The network {model.name!r} has no input yet: build it as a Sequential or functional "
-            "network that begins with a keras.Input."
-        )
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise UnsupportedNetwork(
-            f"The network {model.name!r} has {len(model.inputs)} inputs and {len(model.outputs)} "
-            "outputs; networks with one of each are exported."
-        )
+    check_network(model)
     name, shape = model.inputs[0].name, tuple(model.inputs[0].shape[1:])
     if None in shape or not (len(shape) == 1 or (len(shape) == 3 and shape[-1] in (1, 3))):
         raise UnsupportedNetwork(

@@ -1,6 +1,7 @@
 from . import batch as batch
 from . import labelled_rows as labelled_rows
 from . import models as models
+from . import tracing as tracing
 from .batch import predict_file as predict_file
 from .models import find_model as find_model
 from .models import labels_path as labels_path

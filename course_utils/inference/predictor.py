@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
+from course_utils.inference.tracing import check_network, explain_failure, write_savedmodel
 
 KERAS_SUFFIXES = (".keras", ".h5")
 # How a pickle begins in each protocol that Python has written by default since 3.0.
@@ -191,23 +192,22 @@ def _carries_code(path: Path) -> bool:
 def to_litert(model: Any, *, half: bool = False) -> bytes:
     """A Keras model as the content of a LiteRT file.
 
-    It computes in float32; with ``half`` its weights are stored in float16: half the file.
+    It takes, computes and returns float32; with ``half`` its weights are stored in float16: half
+    the file.
+
+    Raises:
+        UnsupportedNetwork: it cannot be converted; with the name of the layer.
     """
     with quiet_native_stderr():
         import tensorflow as tf
 
-    log = tf.get_logger()
-    level = log.level
-    log.setLevel("ERROR")  # where the SavedModel is written is of no interest
-    # By way of a SavedModel: `from_keras_model` prints a page on the way, and
-    # `from_concrete_functions` loses the statistics of a Normalization layer (NaN out).
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            model.export(folder, verbose=False)
-            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-            if half:
-                converter.optimizations = [tf.lite.Optimize.DEFAULT]
-                converter.target_spec.supported_types = [tf.float16]
-            return converter.convert()
-    finally:
-        log.setLevel(level)
+    check_network(model)
+    # By way of a SavedModel: `from_concrete_functions` loses the statistics of a Normalization
+    # layer (NaN out).
+    with tempfile.TemporaryDirectory() as folder, explain_failure(model, "LiteRT"):
+        write_savedmodel(model, folder, "float32")
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if half:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [tf.float16]
+        return bytes(converter.convert())

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,13 @@ def _convert_to_litert(name: str, model: Path, folder: Path) -> Path:
         shutil.copy(companion(model), folder)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        copy.write_bytes(pool.submit(keras_to_litert, model).result())
+        try:
+            copy.write_bytes(pool.submit(keras_to_litert, model).result())
+        except BrokenProcessPool:  # killed for want of memory, or by TensorFlow itself
+            raise ValueError(
+                f"{model.name}: the process that converted it to LiteRT was killed. Convert it "
+                "where there is more memory, with export.litert.convert, and serve the .tflite."
+            ) from None
     return copy
 
 

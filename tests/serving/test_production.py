@@ -1,12 +1,14 @@
 """What `course serve` costs while nobody asks it, and what a worker of it has logged at its end."""
 
 import os
+import shutil
 import subprocess
 import sys
 
 import psutil
 import pytest
 
+from course_utils.inference import schema_path, shipped_model
 from tests.support.serving import serving
 
 # What a worker cannot do without. How much memory these take depends on the machine: 70 to 80 MB.
@@ -46,3 +48,42 @@ def test_a_worker_killed_while_it_stops_has_written_its_log():
     done = subprocess.run([sys.executable, "-c", WORKER], capture_output=True, text=True)
     assert done.returncode == 9
     assert done.stdout.split("\n") == ["collected", "written at once", ""]
+
+
+def start_keras_service(folder, *reading):
+    """Start ``course serve mpg`` with a Keras file of a network that begins with some layers."""
+    import keras
+
+    network = keras.Sequential([keras.Input((7,)), *reading, keras.layers.Dense(1)])
+    network.save(folder / "mpg.keras")
+    shutil.copy(schema_path(shipped_model("mpg")), folder)
+    command = [sys.executable, "-m", "course_utils.cli", "serve", "mpg", "--port", "5999"]
+    command += ["--model", str(folder / "mpg.keras")]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.thorough
+def test_a_keras_file_that_cannot_be_converted_is_one_sentence(tmp_path, recwarn):
+    from keras import layers
+
+    memory = [layers.Reshape((7, 1)), layers.LSTM(3, name="memory")]
+    process = start_keras_service(tmp_path, *memory)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "Error: The layer 'memory' uses the operation TensorListReserve" in said
+    assert "Traceback" not in said
+    assert len(said.splitlines()) <= 4  # the first two say which model, and where
+
+
+@pytest.mark.thorough
+def test_a_conversion_that_is_killed_is_one_sentence(tmp_path, recwarn):
+    process = start_keras_service(tmp_path)
+    converters: list[psutil.Process] = []
+    while not converters and process.poll() is None:
+        children = psutil.Process(process.pid).children()
+        converters = [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+    converters[0].kill()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "Error: mpg.keras: the process that converted it to LiteRT was killed." in said
+    assert "Traceback" not in said

@@ -1,0 +1,203 @@
+"""What leaves Keras computes as Keras predicts: nothing is random, and no layer trains."""
+
+import ast
+import importlib.util
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from course_utils.export import coreml, litert, onnx, savedmodel
+from course_utils.export.source import UnsupportedNetwork
+from course_utils.inference import Predictor, to_litert
+from tests.export.conftest import silent
+from tests.support import networks
+
+SUFFIX = {savedmodel: "", litert: ".tflite", onnx: ".onnx", coreml: ".mlpackage"}
+FORMATS = [pytest.param(module, id=module.__name__.rpartition(".")[2]) for module in SUFFIX]
+
+# Rooms of Keras whose layers alter pictures or values, and do so in training alone.
+ROOMS = ("image_preprocessing", "regularization", "batch_normalization", "spectral_normalization")
+#: values of the parameters that these layers ask for, and of those that switch them on
+VALUES = {
+    **dict.fromkeys(("height_factor", "width_factor", "x_factor", "y_factor"), 0.3),
+    **dict.fromkeys(("brightness_factor", "contrast_factor"), 0.3),
+    **dict.fromkeys(("saturation_factor", "hue_factor", "addition_factor"), 0.3),
+    **{"threshold_factor": 0.3, "rate": 0.4, "stddev": 0.5, "max_number": 3},
+    **{"height": 12, "width": 12},
+}
+#: what a format has no operation for, and is refused by name
+REFUSED = {("AutoContrast", coreml): "IsNan"}
+
+
+def list_layers():
+    """The names of those layers of the installed Keras; Keras itself is not loaded for it."""
+    (folder,) = importlib.util.find_spec("keras").submodule_search_locations
+    face = ast.parse((Path(folder) / "layers" / "__init__.py").read_text("utf-8"))
+    imports = [node for node in face.body if isinstance(node, ast.ImportFrom)]
+    taken = [node for node in imports if any(room in node.module for room in ROOMS)]
+    return sorted(alias.name for node in taken for alias in node.names)
+
+
+def make_layer(name):
+    layers = networks.quiet_keras().layers
+    kind = getattr(layers, name)
+    asked = inspect.signature(kind.__init__).parameters
+    options = {key: value for key, value in VALUES.items() if key in asked}
+    if asked.get("factor") and asked["factor"].default is inspect.Parameter.empty:
+        options["factor"] = 4 if name == "RandomPosterization" else 0.5
+    if "layer" in asked:
+        options["layer"] = layers.Conv2D(3, 3)
+    return kind(**options, name="altered")
+
+
+def classifier(*altering, shape=(16, 16, 3)):
+    """A small network of pictures that begins with some layers."""
+    keras = networks.quiet_keras()
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.Input(shape),
+            *altering,
+            layers.Rescaling(1 / 255),
+            layers.Flatten(),
+            layers.Dense(3, "softmax", bias_initializer="normal"),
+        ],
+        name="net",
+    )
+
+
+def reader(*reading):
+    """A small network that reads rows of five words, each a number below 20."""
+    keras = networks.quiet_keras()
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [keras.Input((5,)), *reading, layers.Flatten(), layers.Dense(3, "softmax")], name="net"
+    )
+
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype="uint8")
+WORDS = np.random.default_rng(0).integers(0, 20, (6, 5)).astype("float32")
+
+
+def convert(module, network, folder, **options):
+    path = folder if module is savedmodel else folder / f"n{SUFFIX[module]}"
+    return module.convert(network, path, report=silent, **options)
+
+
+def check(module, network, folder, samples=PICTURES):
+    options = {"precision": "float32"} if module is coreml else {}
+    parity = module.verify(convert(module, network, folder, **options), network, samples)
+    assert parity.passed, parity
+
+
+@pytest.mark.parametrize("module", FORMATS)
+def test_layers_of_training_in_any_position(module, tmp_path):
+    """Some of them draw random numbers also when they predict (RandomHue), without using them."""
+    keras = networks.quiet_keras()
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    alter = keras.Sequential([keras.Input((16, 16, 3)), layers.RandomFlip(), layers.RandomHue(0.5)])
+    pixels = keras.Input((16, 16, 3))
+    x = layers.RandomRotation(0.2)(alter(pixels), training=True)
+    x = layers.BatchNormalization()(layers.GaussianNoise(0.5)(layers.Rescaling(1 / 255)(x)))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3, use_bias=False)(x), training=True)
+    x = layers.Flatten()(layers.SpatialDropout2D(0.2)(layers.ReLU()(x)))
+    x = layers.BatchNormalization()(layers.Dense(3)(layers.Dropout(0.5)(x, training=True)))
+    network = keras.Model(pixels, layers.Softmax()(x))
+    network.compile(loss="sparse_categorical_crossentropy")
+    network.fit(PICTURES.astype("float32"), np.arange(5) % 3, epochs=2, verbose=0)
+    check(module, network, tmp_path)
+
+
+def test_a_savedmodel_answers_the_same_each_time(tmp_path):
+    network = classifier(networks.quiet_keras().layers.RandomFlip("vertical"))
+    run, _ = savedmodel.load(convert(savedmodel, network, tmp_path))
+    answers = {run(PICTURES[:1]).tobytes() for _ in range(10)}
+    assert len(answers) == 1
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("module", FORMATS)
+@pytest.mark.parametrize("name", list_layers())
+def test_each_layer_of_keras(name, module, tmp_path):
+    layers = networks.quiet_keras().layers
+    around = {"SpatialDropout1D": (256, 3), "SpatialDropout3D": (4, 4, 16, 3)}.get(name)
+    layer = make_layer(name)
+    network = classifier(*([layers.Reshape(around), layer] if around else [layer]))
+    if (name, module) in REFUSED:
+        match = f"'altered' uses the operation {REFUSED[name, module]}, which cannot .* Build it"
+        with pytest.raises(UnsupportedNetwork, match=match):
+            convert(module, network, tmp_path)
+    else:
+        check(module, network, tmp_path)
+
+
+def test_the_layers_of_keras_are_found():
+    assert {"RandomFlip", "RandomErasing", "GaussianNoise", "Dropout"} <= set(list_layers())
+
+
+@pytest.mark.parametrize("module", FORMATS)
+def test_a_network_whose_answers_are_random_is_refused(module, tmp_path):
+    keras = networks.quiet_keras()
+
+    class Sampler(keras.layers.Layer):
+        def call(self, x):
+            return x + keras.random.normal(keras.ops.shape(x))
+
+    with pytest.raises(UnsupportedNetwork, match="'sampler' answers with random numbers"):
+        convert(module, classifier(Sampler(name="sampler")), tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_other_precisions_are_named_as_what_they_are(policy, tmp_path, recwarn):
+    layers = networks.quiet_keras().layers
+    inner = networks.quiet_keras().Sequential(
+        [networks.quiet_keras().Input((16, 16, 3)), layers.Conv2D(2, 3, dtype=policy, name="conv")]
+    )
+    network = classifier(inner)
+    match = f"'net' computes in .*float.*'conv' has the policy {policy}.*set_dtype_policy"
+    for module in SUFFIX:
+        with pytest.raises(UnsupportedNetwork, match=match):
+            convert(module, network, tmp_path)
+    network.save(tmp_path / "net.keras")
+    with pytest.raises(UnsupportedNetwork, match=match):
+        Predictor.load(tmp_path / "net.keras")
+
+
+def test_a_keras_file_that_litert_refuses_is_one_sentence(tmp_path, capfd, recwarn):
+    layers = networks.quiet_keras().layers
+    network = reader(layers.Reshape((5, 1)), layers.LSTM(3, name="memory"))
+    network.save(tmp_path / "net.keras")
+    capfd.readouterr()
+    with pytest.raises(UnsupportedNetwork, match=r"'memory' uses .* Build it with unroll=True\."):
+        Predictor.load(tmp_path / "net.keras")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("module", FORMATS)
+def test_the_way_out_of_a_recurrent_layer(module, tmp_path):
+    layers = networks.quiet_keras().layers
+    network = reader(layers.Reshape((5, 1)), layers.LSTM(3, name="memory", unroll=True))
+    check(module, network, tmp_path, WORDS)
+
+
+@pytest.mark.parametrize("precision", ["float16", "float32"])
+def test_coreml_looks_up_words(precision, tmp_path):
+    network = reader(networks.quiet_keras().layers.Embedding(20, 4))
+    path = convert(coreml, network, tmp_path, precision=precision)
+    parity = coreml.verify(path, network, WORDS)
+    assert parity.passed, parity
+
+
+def test_whole_numbers_go_in_as_float32(tmp_path):
+    keras = networks.quiet_keras()
+    words = keras.Input((5,), dtype="int32")
+    network = keras.Model(words, keras.layers.Flatten()(keras.layers.Embedding(20, 4)(words)))
+    answers = Predictor(to_litert(network)).predict(WORDS)
+    np.testing.assert_array_equal(answers, network(WORDS).numpy())
