@@ -56,6 +56,40 @@ def _conv(a: Arguments) -> Any:
     return _channels_first(y + a.get("bias", 0.0))
 
 
+def _conv_transpose(a: Arguments) -> Any:
+    x, weight = _channels_last(a["x"]), tf.transpose(a["weight"], [2, 3, 1, 0])
+    if int(a["groups"]) != 1 or a.get("output_shape") is None:
+        raise NotImplementedError("in groups, or without the shape of its result")
+    batch, channels, height, width = a["output_shape"].tolist()
+    shape = [batch, height, width, channels]
+    y = tf.nn.conv2d_transpose(
+        x, weight, shape, a["strides"].tolist(), _padding(a), dilations=a["dilations"].tolist()
+    )
+    return _channels_first(y + a.get("bias", 0.0))
+
+
+def _upsample_bilinear(a: Arguments) -> Any:
+    if a["align_corners"]:
+        raise NotImplementedError("with align_corners")
+    scales = a["scale_factor_height"], a["scale_factor_width"]
+    size = [round(n * float(by)) for n, by in zip(a["x"].shape[2:], scales, strict=True)]
+    return _channels_first(tf.image.resize(_channels_last(a["x"]), size))
+
+
+def _on_rows(compute_image: Callable[[Arguments], Any]) -> Callable[[Arguments], Any]:
+    """An operation on images that takes rows ``(n, channels, length)``, too: images one high."""
+
+    def run(a: Arguments) -> Any:
+        if a["x"].ndim != 3:
+            return compute_image(a)
+        before = {"strides": [1], "dilations": [1], "kernel_sizes": [1], "pad": [0, 0]}
+        image = {name: np.array([*before[name], *a[name]]) for name in before.keys() & a.keys()}
+        image |= {name: a[name][:, :, None] for name in {"x", "weight"} & a.keys()}
+        return compute_image({**a, **image})[:, :, 0]
+
+    return run
+
+
 def _pool(kind: str) -> Callable[[Arguments], Any]:
     def pool(a: Arguments) -> Any:
         kernel, strides = a["kernel_sizes"].tolist(), a["strides"].tolist()
@@ -93,10 +127,12 @@ def _batch_norm(a: Arguments) -> Any:
 
 #: operation in MIL -> what computes it
 OPERATIONS: dict[str, Callable[[Arguments], Any]] = {
-    "avg_pool": _pool("AVG"),
+    "avg_pool": _on_rows(_pool("AVG")),
     "batch_norm": _batch_norm,
     "cast": lambda a: a["x"],  # `mil.Program` gives it the type that is declared
-    "conv": _conv,
-    "max_pool": _pool("MAX"),
+    "conv": _on_rows(_conv),
+    "conv_transpose": _conv_transpose,
+    "max_pool": _on_rows(_pool("MAX")),
     "silu": lambda a: a["x"] / (1 + np.exp(-a["x"])),
+    "upsample_bilinear": _upsample_bilinear,
 }

@@ -75,7 +75,8 @@ class _Comparison:
     """A program and the network it was made from, on the same samples.
 
     Attributes:
-        shared: the program's operations whose result the network has too, by its name there.
+        shared: the program's operations whose result the network has too, by its name there;
+            without products.
         relus: the names of those that are a ReLU in both.
     """
 
@@ -84,7 +85,12 @@ class _Comparison:
         self.tolerance = TOLERANCES.get(program.precision, COMPRESSED_TOLERANCE)
         self.graph = Graph(source.model, source.shape)
         made = {_plain_name(op.outputs[0].name): op for op in program.operations}
-        self.shared = {name: op for name, op in made.items() if name in self.graph.nodes}
+        # coremltools moves constant factors from one product into another, which keeps its name.
+        self.shared = {
+            name: op
+            for name, op in made.items()
+            if name in self.graph.nodes and op.op_type != "mul"
+        }
         relus = {name for name, op in self.shared.items() if op.op_type in RELUS}
         self.relus = relus & self.graph.relus
 

@@ -201,3 +201,25 @@ def test_whole_numbers_go_in_as_float32(tmp_path):
     network = keras.Model(words, keras.layers.Flatten()(keras.layers.Embedding(20, 4)(words)))
     answers = Predictor(to_litert(network)).predict(WORDS)
     np.testing.assert_array_equal(answers, network(WORDS).numpy())
+
+
+#: layers whose CoreML programs hold an operation that is computed by our own code
+OWN_OPERATIONS = {
+    "resized": lambda layers: [layers.Resizing(11, 20)],
+    "enlarged": lambda layers: [layers.UpSampling2D(interpolation="bilinear")],
+    "transposed": lambda layers: [layers.Conv2DTranspose(4, 3, 2)],
+    "transposed_same": lambda layers: [layers.Conv2DTranspose(4, 3, 2, padding="same")],
+    "a_row": lambda layers: [
+        layers.Reshape((16, 48)),
+        layers.Conv1D(4, 3, 2),
+        layers.MaxPooling1D(),
+    ],
+    "scaled": lambda layers: [layers.Conv2D(4, 3, activation="swish")],
+}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", OWN_OPERATIONS)
+def test_coreml_verifies_what_it_converts(name, tmp_path):
+    layers = OWN_OPERATIONS[name](networks.quiet_keras().layers)
+    check(coreml, classifier(*layers), tmp_path)
