@@ -3,15 +3,15 @@ from . import labelled_rows as labelled_rows
 from . import models as models
 from . import tracing as tracing
 from .batch import predict_file as predict_file
+from .model_files import KERAS_SUFFIXES as KERAS_SUFFIXES
+from .model_files import refuse_pickle as refuse_pickle
 from .models import find_model as find_model
 from .models import labels_path as labels_path
 from .models import load_labels as load_labels
 from .models import shipped_model as shipped_model
 from .models import write_labels as write_labels
-from .predictor import KERAS_SUFFIXES as KERAS_SUFFIXES
 from .predictor import Predictor as Predictor
 from .predictor import keras_to_litert as keras_to_litert
-from .predictor import refuse_pickle as refuse_pickle
 from .predictor import to_litert as to_litert
 from .request_log import Recorder as Recorder
 from .request_log import prepare_folder as prepare_folder

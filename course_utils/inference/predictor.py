@@ -7,9 +7,7 @@ the set-up; `Predictor` wraps it so that many threads of a web service can share
 
 import contextlib
 import hashlib
-import json
 import tempfile
-import zipfile
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,8 @@ from typing import Any
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
+from course_utils.inference.model_files import KERAS_SUFFIXES, check_kind, load_keras
 from course_utils.inference.tracing import check_network, explain_failure, write_savedmodel
-
-KERAS_SUFFIXES = (".keras", ".h5")
-# How a pickle begins in each protocol that Python has written by default since 3.0.
-PICKLE_STARTS = (b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")
 
 
 class Predictor:
@@ -65,21 +60,22 @@ class Predictor:
         Raises:
             FileNotFoundError: no such file.
             ValueError: wrong digest, a pickle, code of a stranger's in a ``.keras`` or ``.h5``
-                file, or a kind of file this cannot read.
+                file, a kind of file this cannot read, or a network that this cannot run.
         """
         path = Path(path)
+        check_kind(path)
         content = path.read_bytes()
         if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256.lower():
             raise ValueError(
                 f"{path.name} is not the file you asked for: its SHA-256 differs. "
                 "Nothing was loaded."
             )
-        refuse_pickle(path)
         if path.suffix in KERAS_SUFFIXES:
-            return cls(keras_to_litert(path))
-        if path.suffix != ".tflite":
-            raise ValueError(f"{path.name}: expected one of .tflite, {', '.join(KERAS_SUFFIXES)}")
-        return cls(content)
+            content = keras_to_litert(path)
+        try:
+            return cls(content)
+        except ValueError as error:
+            raise ValueError(f"{path.name}: {error}") from None
 
     def predict(self, batch: Any) -> np.ndarray:
         """Predict a batch.
@@ -121,72 +117,13 @@ class Predictor:
         return interpreter
 
 
-def refuse_pickle(path: str | Path) -> None:
-    """Raise if a file is a pickle, which shows in how it begins.
-
-    A pickle is a program for a small machine, and loading it runs the program: whoever wrote the
-    file may do all that you may do. joblib's and dill's files are pickles, too; compressed
-    ones begin otherwise and are not recognized. Nothing of ours
-    loads one; this says why, before another loader complains of a format.
-
-    Raises:
-        ValueError: it is one; the message says why that matters and what to use instead.
-        OSError: the file cannot be read.
-    """
-    path = Path(path)
-    with path.open("rb") as file:
-        start = file.read(2)
-    if start in PICKLE_STARTS:
-        raise ValueError(
-            f"{path.name} is a pickle, and a pickle can run any code as it is loaded. Nothing was "
-            "loaded. Ask for the model as .keras, .tflite or .onnx, which load without running "
-            "code of their author's; one of your own you can load where you made it and save "
-            'again: Keras with model.save("model.keras"), scikit-learn with skl2onnx.'
-        )
-
-
 def keras_to_litert(path: Path) -> bytes:
     """The model in a ``.keras`` or ``.h5`` file as the content of a LiteRT file.
 
     Raises:
-        ValueError: it carries Python code, or Keras cannot load it.
+        ValueError: as `load_keras` raises it, which reads the file.
     """
-    with quiet_native_stderr():
-        import keras
-    if _carries_code(path):
-        raise ValueError(
-            f"{path.name} carries Python code of its author's (a lambda), which would run with the "
-            "network. Nothing was loaded. Ask for the model with a layer of Keras' own in its "
-            "place, or as a .tflite file, which holds no Python."
-        )
-    try:
-        # Uncompiled: an .h5 file may name its loss in a way that Keras no longer reads.
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises what the file's format makes it raise
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]  # of a page, at times
-        raise ValueError(f"{path.name} is not a model that Keras can load: {said}") from None
-    return to_litert(model)
-
-
-def _carries_code(path: Path) -> bool:
-    """Whether a Keras file has a lambda in it.
-
-    Keras' safe mode refuses those as well, but before 3.11.3 not in an .h5 file (CVE-2025-9905),
-    and it advises to switch the safe mode off.
-    """
-    import h5py
-
-    kinds: set[str] = set()
-    broken = OSError, KeyError, ValueError, TypeError, RecursionError, zipfile.BadZipFile
-    with contextlib.suppress(*broken):  # what is wrong with it Keras will say
-        if path.suffix == ".keras":
-            with zipfile.ZipFile(path) as archive:
-                layers = archive.read("config.json")
-        else:
-            with h5py.File(path) as file:
-                layers = file.attrs["model_config"]
-        json.loads(layers, object_hook=lambda part: kinds.add(str(part.get("class_name"))))
-    return "__lambda__" in kinds
+    return to_litert(load_keras(path))
 
 
 def to_litert(model: Any, *, half: bool = False) -> bytes:

@@ -79,9 +79,7 @@ def test_serve_refuses_a_busy_port_with_advice():
     [
         ("hello", "x.tflite", 2, "no model"),
         ("mpg", "x.tflite", 1, "x.schema.json"),
-        pytest.param(
-            "mpg", "mpg.keras", 1, "not a model that Keras can load", marks=pytest.mark.thorough
-        ),
+        pytest.param("mpg", "mpg.keras", 1, "mpg.keras is not a model", marks=pytest.mark.thorough),
     ],
 )
 def test_serve_says_what_is_wrong_with_a_model(tmp_path, name, model, code, said):

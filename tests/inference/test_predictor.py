@@ -2,7 +2,6 @@
 
 import hashlib
 import pickle
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -98,19 +97,6 @@ def test_code_of_a_stranger_in_a_keras_file_is_refused(name, tmp_path, recwarn):
     assert not marker.exists()
 
 
-def test_a_keras_file_that_is_none_or_broken_is_refused_in_a_line(tmp_path):
-    path = tmp_path / "net.keras"
-    for text in ("no JSON", "[" * 100_000, '{"class_name": "Dense"}'):
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("config.json", text)
-        with pytest.raises(ValueError, match=r"not a model that Keras can load: .+") as caught:
-            Predictor.load(path)
-        assert "\n" not in str(caught.value)
-    (tmp_path / "net.h5").write_bytes(b"nothing of the kind")
-    with pytest.raises(ValueError, match="not a model that Keras can load"):
-        Predictor.load(tmp_path / "net.h5")
-
-
 class Hostile:
     """What a stranger could send: as it is loaded it makes a folder."""
 
@@ -136,7 +122,7 @@ def test_a_pickle_is_refused_under_any_name(name, protocol, tmp_path):
 def test_what_is_no_model_is_refused(tmp_path):
     path = tmp_path / "model.tflite"
     path.write_bytes(b"nothing of the kind")
-    with pytest.raises(ValueError, match="not a LiteRT model"):
+    with pytest.raises(ValueError, match="is not a model: the file begins"):
         Predictor.load(path)
     with pytest.raises(ValueError, match=r"expected one of \.tflite"):
         Predictor.load(path.rename(tmp_path / "model.bin"))
