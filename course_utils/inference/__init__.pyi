@@ -5,6 +5,7 @@ from . import tracing as tracing
 from .batch import predict_file as predict_file
 from .model_files import KERAS_SUFFIXES as KERAS_SUFFIXES
 from .model_files import refuse_pickle as refuse_pickle
+from .models import find_labels as find_labels
 from .models import find_model as find_model
 from .models import labels_path as labels_path
 from .models import load_labels as load_labels

@@ -8,6 +8,7 @@ weights by `training.pretrained`, and lie in Keras' cache with their labels besi
 
 import contextlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ LABELS = "mobilenet_imagenet.labels.json"
 PETS = "mobilenet_pets.tflite"
 PETS_LABELS = "mobilenet_pets.labels.json"
 CACHED_FILES = {"image": (CLASSIFIER, LABELS), "pets": (PETS, PETS_LABELS)}  # in Keras' cache
+LABELS_FORM = 'the names of its classes as a JSON list, in the order of its outputs: ["cat", "dog"]'
 HEAD = "pets.weights.h5"  # in data/models: what notebook 10 trained
 
 
@@ -78,23 +80,52 @@ def write_labels(model: Path, labels: Sequence[str]) -> None:
     labels_path(model).write_text(json.dumps(list(labels), ensure_ascii=False), encoding="utf-8")
 
 
+def find_labels(model: Path) -> Path:
+    """The file beside a model that names its classes.
+
+    Ours is ``NAME.labels.json``. Where it is not there, ``NAME.labels.txt`` or ``labels.txt`` is
+    taken, as Teachable Machine writes it.
+
+    Raises:
+        FileNotFoundError: none of them is there.
+    """
+    ours = labels_path(model)
+    for path in (ours, ours.with_suffix(".txt"), model.with_name("labels.txt")):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"{ours} is missing: {LABELS_FORM}. A labels.txt of Teachable Machine's will do as well."
+    )
+
+
 def load_labels(model: Path) -> list[str]:
     """The names of a model's classes, in the order of its outputs.
 
     Raises:
         FileNotFoundError: they are not beside it.
-        ValueError: the file is not a JSON list of names.
+        ValueError: the file is not a JSON list of names, or a text that names one in each line.
     """
-    path = labels_path(model)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing: a JSON list of the model's class names has to stand beside it."
-        )
-    with contextlib.suppress(ValueError):  # no JSON
-        labels = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(labels, list) and all(isinstance(name, str) for name in labels):
+    path = find_labels(model)
+    with contextlib.suppress(ValueError):  # no JSON, or no UTF-8
+        text = path.read_text(encoding="utf-8-sig")
+        labels = json.loads(text) if path.suffix == ".json" else _split_lines(text)
+        if isinstance(labels, list) and labels and all(isinstance(name, str) for name in labels):
             return labels
-    raise ValueError(f"{path.name} is not a JSON list of names.")
+    raise ValueError(
+        f"{path.name} is not a list of class names, in order. Write {labels_path(model).name}: "
+        f"{LABELS_FORM}."
+    )
+
+
+def _split_lines(text: str) -> list[str] | None:
+    """The names in a text of one a line, which may all be numbered ("0 Cat"); None in disorder."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    numbered = [re.fullmatch(r"(\d+)\s+(.+)", line) for line in lines]
+    if not all(numbered):
+        return lines
+    parts = [match.groups() for match in numbered if match]
+    in_order = [int(number) for number, _ in parts] == list(range(len(parts)))
+    return [name for _, name in parts] if in_order else None
 
 
 def describe_source(file: str) -> str:

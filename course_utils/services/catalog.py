@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course_utils.inference import labels_path, schema_path
+from course_utils.inference import find_labels, schema_path
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -42,9 +42,9 @@ class Service:
 _SERVICES = (
     Service("hello", has_model=False),
     Service("mpg", companion=schema_path),
-    Service("image", companion=labels_path, has_page=True),
+    Service("image", companion=find_labels, has_page=True),
     Service("digit", has_page=True),
-    Service("pets", companion=labels_path),
+    Service("pets", companion=find_labels),
 )
 #: by name, in the order of the course
 SERVICES = {service.name: service for service in _SERVICES}

@@ -6,7 +6,8 @@ front of it stands the web page of section 13.3.
 
 It serves any image classifier that takes RGB pixels from 0 to 255, of shape
 ``(n, height, width, 3)``, and gives a probability for each class, of shape ``(n, classes)``, with
-the names of its classes as a JSON list beside it, in ``NAME.labels.json``.
+the names of its classes as a JSON list beside it, in ``NAME.labels.json``, or in a ``labels.txt``
+as Teachable Machine writes it.
 """
 
 import base64

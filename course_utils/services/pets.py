@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask, Response, jsonify
 
 from course_utils import images
-from course_utils.inference import Fault, labels_path
+from course_utils.inference import Fault, find_labels
 from course_utils.services import classification
 from course_utils.services.http import cors, openapi
 from course_utils.services.http.body import UploadLimit, read_body
@@ -46,9 +46,10 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
             variable COURSE_ORIGINS names something else than origins.
     """
     path, network, labels = classification.load_classifier("pets", model)
+    labels = [name.lower() for name in labels]
     if tuple(sorted(labels)) != LABELS:
         raise ValueError(
-            f"{labels_path(path).name} names {', '.join(labels) or 'nothing'}; the service needs "
+            f"{find_labels(path).name} names {', '.join(labels) or 'nothing'}; the service needs "
             f"{' and '.join(LABELS)}."
         )
     height, width, _ = network.input_shape

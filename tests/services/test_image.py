@@ -141,7 +141,7 @@ def test_it_serves_any_image_classifier(tmp_path: Path) -> None:
     ("name", "labels", "error", "reason"),
     [
         ("image", None, FileNotFoundError, "labels.json is missing"),
-        ("image", "[1, 2, 3]", ValueError, "not a JSON list of names"),
+        ("image", "[1, 2, 3]", ValueError, "not a list of class names"),
         ("image", '["red"]', ValueError, "each of the 1 class names"),
         ("mpg", '["mpg"]', ValueError, "a model of RGB pictures"),
     ],
