@@ -1,56 +1,20 @@
 """The Keras network that is exported: its input, its output, and how pixels are scaled."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
+from course_utils.inference.pixels import CAFFE as CAFFE
+from course_utils.inference.pixels import MINUS_ONE_TO_ONE as MINUS_ONE_TO_ONE
+from course_utils.inference.pixels import RAW as RAW
+from course_utils.inference.pixels import ZERO_TO_ONE as ZERO_TO_ONE
+from course_utils.inference.pixels import Pixels as Pixels
 from course_utils.inference.tracing import UnsupportedNetwork as UnsupportedNetwork
 from course_utils.inference.tracing import check_network
 
 BATCH_SIZE = 16  # examples that are computed at a time
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """How pixels of 0 to 255 become what a network was trained on: ``pixel * scale + bias``.
-
-    ``bias`` is one number or one for each channel, in the network's order of them; ``bgr`` means
-    that this order is blue, green, red.
-    """
-
-    scale: float = 1.0
-    bias: float | tuple[float, ...] = 0.0
-    bgr: bool = False
-
-    def biases(self, channels: int) -> list[float]:
-        """One bias for each channel.
-
-        Raises:
-            ValueError: there are more or fewer of them.
-        """
-        values = [self.bias] * channels if isinstance(self.bias, (int, float)) else [*self.bias]
-        if len(values) != channels:
-            raise ValueError(f"preprocess has {len(values)} biases for {channels} channels.")
-        return [float(value) for value in values]
-
-    def apply(self, photos: np.ndarray) -> np.ndarray:
-        """What the network takes for ``photos``: float32 of the same shape."""
-        ordered = photos[..., ::-1] if self.bgr else photos
-        scaled = ordered.astype(np.float64) * self.scale + self.biases(photos.shape[-1])
-        return scaled.astype(np.float32)
-
-
-#: the network scales pixels itself, or was trained on 0 to 255
-RAW = Pixels()
-#: from -1 to 1: MobileNet, MobileNetV2, Inception, Xception (``mode="tf"`` in Keras)
-MINUS_ONE_TO_ONE = Pixels(1 / 127.5, -1.0)
-#: from 0 to 1
-ZERO_TO_ONE = Pixels(1 / 255)
-#: ImageNet's mean taken off, blue first: VGG16, VGG19, ResNet50 (``mode="caffe"`` in Keras)
-CAFFE = Pixels(1.0, (-103.939, -116.779, -123.68), bgr=True)
 
 
 class Source:

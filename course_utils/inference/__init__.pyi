@@ -1,6 +1,7 @@
 from . import batch as batch
 from . import labelled_rows as labelled_rows
 from . import models as models
+from . import pixels as pixels
 from . import tracing as tracing
 from .batch import predict_file as predict_file
 from .model_files import KERAS_SUFFIXES as KERAS_SUFFIXES
@@ -9,6 +10,7 @@ from .models import find_labels as find_labels
 from .models import find_model as find_model
 from .models import labels_path as labels_path
 from .models import load_labels as load_labels
+from .models import name_faulty_model as name_faulty_model
 from .models import shipped_model as shipped_model
 from .models import write_labels as write_labels
 from .predictor import Predictor as Predictor

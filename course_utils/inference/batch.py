@@ -165,11 +165,7 @@ def predict_in_blocks(network: Predictor, rows: NDArray[np.float32]) -> NDArray[
 
 def _load_network(path: Path, schema: FeatureSchema) -> Predictor:
     network = Predictor.load(path)
-    if network.input_shape != (len(schema.features),) or network.output_shape != (1,):
-        raise ValueError(
-            f"{path.name} takes examples of shape {network.input_shape} and answers with "
-            f"{network.output_shape}; its schema has {len(schema.features)} features, one answer."
-        )
+    schema.check_network(network, path)
     return network
 
 

@@ -8,8 +8,9 @@ weights by `training.pretrained`, and lie in Keras' cache with their labels besi
 
 import contextlib
 import json
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from course_utils.common import hash_file
@@ -17,6 +18,8 @@ from course_utils.datasets import keras_cache
 from course_utils.datasets.originals import CLASS_INDEX, MOBILENET
 from course_utils.environment import data_folder, output_folder
 
+#: which notebook saves a learner's own model of a service
+NOTEBOOKS = {"mpg": "02", "image": "04", "digit": "09", "pets": "10"}
 SHIPPED_MODELS = ("mpg", "digit")  # in data/models
 CLASSIFIER = "mobilenet_imagenet.tflite"
 LABELS = "mobilenet_imagenet.labels.json"
@@ -38,7 +41,34 @@ def find_model(name: str) -> Path:
         ValueError: no model has this name.
     """
     own = output_folder() / f"{name}.tflite"
-    return own if own.is_file() else shipped_model(name)
+    return own if os.path.lexists(own) else shipped_model(name)
+
+
+@contextlib.contextmanager
+def name_faulty_model(path: Path) -> Iterator[None]:
+    """Say in whatever is raised while a model is loaded and tried which file it is.
+
+    Of a learner's own model in the output folder it says, too, what to do.
+
+    Raises:
+        FileNotFoundError: what was raised was one.
+        ValueError: for all else that a file makes its loader raise.
+    """
+    try:
+        yield
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:
+        said = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
+        if not said.startswith((f"{path.stem} ", f"{path.stem}.", str(path.parent))):
+            said = f"{path.name} cannot be served: {said}"
+        if path.parent == output_folder() and path.stem in NOTEBOOKS:
+            said += (
+                f"\nThis is your own model, {path}: run notebook {NOTEBOOKS[path.stem]} again to "
+                "replace it, or remove it, and the course's is served."
+            )
+        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+        raise kind(said) from error
 
 
 def shipped_model(name: str) -> Path:

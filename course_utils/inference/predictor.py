@@ -32,7 +32,8 @@ class Predictor:
         """``model`` is the content of a LiteRT (``.tflite``) file.
 
         Raises:
-            ValueError: the bytes are not a LiteRT model.
+            ValueError: the bytes are not a LiteRT model, or one with several inputs or outputs, or
+                with other numbers than float32.
         """
         self._model = model
         try:
@@ -41,8 +42,21 @@ class Predictor:
                 first = self._make_interpreter()
         except ValueError as error:
             raise ValueError(f"not a LiteRT model: {error}") from error
+        except RuntimeError as error:
+            said = str(error).strip().splitlines()[0]
+            raise ValueError(
+                f"LiteRT cannot run it: {said}. It runs most layers of Keras' own, each size of "
+                "the input given, as in keras.Input((224, 224, 3))."
+            ) from error
         Predictor._announced = True
-        example, answer = first.get_input_details()[0], first.get_output_details()[0]
+        inputs, outputs = first.get_input_details(), first.get_output_details()
+        kinds = {part["dtype"].__name__ for part in [*inputs, *outputs]}
+        if len(inputs) != 1 or len(outputs) != 1 or kinds != {"float32"}:
+            raise ValueError(
+                f"it has {len(inputs)} inputs and {len(outputs)} outputs, of {', '.join(kinds)}. "
+                "Save it with one of each, of float32 (not quantized)."
+            )
+        example, answer = inputs[0], outputs[0]
         self._input, self._output = example["index"], answer["index"]
         #: shape of one example and of its answer, without the batch axis
         self.input_shape = tuple(int(n) for n in example["shape"][1:])

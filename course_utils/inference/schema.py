@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from course_utils.inference.predictor import Predictor
+
 SHOWN_CHARACTERS = 40  # of a value, in a message
 NUMBERS = (int, float)  # made once: `int | float` would be made at each check
 JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -163,6 +165,24 @@ class FeatureSchema:
             raise InvalidExample(faults)
         return example
 
+    def make_example(self) -> list[float]:
+        """The middle of each feature's range: an example to try a model on."""
+        return [(feature.minimum + feature.maximum) / 2 for feature in self.features]
+
+    def check_network(self, network: "Predictor", model: Path) -> None:
+        """Check that a network, read from ``model``, takes these features and answers one number.
+
+        Raises:
+            ValueError: it does not.
+        """
+        if network.input_shape != (len(self.names),) or network.output_shape != (1,):
+            raise ValueError(
+                f"{model.stem} takes examples of shape {network.input_shape} and answers "
+                f"{network.output_shape}; its schema has {len(self.names)} features "
+                f"({', '.join(self.names)}) and one answer, {self.target}. Put the model beside "
+                "the schema that was saved with it."
+            )
+
     def to_json_schema(self) -> dict[str, Any]:
         """The schema as JSON Schema; `load` reads this form back."""
         return {
@@ -187,6 +207,11 @@ class FeatureSchema:
             FileNotFoundError: no such file.
             ValueError: the file is not one that `save` wrote.
         """
+        if not Path(path).is_file():
+            raise FileNotFoundError(
+                f"{path} is missing: the names and ranges of a model's features, which have to "
+                "stand beside it. Notebook 02 writes them, with FeatureSchema.from_frame and save."
+            )
         try:
             document = json.loads(Path(path).read_text(encoding="utf-8"))
             features = [

@@ -28,13 +28,7 @@ class Model:
         self.schema = FeatureSchema.load(schema_path(file))
         self.columns = [*self.schema.names, self.schema.target]
         self._network = Predictor.load(file)
-        takes, answers = self._network.input_shape, self._network.output_shape
-        if (takes, answers) != ((len(self.schema.names),), (1,)):
-            raise ValueError(
-                f"{file.name} takes {takes} and answers {answers}; by its schema it takes the "
-                f"{len(self.schema.names)} features {', '.join(self.schema.names)}, and it has to "
-                "answer one number."
-            )
+        self.schema.check_network(self._network, file)
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """The answers, float64 of shape ``(n,)``."""
