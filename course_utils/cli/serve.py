@@ -6,12 +6,17 @@ import click
 
 from course_utils.cli.options import ANY_FOLDER, FILE, FOLDER
 from course_utils.inference import find_model, prepare_folder
+from course_utils.inference.pixels import PIXELS
 from course_utils.services import SERVICES
 
 MODEL_HELP = """A .keras, .h5 or .tflite file; beside it its .schema.json (mpg) or .labels.json
-(image, pets); digit needs nothing beside it."""
+(image, pets); digit needs nothing beside it. A network of photos takes pixels 0-255 (see --pixels;
+digit: 0-1) and answers probabilities."""
 STORE_HELP = """A folder of model versions: serve the version that is promoted there, and follow
 when that changes. In the place of --model."""
+PIXELS_HELP = """How the network wants the pixels of a photo (image, pets): as they are, 0..255, or
+scaled. MobileNet, Inception and Xception of Keras were trained on -1..1, VGG and ResNet on caffe; a
+network that scales pixels itself takes 0..255.  [default: 0..255]"""
 OPEN_HELP = "Open the page; on any port where PORT is taken."
 RECORD_HELP = """Keep what is asked in this folder, for `course drift` (mpg only; the newest 4 MB).
 What people send is theirs: tell them."""
@@ -23,6 +28,7 @@ What people send is theirs: tell them."""
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
 @click.option("--model", type=FILE, help=MODEL_HELP)
+@click.option("--pixels", type=click.Choice(list(PIXELS)), help=PIXELS_HELP)
 @click.option("--store", type=FOLDER, help=STORE_HELP)
 @click.option("--open", "open_page", is_flag=True, help=OPEN_HELP)
 @click.option("--record", type=ANY_FOLDER, help=RECORD_HELP)
@@ -32,6 +38,7 @@ def serve(
     port: int,
     workers: int,
     model: Path | None,
+    pixels: str | None,
     store: Path | None,
     open_page: bool,
     record: Path | None,
@@ -45,6 +52,8 @@ def serve(
     from course_utils.serving import ports, production
 
     _check_options(name, model, store, open_page, record)
+    if pixels and not SERVICES[name].takes_pixels:
+        raise click.UsageError(f"The {name} service takes no --pixels; image and pets do.")
     if record:
         prepare_folder(record)
         click.echo(f"Recording accepted examples in {record}", err=True)
@@ -61,7 +70,14 @@ def serve(
         open_when_ready(url)
     click.echo(f"Serving {name} at {url} - docs at /docs, Ctrl-C stops.", err=True)
     production.serve(
-        name, host=host, port=port, workers=workers, model=model, store=store, record=record
+        name,
+        host=host,
+        port=port,
+        workers=workers,
+        model=model,
+        store=store,
+        record=record,
+        pixels=pixels,
     )
 
 

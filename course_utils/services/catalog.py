@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course_utils.inference import find_labels, schema_path
+from course_utils.inference import FeatureSchema, load_labels, schema_path, write_labels
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -20,8 +20,10 @@ class Service:
     """Of the service, and of its module in this room."""
     has_model: bool = True
     """Whether it predicts; unless another model is named, with that of `inference.find_model`."""
-    companion: Callable[[Path], Path] | None = None
-    """From the path of a model to that of the file that has to lie beside it; None if none has."""
+    copy_companion: Callable[[Path, Path], None] | None = None
+    """Reads what has to lie beside a model, and writes it beside another; None if nothing has."""
+    takes_pixels: bool = False
+    """Whether its ``create_app`` can be told how a network wants its pixels."""
     has_page: bool = False
 
     def create_app(self, model: str | Path | None = None, **options: Any) -> "Flask":
@@ -33,18 +35,26 @@ class Service:
 
         Raises:
             FileNotFoundError: no model, or nothing beside it that has to be there.
-            ValueError: one of them cannot be read.
+            ValueError: one of them cannot be read, or they do not fit together or the service.
         """
         options = {k: v for k, v in {"model": model, **options}.items() if v is not None}
         return import_module(f"course_utils.services.{self.name}").create_app(**options)
 
 
+def _copy_schema(model: Path, copy: Path) -> None:
+    FeatureSchema.load(schema_path(model)).save(schema_path(copy))
+
+
+def _copy_labels(model: Path, copy: Path) -> None:
+    write_labels(copy, load_labels(model))
+
+
 _SERVICES = (
     Service("hello", has_model=False),
-    Service("mpg", companion=schema_path),
-    Service("image", companion=find_labels, has_page=True),
+    Service("mpg", copy_companion=_copy_schema),
+    Service("image", copy_companion=_copy_labels, takes_pixels=True, has_page=True),
     Service("digit", has_page=True),
-    Service("pets", companion=find_labels),
+    Service("pets", copy_companion=_copy_labels, takes_pixels=True),
 )
 #: by name, in the order of the course
 SERVICES = {service.name: service for service in _SERVICES}

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,16 @@ import numpy as np
 from flask import Flask
 
 from course_utils import images
-from course_utils.inference import Fault, Predictor, find_model, load_labels, pointer
+from course_utils.inference import (
+    Fault,
+    Predictor,
+    find_model,
+    labels_path,
+    load_labels,
+    name_faulty_model,
+    pointer,
+)
+from course_utils.inference.pixels import RAW, Pixels, choose_pixels
 from course_utils.services.http.body import FORM, FORM_OVERHEAD_BYTES
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.operations import operate
@@ -18,33 +28,93 @@ FORM_LIMITS = {FORM: images.MAX_BYTES + FORM_OVERHEAD_BYTES}
 MAX_WAIT_S = 1.0  # in the queue; a photo takes about twenty milliseconds
 
 
+@dataclass(frozen=True)
+class Classifier:
+    """A network that classifies pictures, and what belongs to it."""
+
+    path: Path
+    """Of its file."""
+    network: Predictor
+    labels: list[str]
+    """The names of its classes, in the order of its outputs."""
+    pixels: Pixels = RAW
+    """How it wants what `classify` is given."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a picture."""
+        return self.network.input_shape[1], self.network.input_shape[0]
+
+    def classify(self, picture: np.ndarray) -> np.ndarray:
+        """The probability of each class for one picture in the network's input shape.
+
+        A single output is the probability of the second of two classes.
+
+        Raises:
+            ValueError: what the network answers are no probabilities.
+        """
+        if self.pixels is not RAW:
+            picture = self.pixels.apply(picture)
+        answer: np.ndarray = self.network.predict(picture.reshape(1, *self.network.input_shape))[0]
+        if len(answer) == 1:
+            answer = np.append(1 - answer, answer)
+        if not (answer.min() >= 0 and abs(answer.sum() - 1) <= 1e-3):  # nor is it with NaN
+            raise ValueError(
+                "its answers are no probabilities, each from 0 to 1 and together 1. End the "
+                f'network with softmax, such as Dense({len(answer)}, activation="softmax"), or a '
+                "single output with sigmoid, and save it again."
+            )
+        return answer
+
+    def check(self, brightest: float) -> None:
+        """Classify a black picture, a bright one and a noisy one.
+
+        Raises:
+            Exception: that cannot be done.
+        """
+        noise = np.random.default_rng(0).random(self.network.input_shape, np.float32)
+        for picture in (0 * noise, np.ones_like(noise), noise):
+            self.classify(picture * brightest)
+
+
 def load_classifier(
-    name: str, model: str | Path | None, predictor: Predictor | None = None
-) -> tuple[Path, Predictor, list[str]]:
-    """A classifier of RGB pictures, and the names of its classes.
+    name: str,
+    model: str | Path | None,
+    predictor: Predictor | None = None,
+    pixels: str | Pixels | None = None,
+) -> Classifier:
+    """A classifier of RGB pictures, tried on some.
 
     Args:
         name: of the service.
         model: a model file with its labels beside it; by default what `find_model` finds.
-        predictor: used instead of loading ``model``.
-
-    Returns:
-        The model's path, the network, the names in the order of its outputs.
+        predictor: used instead of loading ``model``; it is not tried.
+        pixels: as `choose_pixels` takes them.
 
     Raises:
         FileNotFoundError: no model, or no labels beside it.
-        ValueError: one of them cannot be read, or they do not fit together.
+        ValueError: one of them cannot be read, they do not fit together, or the answers are no
+            probabilities.
     """
     path = Path(model) if model else find_model(name)
-    labels = load_labels(path)
-    network = predictor or Predictor.load(path)
-    if network.input_shape[2:] != (3,) or network.output_shape != (len(labels),):
-        raise ValueError(
-            f"{path.name} takes examples of shape {network.input_shape} and answers with "
-            f"{network.output_shape}; the service needs a model of RGB pictures, (height, width, "
-            f"3), with an answer for each of the {len(labels)} class names beside it."
-        )
-    return path, network, labels
+    with name_faulty_model(path):
+        labels, wanted = load_labels(path), choose_pixels(path, pixels)
+        classifier = Classifier(path, predictor or Predictor.load(path), labels, wanted)
+        takes, answers = classifier.network.input_shape, classifier.network.output_shape
+        if takes[2:] != (3,) or 1 in takes:
+            raise ValueError(
+                f"{path.stem} takes examples of shape {takes}; the {name} service needs a model of "
+                "RGB pictures, (height, width, 3) and both given, as keras.Input((224, 224, 3))."
+            )
+        if answers != (len(labels),) and (answers, len(labels)) != ((1,), 2):
+            raise ValueError(
+                f"{path.stem} answers with shape {answers}; needed is a probability for each of "
+                f"the {len(labels)} class names in {labels_path(path).name}. Correct these, or "
+                f'end the network with Dense({len(labels)}, activation="softmax").'
+            )
+        if predictor is None:
+            classifier.check(255)
+    return classifier
 
 
 def decode_photo(data: bytes, field: str, **options: Any) -> np.ndarray:
@@ -67,19 +137,7 @@ def answer_refusal(field: str, detail: str) -> Iterator[None]:
         raise Problem(400, detail, [fault]) from None
 
 
-def predict_probabilities(network: Predictor, photo: np.ndarray) -> np.ndarray:
-    """The probability of each class for one photo in the network's input shape.
-
-    Raises:
-        ValueError: what the network answers are no probabilities.
-    """
-    answer: np.ndarray = network.predict(photo.reshape(1, *network.input_shape))[0]
-    if not np.isfinite(answer).all() or abs(answer.sum() - 1) > 1e-3:
-        raise ValueError("the network's answers are not probabilities: they do not sum to 1")
-    return answer
-
-
-def operate_classifier(app: Flask, network: Predictor, **options: Any) -> None:
+def operate_classifier(app: Flask, classifier: Classifier, **options: Any) -> None:
     """Add what `operate` adds, with the ``options`` that it takes; ``/readyz`` predicts a photo."""
-    black = np.zeros(network.input_shape, np.float32)
-    operate(app, check=lambda: predict_probabilities(network, black), **options)
+    black = np.zeros(classifier.network.input_shape, np.float32)
+    operate(app, check=lambda: classifier.classify(black), **options)

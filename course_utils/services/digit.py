@@ -15,7 +15,7 @@ import numpy as np
 from flask import Flask, Response, jsonify
 
 from course_utils.images import digits
-from course_utils.inference import Fault, Predictor, find_model
+from course_utils.inference import Fault, Predictor, find_model, name_faulty_model
 from course_utils.services import classification
 from course_utils.services.http import cors, openapi, page
 from course_utils.services.http.body import UploadLimit, get_file, read_body
@@ -24,6 +24,7 @@ from course_utils.services.http.gate import Gate
 from course_utils.services.http.telemetry import ALONE, Host
 
 FIELD = "file"
+DIGITS = [str(digit) for digit in range(10)]
 MAX_SIDE_PIXELS = 400  # of the picture in which the digit is looked for
 PAGE_FOLDER = Path(__file__).with_name("digit_page")
 
@@ -42,10 +43,16 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
         ValueError: it cannot be read, or is a model of something else; or the environment
             variable COURSE_ORIGINS is no list of origins.
     """
-    network = Predictor.load(model or find_model("digit"))
-    if network.input_shape not in ((28, 28), (28, 28, 1)) or network.output_shape != (10,):
-        shapes = f"{network.input_shape} and {network.output_shape}"
-        raise ValueError(f"the digit service needs a model of 28 × 28 and 10 classes, not {shapes}")
+    path = Path(model) if model else find_model("digit")
+    with name_faulty_model(path):
+        classifier = classification.Classifier(path, Predictor.load(path), DIGITS)
+        takes, answers = classifier.network.input_shape, classifier.network.output_shape
+        if takes not in ((28, 28), (28, 28, 1)) or answers != (10,):
+            raise ValueError(
+                f"the digit service needs a model of 28 × 28 grey pixels and 10 classes; "
+                f"{path.stem} takes {takes} and answers {answers}. Choose another with --model."
+            )
+        classifier.check(1)
     uploads, gate = UploadLimit(), Gate(slots=2, max_wait_s=classification.MAX_WAIT_S)
     app = Flask(__name__, static_folder=None)
 
@@ -54,7 +61,7 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
             _, body = read_body(classification.FORM_LIMITS)
             data = get_file(body, FIELD)
             with gate:
-                return classification.predict_probabilities(network, read_digit(data))
+                return classifier.classify(read_digit(data))
 
     @app.post("/upload")
     @app.post("/uploads")
@@ -68,7 +75,7 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
         return jsonify(digit=str(found.argmax()), probabilities=shares)
 
     page.install(app, PAGE_FOLDER, built=False)
-    classification.operate_classifier(app, network, title="Digits", paths=PATHS, host=host)
+    classification.operate_classifier(app, classifier, title="Digits", paths=PATHS, host=host)
     cors.allow(app)
     return app
 
@@ -91,7 +98,7 @@ def read_digit(data: bytes) -> np.ndarray:
         raise Problem(400, "No digit can be seen in this picture.", [fault]) from None
 
 
-DIGIT = {"type": "string", "enum": [str(digit) for digit in range(10)]}
+DIGIT = {"type": "string", "enum": DIGITS}
 TEN = {"type": "array", "items": openapi.PROBABILITY, "minItems": 10, "maxItems": 10}
 ANSWER = openapi.object_schema(digit=DIGIT, probabilities=TEN)
 BODY = openapi.form_body(FIELD)

@@ -4,10 +4,11 @@
 ``{"url": ...}``) and answers ``{"pred": [{"name": ..., "prob": ...}, ...]}``, likeliest first. In
 front of it stands the web page of section 13.3.
 
-It serves any image classifier that takes RGB pixels from 0 to 255, of shape
-``(n, height, width, 3)``, and gives a probability for each class, of shape ``(n, classes)``, with
-the names of its classes as a JSON list beside it, in ``NAME.labels.json``, or in a ``labels.txt``
-as Teachable Machine writes it.
+It serves any image classifier that takes RGB pixels of shape ``(n, height, width, 3)``, from 0 to
+255 unless ``pixels`` says otherwise, and gives a probability for each class, of shape ``(n,
+classes)``, with the names of its classes as a JSON list beside it, in ``NAME.labels.json``, or in
+a ``labels.txt`` as Teachable Machine writes it. Of two classes it may give only the probability of
+the second, of shape ``(n, 1)``.
 """
 
 import base64
@@ -22,6 +23,7 @@ from PIL import Image
 from course_utils import images
 from course_utils.environment import PACKAGE_FOLDER
 from course_utils.inference import Fault, Predictor, describe, pointer
+from course_utils.inference.pixels import Pixels
 from course_utils.services import classification
 from course_utils.services.http import openapi, page
 from course_utils.services.http.body import FORM, UploadLimit, get_file, read_body
@@ -40,6 +42,7 @@ def create_app(
     model: str | Path | None = None,
     *,
     predictor: Predictor | None = None,
+    pixels: str | Pixels | None = None,
     slots: int = 2,
     host: Host = ALONE,
 ) -> Flask:
@@ -49,15 +52,18 @@ def create_app(
         model: a ``.keras``, ``.h5`` or ``.tflite`` file with its ``.labels.json`` beside it;
             by default what `inference.find_model` finds.
         predictor: used instead of loading ``model``; the labels are read all the same.
+        pixels: how the network wants its pixels: a name of `inference.pixels.PIXELS`, such as
+            ``"-1..1"``, or a `Pixels`; by default as they are, 0 to 255.
         slots: photos classified at a time; more than the machine has cores only makes all wait.
         host: what the server around the app offers it.
 
     Raises:
         FileNotFoundError: no model, or no labels beside it.
-        ValueError: one of them cannot be read, or they do not fit together.
+        ValueError: one of them cannot be read, they do not fit together, or the network certainly
+            wants other pixels.
     """
-    path, network, labels = classification.load_classifier("image", model, predictor)
-    height, width, _ = network.input_shape
+    classifier = classification.load_classifier("image", model, predictor, pixels)
+    labels = classifier.labels
     uploads, downloads = UploadLimit(), Gate(slots=MAX_DOWNLOADS, queue=0)
     gate = Gate(slots=slots, max_wait_s=classification.MAX_WAIT_S)
     app = Flask(__name__, static_folder=None)
@@ -68,19 +74,18 @@ def create_app(
             data, field = read_photo(downloads)
             wants_thumbnail = _read_flag("thumbnail")
             with gate:
-                pixels = classification.decode_photo(data, field, size=(width, height))
-                shares = classification.predict_probabilities(network, pixels)
-                answer: dict[str, Any] = {"pred": rank_classes(shares, labels)}
+                photo = classification.decode_photo(data, field, size=classifier.size)
+                answer: dict[str, Any] = {"pred": rank_classes(classifier.classify(photo), labels)}
                 if wants_thumbnail:
                     answer["thumbnail"] = _make_thumbnail(data)
         return jsonify(answer)
 
-    about = {"name": path.stem, "classes": len(labels), "max_bytes": images.MAX_BYTES}
+    about = {"name": classifier.path.stem, "classes": len(labels), "max_bytes": images.MAX_BYTES}
     about["formats"] = list(images.FORMATS)
     app.add_url_rule("/api/model", "about", lambda: jsonify(about))
     page.install(app, PACKAGE_FOLDER / "webapp" / "dist")
     title = "Image classification"
-    classification.operate_classifier(app, network, title=title, paths=PATHS, host=host)
+    classification.operate_classifier(app, classifier, title=title, paths=PATHS, host=host)
     return app
 
 

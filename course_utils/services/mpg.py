@@ -5,6 +5,7 @@
 expect. Whatever is wrong with a request comes back as problem+json, all faults at once.
 """
 
+import functools
 import math
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from course_utils.inference import (
     Predictor,
     Recorder,
     find_model,
+    name_faulty_model,
     schema_path,
 )
 from course_utils.services.http import openapi
@@ -26,6 +28,7 @@ from course_utils.services.http.operations import operate
 from course_utils.services.http.strict_json import parse_json
 from course_utils.services.http.telemetry import ALONE, Host
 
+TARGET = "mpg"  # what the schema has to name
 MAX_BODY_BYTES = 64 * 1024  # a car takes about 120
 ANSWER = openapi.object_schema(
     id=openapi.TEXT, mpg={"type": "number"}, errors={"type": "array", "maxItems": 0}
@@ -54,11 +57,11 @@ def create_app(
 
     Raises:
         FileNotFoundError: no model or no schema beside it.
-        ValueError: one of them cannot be read.
+        ValueError: one of them cannot be read, they do not fit together, or predict something else.
     """
     path = Path(model) if model else find_model("mpg")
-    schema = FeatureSchema.load(schema_path(path))
-    network = predictor or Predictor.load(path)
+    with name_faulty_model(path):
+        schema, network = load_network(path, predictor)
     gate = Gate(slots=slots)
     recorder = Recorder(record, schema.names, version=host.version) if record else None
     app = Flask(__name__, static_folder=None)
@@ -74,21 +77,44 @@ def create_app(
         answer = f'{{"id": "{get_request_id()}", "mpg": {miles!r}, "errors": []}}'
         return Response(answer, content_type="application/json")
 
-    def check() -> None:
-        predict_mpg(network, [(f.minimum + f.maximum) / 2 for f in schema.features])
-
     body = openapi.json_body(schema.to_json_schema())
     summary = "Predict a car's fuel economy in miles per gallon"
     paths = {"/api/mpg": {"post": openapi.operation(summary, ANSWER, body=body)}}
+    check = functools.partial(predict_mpg, network, schema.make_example())
     operate(app, title="Miles per gallon", paths=paths, check=check, host=host)
     return app
+
+
+def load_network(path: Path, predictor: Predictor | None) -> tuple[FeatureSchema, Predictor]:
+    """The schema beside a model, and its network, tried on a car.
+
+    Args:
+        path: of the model.
+        predictor: used instead of loading it, and not tried.
+
+    Raises:
+        FileNotFoundError: no model or no schema beside it.
+        ValueError: one of them cannot be read, they do not fit together, or predict something else.
+    """
+    schema = FeatureSchema.load(schema_path(path))
+    if schema.target != TARGET:
+        raise ValueError(
+            f"{schema_path(path).name} is of a model that predicts {schema.target!r}; this service "
+            f"needs one that predicts {TARGET!r}. Choose another with --model."
+        )
+    if predictor:
+        return schema, predictor
+    network = Predictor.load(path)
+    schema.check_network(network, path)
+    predict_mpg(network, schema.make_example())
+    return schema, network
 
 
 def predict_mpg(network: Predictor, row: list[float]) -> float:
     """Miles per gallon of one car."""
     miles = float(network.predict([row])[0, 0])
     if not math.isfinite(miles):  # JSON has no NaN; a 500 tells what is wrong
-        raise ValueError("the network's answer is not a number")
+        raise ValueError("its answer to a car within the schema is not a number. Train it again.")
     return miles
 
 

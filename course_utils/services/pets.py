@@ -15,7 +15,8 @@ from typing import Any
 from flask import Flask, Response, jsonify
 
 from course_utils import images
-from course_utils.inference import Fault, find_labels
+from course_utils.inference import Fault, find_labels, name_faulty_model
+from course_utils.inference.pixels import Pixels
 from course_utils.services import classification
 from course_utils.services.http import cors, openapi
 from course_utils.services.http.body import UploadLimit, read_body
@@ -32,12 +33,19 @@ DATA_URL_HEAD = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)  # RFC 23
 LINE_BREAKS = {ord(character): None for character in " \t\r\n"}
 
 
-def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
+def create_app(
+    model: str | Path | None = None,
+    *,
+    pixels: str | Pixels | None = None,
+    host: Host = ALONE,
+) -> Flask:
     """The back end.
 
     Args:
         model: a ``.keras``, ``.h5`` or ``.tflite`` file that tells cats from dogs, with its
             ``.labels.json`` beside it; by default what `inference.find_model` finds.
+        pixels: how the network wants its pixels: a name of `inference.pixels.PIXELS`, such as
+            ``"-1..1"``, or a `Pixels`; by default as they are, 0 to 255.
         host: what the server around the app offers it.
 
     Raises:
@@ -45,14 +53,14 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
         ValueError: one of them cannot be read, or they do not fit together; or the environment
             variable COURSE_ORIGINS names something else than origins.
     """
-    path, network, labels = classification.load_classifier("pets", model)
-    labels = [name.lower() for name in labels]
-    if tuple(sorted(labels)) != LABELS:
-        raise ValueError(
-            f"{find_labels(path).name} names {', '.join(labels) or 'nothing'}; the service needs "
-            f"{' and '.join(LABELS)}."
-        )
-    height, width, _ = network.input_shape
+    classifier = classification.load_classifier("pets", model, pixels=pixels)
+    labels, path = [name.lower() for name in classifier.labels], classifier.path
+    with name_faulty_model(path):
+        if tuple(sorted(labels)) != LABELS:
+            raise ValueError(
+                f"{find_labels(path).name} names {', '.join(labels) or 'nothing'}; the service "
+                f"needs {' and '.join(LABELS)}. `course serve image --model` takes any names."
+            )
     uploads, gate = UploadLimit(), Gate(slots=2, max_wait_s=classification.MAX_WAIT_S)
     app = Flask(__name__, static_folder=None)
 
@@ -61,14 +69,16 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
         with uploads:
             data = read_photo()
             with gate:
-                pixels = classification.decode_photo(data, "image", size=(width, height))
-                shares = classification.predict_probabilities(network, pixels)
+                photo = classification.decode_photo(data, "image", size=classifier.size)
+                shares = classifier.classify(photo)
         # Always the cat first, whichever order the model has.
         return jsonify(
             prediction={name: round(float(shares[labels.index(name)]), 6) for name in LABELS}
         )
 
-    classification.operate_classifier(app, network, title="Cats and dogs", paths=PATHS, host=host)
+    classification.operate_classifier(
+        app, classifier, title="Cats and dogs", paths=PATHS, host=host
+    )
     cors.allow(app)
     return app
 

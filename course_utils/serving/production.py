@@ -7,7 +7,6 @@ import multiprocessing
 import multiprocessing.util
 import os
 import select
-import shutil
 import signal
 import tempfile
 import threading
@@ -26,6 +25,7 @@ from prometheus_client import values
 
 from course_utils import services
 from course_utils.inference import KERAS_SUFFIXES, keras_to_litert
+from course_utils.inference.pixels import choose_pixels
 from course_utils.services.http.telemetry import Host
 
 DRAIN_TIME_S = 0.5  # /readyz says 503 and requests are still served
@@ -44,6 +44,7 @@ def serve(
     model: Path | None = None,
     store: Path | None = None,
     record: Path | None = None,
+    pixels: str | None = None,
 ) -> None:
     """Serve one of `services.SERVICES` until SIGTERM or Ctrl-C; returns when all work has ended.
 
@@ -63,16 +64,20 @@ def serve(
         store: a store of models (see `registry`); the service then follows what is promoted there,
             and takes no ``model``.
         record: the folder in which a service that can (mpg) keeps the examples it accepts.
+        pixels: how the network of a service that takes photos (image, pets) wants their pixels.
 
     Raises:
-        OSError: the port is taken, or the model or its schema is not there.
-        ValueError: the model or its schema cannot be read; nothing in the store can be served.
+        OSError: the port is taken, or the model or what belongs beside it is not there.
+        ValueError: the model or what is beside it cannot be read, or they do not fit together or
+            the service; nothing in the store can be served.
     """
     with tempfile.TemporaryDirectory(prefix="course-model-") as folder:
         with _hold_back_ctrl_c():
             if model is not None and model.suffix in KERAS_SUFFIXES:
+                if services.SERVICES[name].takes_pixels:
+                    choose_pixels(model, pixels)  # what its file tells of them is lost then
                 model = _convert_to_litert(name, model, Path(folder))
-            factory = functools.partial(_create_app, name, model, store, record)
+            factory = functools.partial(_create_app, name, model, store, record, pixels)
             # What cannot be served is reported before the start.
             if store:
                 services.versions.check(name, store)
@@ -82,11 +87,16 @@ def serve(
 
 
 def _create_app(
-    name: str, model: Path | None, store: Path | None, record: Path | None, host: Host
+    name: str,
+    model: Path | None,
+    store: Path | None,
+    record: Path | None,
+    pixels: str | None,
+    host: Host,
 ) -> Callable[..., Any]:
     if store:
         return services.versions.create_app(name, store=store, host=host, record=record)
-    return services.SERVICES[name].create_app(model, host=host, record=record)
+    return services.SERVICES[name].create_app(model, host=host, record=record, pixels=pixels)
 
 
 @contextlib.contextmanager
@@ -108,9 +118,9 @@ def _convert_to_litert(name: str, model: Path, folder: Path) -> Path:
     A process of its own does it: TensorFlow does not survive the fork that starts the workers.
     """
     copy = folder / f"{model.stem}.tflite"
-    companion = services.SERVICES[name].companion
-    if companion:
-        shutil.copy(companion(model), folder)
+    copy_companion = services.SERVICES[name].copy_companion
+    if copy_companion:
+        copy_companion(model, copy)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         try:
