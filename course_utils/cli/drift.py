@@ -14,7 +14,7 @@ from rich.table import Table
 
 from course_utils.cli.console import console, print_verdict
 from course_utils.cli.exit_codes import EXIT_CODES
-from course_utils.cli.options import ANY_FILE, AS_JSON, FILE, FOLDER
+from course_utils.cli.options import ANY_FILE, AS_JSON, FILE, FOLDER, OneOf
 
 if TYPE_CHECKING:
     from course_utils.drift import DriftReport
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["mpg"]))
+@click.argument("name", type=OneOf(["mpg"]))
 @click.option(
     "--requests",
     required=True,

@@ -13,15 +13,18 @@ from course_utils.cli.options import FOLDER
 
 
 @click.command()
-@click.argument("numbers", nargs=-1)
+@click.argument("names", metavar="[NUMBERS]...", nargs=-1)
 @click.option("--folder", default="notebooks", show_default=True, type=FOLDER)
 @click.option("--save", is_flag=True, help="Keep the outputs in the notebooks.")
-def run(numbers: tuple[str, ...], folder: Path, save: bool) -> None:
-    """Execute the notebooks NUMBERS (all if none is named), and say which passed."""
+def run(names: tuple[str, ...], folder: Path, save: bool) -> None:
+    """Execute the notebooks NUMBERS (all if none is named), and say which passed.
+
+    A part of a name stands for the first notebook that has it: mpg for 02.
+    """
     from course_utils.common.notebooks import execute, find
 
     try:
-        paths = find(folder, numbers)
+        paths = find(folder, names)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     results: list[tuple[str, str, str]] = []

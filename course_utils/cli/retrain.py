@@ -8,14 +8,14 @@ import click
 from course_utils.cli.compare import print_comparison
 from course_utils.cli.console import console, print_verdict, show_steps
 from course_utils.cli.exit_codes import EXIT_CODES
-from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE
+from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE, OneOf
 
 if TYPE_CHECKING:
     from course_utils.registry import Outcome
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["mpg"]))
+@click.argument("name", type=OneOf(["mpg"]))
 @click.option(
     "--rows", required=True, type=FILE, help="A CSV file of new cars with their true mpg."
 )

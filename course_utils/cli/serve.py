@@ -1,10 +1,11 @@
 """``course serve``."""
 
+import functools
 from pathlib import Path
 
 import click
 
-from course_utils.cli.options import ANY_FOLDER, FILE, FOLDER
+from course_utils.cli.options import ANY_FOLDER, FILE, FOLDER, OneOf
 from course_utils.inference import find_model, prepare_folder
 from course_utils.inference.pixels import PIXELS
 from course_utils.services import SERVICES
@@ -23,8 +24,13 @@ What people send is theirs: tell them."""
 
 
 @click.command()
-@click.argument("name", type=click.Choice(list(SERVICES)))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.argument("name", type=OneOf(list(SERVICES)))
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address or name to listen on; 0.0.0.0 for all.",
+)
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
 @click.option("--model", type=FILE, help=MODEL_HELP)
@@ -58,17 +64,14 @@ def serve(
         prepare_folder(record)
         click.echo(f"Recording accepted examples in {record}", err=True)
     model = _announce_model(name, model, store)
-    if ports.is_in_use(port, host):
-        if not open_page:  # else nobody needs to know the port
-            raise click.ClickException(
-                f"Port {port} is in use. Choose another with --port, for example {port + 1}."
-            )
-        with ports.listen([], host) as listener:
-            port = listener.getsockname()[1]
+    host = ports.find_address(host)
+    # Whoever has the page opened need not know the port.
+    with ports.listen([port], host) if open_page else ports.bind(port, host) as listener:
+        port = listener.getsockname()[1]
     url = f"http://{_name_reachable(host)}:{port}"
     if open_page:
         open_when_ready(url)
-    click.echo(f"Serving {name} at {url} - docs at /docs, Ctrl-C stops.", err=True)
+    greeting = f"Serving {name} at {url} - docs at /docs, Ctrl-C stops."
     production.serve(
         name,
         host=host,
@@ -78,6 +81,7 @@ def serve(
         store=store,
         record=record,
         pixels=pixels,
+        on_ready=functools.partial(click.echo, greeting, err=True),
     )
 
 
@@ -112,4 +116,7 @@ def _announce_model(name: str, model: Path | None, store: Path | None) -> Path |
 
 def _name_reachable(host: str) -> str:
     """How a browser on this machine names the address that is listened on."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    from course_utils.serving.ports import ANY_ADDRESS
+
+    host = ANY_ADDRESS.get(host, host)
+    return f"[{host}]" if ":" in host else host

@@ -6,20 +6,31 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 
-def find(folder: Path, numbers: tuple[str, ...]) -> list[Path]:
-    """The notebooks of ``folder`` whose numbers are named (``"02"`` or ``"2"``); all if none is.
+def find(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    """The notebooks of ``folder`` that are named; all if none is.
+
+    Args:
+        folder: where they lie.
+        names: a number (``"02"`` or ``"2"``), or a part of the file's name, of which the first
+            notebook is taken that has it (``"mpg"``).
 
     Raises:
-        ValueError: a number that no notebook has.
+        ValueError: a name that no notebook has.
     """
     found = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
-    wanted = [number.zfill(2) for number in numbers]
-    unknown = sorted(set(wanted) - set(found))
+    wanted, unknown = [], []
+    for name in names:
+        part = Path(name).name.lower()
+        named = (path for path in found.values() if part in path.name.lower())
+        path = found.get(name.zfill(2)) or next(named, None)
+        if path:
+            wanted.append(path)
+        else:
+            unknown.append(name.zfill(2) if name.isdigit() else name)
     if unknown or not found:
-        raise ValueError(
-            f"no notebook {', '.join(unknown)} in {folder}; there are: {', '.join(found) or 'none'}"
-        )
-    return [found[number] for number in wanted] if wanted else list(found.values())
+        there = ", ".join(path.stem for path in found.values()) or "none"
+        raise ValueError(f"no notebook {', '.join(unknown)} in {folder}; there are: {there}")
+    return wanted or list(found.values())
 
 
 def execute(

@@ -27,6 +27,7 @@ from course_utils import services
 from course_utils.inference import KERAS_SUFFIXES, keras_to_litert
 from course_utils.inference.pixels import choose_pixels
 from course_utils.services.http.telemetry import Host
+from course_utils.serving.ports import is_in_use
 
 DRAIN_TIME_S = 0.5  # /readyz says 503 and requests are still served
 THREADS_PER_WORKER = 128  # most wait for slow clients; the gate bounds those that compute
@@ -45,6 +46,7 @@ def serve(
     store: Path | None = None,
     record: Path | None = None,
     pixels: str | None = None,
+    on_ready: Callable[[], object] = lambda: None,
 ) -> None:
     """Serve one of `services.SERVICES` until SIGTERM or Ctrl-C; returns when all work has ended.
 
@@ -57,7 +59,7 @@ def serve(
 
     Args:
         name: of the service.
-        host: address to listen on.
+        host: IP address to listen on.
         port: port to listen on.
         workers: processes.
         model: a model file; by default what the service finds.
@@ -65,6 +67,7 @@ def serve(
             and takes no ``model``.
         record: the folder in which a service that can (mpg) keeps the examples it accepts.
         pixels: how the network of a service that takes photos (image, pets) wants their pixels.
+        on_ready: called once, when a worker has loaded the app and listens.
 
     Raises:
         OSError: the port is taken, or the model or what belongs beside it is not there.
@@ -83,7 +86,7 @@ def serve(
                 services.versions.check(name, store)
             else:
                 factory(Host())
-        run(factory, host=host, port=port, workers=workers)
+        run(factory, host=host, port=port, workers=workers, on_ready=on_ready)
 
 
 def _create_app(
@@ -134,7 +137,12 @@ def _convert_to_litert(name: str, model: Path, folder: Path) -> Path:
 
 
 def run(
-    factory: Callable[[Host], Callable[..., Any]], *, host: str, port: int, workers: int
+    factory: Callable[[Host], Callable[..., Any]],
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    on_ready: Callable[[], object] = lambda: None,
 ) -> None:
     """Serve the app that ``factory`` makes in each worker, as `serve` does."""
     draining = multiprocessing.RawValue("b", 0)  # one byte, shared with the workers
@@ -150,7 +158,7 @@ def run(
         workers_kill_timeout=KILL_TIMEOUT_S,
         log_level=LogLevels.error,
     )
-    server.draining = draining
+    server.draining, server.on_ready = draining, on_ready
     load = functools.partial(load_app, factory, draining)
     with tempfile.TemporaryDirectory(prefix="course-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where workers leave their metrics
@@ -161,9 +169,19 @@ def run(
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen at run time
-    """Granian, with a pause between the signal and the end of new connections."""
+    """Granian, which says when it listens, and pauses between the signal and the end of that."""
 
     draining: Any
+    on_ready: Callable[[], object]
+
+    def startup(self, *arguments: Any) -> None:
+        super().startup(*arguments)
+        threading.Thread(target=self._announce, daemon=True).start()
+
+    def _announce(self) -> None:
+        while not is_in_use(self.bind_port, self.bind_addr):
+            time.sleep(0.05)
+        self.on_ready()
 
     def shutdown(self, exit_code: int = 0) -> None:
         self.draining.value = 1

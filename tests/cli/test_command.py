@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 
@@ -11,9 +10,11 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import datasets
+from course_utils.common import notebooks
 from course_utils.datasets import keras_cache, loaders, originals
 from course_utils.environment import data_folder
 from course_utils.inference.models import CLASSIFIER
+from tests.support import ROOT
 from tests.support.command import course
 
 
@@ -64,16 +65,6 @@ def test_doctor_shows_versions():
     assert ".".join(map(str, sys.version_info[:3])) in output
 
 
-def test_serve_refuses_a_busy_port_with_advice():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        result = course("serve", "hello", "--port", port)
-    assert result.exit_code == 1
-    assert f"Port {port} is in use" in result.output
-
-
 @pytest.mark.parametrize(
     ("name", "model", "code", "said"),
     [
@@ -116,12 +107,28 @@ def test_run_goes_on_after_a_failure_and_says_so(tmp_path):
     assert "passed" in table[table.index("01_good") :]
 
 
-def test_run_names_the_notebooks_there_are(tmp_path):
+@pytest.mark.parametrize("name", ["7", "mgp", "02_mpg"])
+def test_run_names_the_notebooks_there_are(tmp_path, name):
     write_notebook(tmp_path, "00_a.ipynb", "1")
-    result = course("run", "7", "--folder", tmp_path)
+    result = course("run", name, "--folder", tmp_path)
     assert result.exit_code == 2
-    assert "no notebook 07" in result.output
-    assert "there are: 00" in result.output
+    assert f"no notebook {name.zfill(2)} in" in result.output
+    assert "there are: 00_a" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("mpg", "02"),
+        ("MPG_client", "03"),
+        ("notebooks/07_drift.ipynb", "07"),
+        ("digit", "09"),
+        ("1", "01"),
+    ],
+)
+def test_run_finds_a_notebook_by_a_part_of_its_name(name, number):
+    (path,) = notebooks.find(ROOT / "notebooks", (name,))
+    assert path.name.startswith(number)
 
 
 def test_lab_opens_jupyterlab_on_the_folder(tmp_path):

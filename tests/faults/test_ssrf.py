@@ -20,7 +20,7 @@ import trustme
 from course_utils.images import BadURL, download
 from course_utils.images.downloads import _connect, _explain, is_public
 from tests.support import ROOT
-from tests.support.serving import serving
+from tests.support.serving import serving, wait_until
 
 PHOTO = [8, 8]
 
@@ -160,7 +160,7 @@ def test_it_is_refused_wherever_this_runs(url: str) -> None:
 
 def test_the_service_refuses_them_too() -> None:
     with serving("image") as served, requests.Session() as session:
-        greeting = served.said()
+        greeting = wait_until(lambda: "Serving" in served.said() and served.said())
         for url in REFUSED:
             answer = session.post(f"{served.url}/api/image", json={"url": url}, timeout=60)
             assert answer.status_code == 400, url

@@ -96,7 +96,7 @@ def test_a_machine_without_a_screen_is_told_the_address(tmp_path: Path):
 @posix
 def test_ctrl_c_before_it_answers(tmp_path: Path):
     with running_demo(SERVE, tmp_path, screen=True) as demo:
-        assert wait_until(lambda: "Serving image" in demo.said())
+        assert wait_until(lambda: "Model: " in demo.said())
         demo.interrupt()
     assert "Traceback" not in demo.said()
 
