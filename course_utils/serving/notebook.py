@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import html
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +48,7 @@ class Server(contextlib.AbstractContextManager["Server"]):
                 LOOPBACK, 0, app, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
             )
         self.port = self._wsgi.port
-        self.public_url: str | None = None
-        """Where it answers on the internet, if a tunnel is open."""
+        self._tunnel: tunnels.Tunnel | None = None
         self._thread = threading.Thread(
             target=self._wsgi.serve_forever,
             args=(0.05,),  # seconds that stop() may have to wait
@@ -62,14 +62,30 @@ class Server(contextlib.AbstractContextManager["Server"]):
         """Where the app answers on this machine."""
         return f"http://{LOOPBACK}:{self.port}"
 
+    @property
+    def public_url(self) -> str | None:
+        """Where it answers on the internet, if a tunnel is open."""
+        return self._tunnel.url if self._tunnel else None
+
+    def _publish(self) -> None:
+        """Open a tunnel from the internet, or say why that is not possible."""
+        self._tunnel = tunnels.open_tunnel(self.port, self.name)
+
+    def _wait(self) -> None:
+        """Go on serving until Ctrl-C."""
+        print("Ctrl-C ends it.")
+        with contextlib.suppress(KeyboardInterrupt), self:
+            while self._thread.is_alive():
+                self._thread.join(1)  # on Windows, Ctrl-C does not interrupt a longer wait
+
     def stop(self) -> None:
         """Close the tunnel and the port and end the thread; a second call does nothing."""
         for key, server in list(_servers.items()):
             if server is self:
                 del _servers[key]
-        url, self.public_url = self.public_url, None
-        if url:
-            tunnels.close_tunnel(url)
+        tunnel, self._tunnel = self._tunnel, None
+        if tunnel:
+            tunnel.close()
         self._wsgi.shutdown()
         self._thread.join()
 
@@ -134,25 +150,33 @@ def launch(app: "WSGIApplication", *, port: int | None = None, public: bool = Fa
     busy = "" if wished in (0, server.port) else f" (port {wished} is taken)"
     print(f"Serving {name} at {server.url}{busy} - server.stop() ends it.")
     if public:
-        server.public_url = tunnels.open_tunnel(server.port)
+        server._publish()
     return server
 
 
 def run_with_ngrok(app: "Flask") -> None:
-    """Make ``app.run()`` serve in the background and open a tunnel; flask-ngrok's signature.
+    """Make ``app.run()`` serve and open a tunnel; flask-ngrok's signature.
 
     The tunnel is opened through ngrok's official SDK. flask-ngrok itself downloads an agent that
-    ngrok no longer accepts. ``app.run()`` returns the `Server` and does not wait; a script has to
-    stay alive on its own. Host and debug are ignored: what a tunnel makes public must not offer a
-    debugger.
+    ngrok no longer accepts. In a notebook or Python's shell ``app.run()`` returns the `Server` at
+    once; a script serves until Ctrl-C. Host and debug are ignored: what a tunnel makes public must
+    not offer a debugger.
     """
 
     def run(host: str | None = None, port: int | None = None, *_: Any, **__: Any) -> Server:
         server = launch(app, port=port)
-        server.public_url = tunnels.open_tunnel(server.port)
+        server._publish()
+        if not _is_interactive():
+            server._wait()
         return server
 
     app.run = run  # type: ignore[method-assign, assignment]
+
+
+def _is_interactive() -> bool:
+    """Whether more is to be typed: in a notebook, in IPython, or in Python's own shell."""
+    ipython = sys.modules.get("IPython")
+    return bool((ipython and ipython.get_ipython()) or hasattr(sys, "ps1") or sys.flags.interactive)
 
 
 @atexit.register

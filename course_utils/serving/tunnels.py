@@ -3,12 +3,15 @@
 No message shows the account's token.
 """
 
+import asyncio
 import concurrent.futures
+import inspect
 import os
 import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 from course_utils.environment import in_colab
@@ -23,27 +26,39 @@ STEPS = f"""To get an address that others can open, in three steps:
      left) under that name with notebook access switched on. Then run this cell again."""
 
 
-def open_tunnel(port: int) -> str | None:
-    """Open a tunnel to a port of this machine; print and return its public address.
+@dataclass(frozen=True)
+class Tunnel:
+    """An open tunnel; it is closed by the SDK's handle, since two may have one address."""
+
+    url: str
+    service: str
+    _listener: Any
+
+    def close(self) -> None:
+        """End it; raises nothing."""
+        _open.pop(self.url, None)
+        _close(self._listener)
+
+
+_open: dict[str, Tunnel] = {}  # by address
+
+
+def open_tunnel(port: int, service: str) -> Tunnel | None:
+    """Open a tunnel to a port of this machine, print its public address, and return it.
 
     Where none can be opened, print the steps to a token if that is what is missing, else warn
     with the reason. In Colab the page is then shown through Colab's own proxy.
     """
     token = _find_token()
-    url = _connect(port, token) if token else None
-    if url:
-        print(f"Public at {url} - server.stop() closes the tunnel.")
+    tunnel = _connect(port, service, token) if token else None
+    if tunnel:
+        print(f"Public at {tunnel.url} - server.stop() closes the tunnel.")
     elif in_colab():
         from google.colab import output
 
         print("Here is the page through Colab's own proxy; only this browser can see it.")
         output.serve_kernel_port_as_iframe(port)
-    return url
-
-
-def close_tunnel(url: str) -> None:
-    """End a tunnel; raises nothing."""
-    concurrent.futures.wait([_call_in_thread(lambda: _disconnect(url))], TIMEOUT_S)
+    return tunnel
 
 
 def _find_token() -> str:
@@ -66,43 +81,56 @@ def _find_token() -> str:
     return token
 
 
-def _connect(port: int, token: str) -> str | None:
-    """Open a tunnel to a port of this machine, and return its public address.
+def _connect(port: int, service: str, token: str) -> Tunnel | None:
+    """Open a tunnel to a port of this machine.
 
     Where none was opened, warn with the reason, which does not contain the token.
     """
     import ngrok
 
-    opening = _call_in_thread(lambda: ngrok.forward(f"{LOOPBACK}:{port}", authtoken=token).url())
+    opening = _call_in_thread(lambda: ngrok.forward(f"{LOOPBACK}:{port}", authtoken=token))
     try:
         error = opening.exception(TIMEOUT_S)
     except TimeoutError:
         opening.add_done_callback(_close_late)
         error = TimeoutError(f"ngrok's servers did not answer within {TIMEOUT_S:.0f} s")
     if not error:
-        return str(opening.result())
+        tunnel = Tunnel(str(opening.result().url()), service, opening.result())
+        if _open.setdefault(tunnel.url, tunnel) is tunnel:
+            return tunnel
+        _close(opening.result())
+        error = ValueError(f"{tunnel.url} already leads to another service")
     reason = ": ".join(str(part) for part in error.args) or repr(error)
     reason = reason.replace(token, "(your token)")  # ngrok repeats a token that it refuses
+    held = "; ".join(f"{tunnel.service} has {tunnel.url}" for tunnel in _open.values())
+    advice = (
+        f"A free account has one address, and {held}: stop that server first"
+        if held
+        else f"Check that this machine reaches the internet, that {TOKEN_NAME} holds your own "
+        "token and that no other tunnel of your account is open (a free one has one address)"
+    )
     warnings.warn(
-        f"ngrok could not open a tunnel: {reason}. Check that this machine reaches the internet, "
-        f"that {TOKEN_NAME} holds your own token and that no other tunnel of your account is open "
-        "(a free one has one address); then run this cell again. The service itself runs: "
-        f"http://{LOOPBACK}:{port}",
-        stacklevel=4,  # the line of the cell, which called launch, which called open_tunnel
+        f"ngrok could not open a tunnel: {reason}. {advice}; then run this cell again. The service "
+        f"itself runs: http://{LOOPBACK}:{port}",
+        stacklevel=5,  # the line of the cell, which called launch
     )
     return None
 
 
-def _disconnect(url: str) -> None:
-    import ngrok
+def _close(listener: Any) -> None:
+    """Close this one of the SDK's listeners: a call that needs an event loop; raises nothing."""
 
-    ngrok.disconnect(url)
+    async def close() -> None:
+        if inspect.isawaitable(closing := listener.close()):
+            await closing
+
+    concurrent.futures.wait([_call_in_thread(lambda: asyncio.run(close()))], TIMEOUT_S)
 
 
-def _close_late(opening: "Future[str]") -> None:
+def _close_late(opening: "Future[Any]") -> None:
     """Close a tunnel that has opened after the time limit: nobody was told its address."""
     if not opening.exception():
-        _disconnect(opening.result())
+        _close(opening.result())
 
 
 def _call_in_thread(function: Callable[[], Any]) -> "Future[Any]":

@@ -3,6 +3,10 @@
 import asyncio
 import importlib
 import inspect
+import os
+import re
+import signal
+import subprocess
 import sys
 import threading
 
@@ -10,10 +14,12 @@ import flask_ngrok
 import pytest
 import requests
 from flask import Flask
+from IPython.core.interactiveshell import InteractiveShell
 
 from course_utils.serving import launch, run_with_ngrok, tunnels
 from course_utils.serving import notebook as launching
 from tests.support import ROOT
+from tests.support.serving import free_port
 
 STANDINS = ROOT / "tests" / "support" / "standins"
 TOKEN = "2secret0token0of0nobody"
@@ -38,7 +44,7 @@ def sdk(monkeypatch):
     monkeypatch.syspath_prepend(STANDINS / "sdk")
     standin = importlib.import_module("ngrok")
     yield standin
-    assert standin.listeners == {}, "a tunnel was left open"
+    assert standin.listeners == [], "a tunnel was left open"
     del sys.modules["ngrok"]
 
 
@@ -51,15 +57,26 @@ def colab(monkeypatch):
     del sys.modules["google"].colab
 
 
-@pytest.fixture
-def app():
-    app = Flask("tests.hello", static_folder=None)
+@pytest.fixture(autouse=True)
+def notebook():
+    """What a notebook's cells run in."""
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+def make_app(name):
+    app = Flask(f"tests.{name}", static_folder=None)
 
     @app.get("/")
     def hello():
         return "Hello World!"
 
-    yield app
+    return app
+
+
+@pytest.fixture
+def app():
+    yield make_app("hello")
     launching._stop_all()
 
 
@@ -123,6 +140,52 @@ def test_the_sdk_opens_and_closes_a_tunnel(app, token, sdk, capsys, start):
     assert token not in capsys.readouterr().out
 
 
+@both_ways
+def test_the_service_that_has_the_one_address_keeps_it(app, token, sdk, monkeypatch, start):
+    monkeypatch.setattr(sdk, "one_address", True)
+    first = start(app)
+    with pytest.warns(UserWarning, match=f"hello has {first.public_url}: stop that") as caught:
+        second = start(make_app("second"))
+    assert "one address" in str(caught[0].message)
+    assert second.public_url is None
+    assert get(second.url) == get(first.public_url)
+    second.stop()
+    assert get(first.public_url) == "Hello World!"
+    first.stop()
+    with start(make_app("third")) as third:
+        assert get(third.public_url) == "Hello World!"
+
+
+@both_ways
+@pytest.mark.parametrize("closed", [0, 1])
+def test_a_tunnel_closed_leaves_the_others_open(app, token, sdk, start, closed):
+    servers = [start(app), start(make_app("second"))]
+    servers.pop(closed).stop()
+    with servers[0] as left:
+        assert get(left.public_url) == "Hello World!"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a signal")
+def test_a_script_in_flask_ngroks_two_lines_serves_until_ctrl_c():
+    program = f"""
+from flask import Flask
+from course_utils.serving import run_with_ngrok
+app = Flask("script")
+run_with_ngrok(app)
+app.run(port={free_port()})
+print("and goes on")
+"""
+    command = [sys.executable, "-u", "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as script:
+        lines = iter(script.stdout.readline, "Ctrl-C ends it.\n")
+        url = next(re.search(r"http://\S+", line) for line in lines)[0]
+        assert list(lines)
+        assert requests.get(url, timeout=60).status_code == 404
+        script.send_signal(signal.SIGINT)
+        assert script.stdout.read() == "and goes on\n"
+    assert script.returncode == 0
+
+
 def test_a_refused_token_is_not_repeated(app, sdk, monkeypatch, capsys):
     monkeypatch.setenv(tunnels.TOKEN_NAME, "refused" + TOKEN)
     with pytest.warns(UserWarning, match="ERR_NGROK_105") as caught:
@@ -141,7 +204,7 @@ def test_a_network_that_never_answers_is_given_up(app, token, sdk, monkeypatch):
         if thread.name == "ngrok":
             thread.join(5)
     assert len(sdk.opened) == 1  # late,
-    assert sdk.listeners == {}  # and closed at once: nobody was told its address
+    assert sdk.listeners == []  # and closed at once: nobody was told its address
 
 
 def test_run_with_ngrok_has_flask_ngroks_signature_and_ignores_its_debugger(app):

@@ -1,8 +1,9 @@
-"""A stand-in for ngrok's official SDK where there is no network: the two calls that we make.
+"""A stand-in for ngrok's official SDK where there is no network: the calls that we make, or made.
 
 It is not ngrok: a "public" address is another port of this machine, whose connections lead to the
 service. Like the SDK (measured with 1.4.0) it returns a task where the calling thread runs an
-event loop, and repeats a refused token in its error.
+event loop, closes a listener only there, disconnects all listeners that have an address, and
+repeats a refused token in its error.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ import threading
 import time
 
 delay = 0.0  # seconds that the network takes
-listeners = {}  # those open now, by address
+one_address = False  # for all listeners, as a free account has it
+listeners = []  # those open now
 opened = []  # all addresses ever
 
 
@@ -34,11 +36,15 @@ class Listener(socketserver.ThreadingTCPServer):
         host, _, port = addr.rpartition(":")
         self.service = host, int(port)
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-        listeners[self.url()] = self
+        listeners.append(self)
         opened.append(self.url())
 
     def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        named = listeners[0] if one_address and listeners else self
+        return f"http://127.0.0.1:{named.server_address[1]}"
+
+    def close(self):
+        return asyncio.get_running_loop().create_task(end(self))
 
 
 def copy(source, target):
@@ -53,7 +59,7 @@ def forward(addr, *, authtoken):
 
 
 def disconnect(url):
-    return call_or_schedule(close_listener, url)
+    return call_or_schedule(close_listeners, url)
 
 
 def open_listener(addr, authtoken):
@@ -67,8 +73,13 @@ def open_listener(addr, authtoken):
     return Listener(addr)
 
 
-def close_listener(url):
-    listener = listeners.pop(url)
+def close_listeners(url):
+    for listener in [each for each in listeners if each.url() == url]:
+        asyncio.run(end(listener))
+
+
+async def end(listener):
+    listeners.remove(listener)
     listener.shutdown()
     listener.server_close()
 
