@@ -14,9 +14,9 @@ class OneOf(click.Choice):  # type: ignore[type-arg]  # it has no parameter befo
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            for near in difflib.get_close_matches(value.lower(), self.choices, 1, cutoff=0.5):
-                error.message += f" Did you mean {near}?"
-            raise
+            near = difflib.get_close_matches(value.lower(), self.choices, 1, cutoff=0.5)
+            advice = f" Did you mean {near[0]}?" if near else ""
+            self.fail(error.message + advice, param, ctx)
 
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
