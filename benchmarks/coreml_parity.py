@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from course_utils.environment import quiet_native_logs
+from course_utils.environment import set_tensorflow_defaults
 from course_utils.export import coreml, litert, onnx
 from course_utils.export.parity import Parity, measure_size
 from tests.support import networks
@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=["equal", "sizes", "weights", "bytes"])
     arguments = parser.parse_args()
-    quiet_native_logs()
+    set_tensorflow_defaults()
     checks = {"equal": equal, "sizes": sizes, "weights": weights, "bytes": inverted}
     failed = []
     for name, check in checks.items():

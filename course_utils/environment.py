@@ -20,17 +20,26 @@ except importlib.metadata.PackageNotFoundError:  # the source tree, not installe
     __version__ = "0+source"
 
 _stderr_lock = threading.RLock()
+GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
 PACKAGE_FOLDER = Path(__file__).resolve().parent
 
 
-def quiet_native_logs() -> None:
-    """Keep TensorFlow's C++ part silent, and its sums in one order, unless the user chose.
+def set_tensorflow_defaults() -> None:
+    """Keep TensorFlow silent, its sums in one order, its GPU memory small, unless the user chose.
 
-    At level 2 it still reports a missing GPU as an error, on machines that never had one. What
-    really fails raises in Python as well.
+    At level 2 its C++ part still reports a missing GPU as an error, on machines that never had one.
+    What really fails raises in Python as well. Processes that are started from here inherit this.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # one order of summation on every CPU
+    # Otherwise the first process that uses a GPU takes all of its memory, and a training that is
+    # started beside a notebook finds none.
+    os.environ.setdefault(GROWTH, "true")
+
+
+def hide_gpu() -> None:
+    """Keep this process, which does not need a GPU, from taking its memory; before TensorFlow."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 
 @contextlib.contextmanager
@@ -118,7 +127,10 @@ def doctor() -> dict[str, str]:
             report[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             report[name] = "not installed"
-    report["gpu"] = _name_gpus()
+    report["gpu"] = gpus = _name_gpus()
+    memory = "as needed" if os.environ.get(GROWTH) == "true" else f"all at once ({GROWTH})"
+    report["gpu for notebooks and training"] = f"{gpus}; memory is taken {memory}"
+    report["gpu for services"] = "none: they compute on the processor, and convert models there"
     report["data"] = str(data_folder())
     report["your files"] = str(output_folder())
     report["NGROK_AUTHTOKEN"] = "set" if os.environ.get("NGROK_AUTHTOKEN") else "not set"

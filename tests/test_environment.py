@@ -58,6 +58,23 @@ def test_native_noise_is_dropped_and_comes_back(capfd):
     assert capfd.readouterr().err == "news"
 
 
+def test_what_is_started_beside_a_notebook_shares_a_gpu(monkeypatch):
+    """No GPU is needed to see what TensorFlow is told; the learner's own choice stays."""
+    code = "import course_utils, os; print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
+    monkeypatch.delenv(environment.GROWTH, raising=False)
+    assert in_new_python(code).stdout == "true\n"
+    monkeypatch.setenv(environment.GROWTH, "false")
+    assert in_new_python(code).stdout == "false\n"
+
+
+@pytest.mark.parametrize(("growth", "memory"), [("true", "as needed"), ("false", "all at once")])
+def test_doctor_says_what_each_process_sees_of_a_gpu(monkeypatch, growth, memory):
+    monkeypatch.setenv(environment.GROWTH, growth)
+    report = environment.doctor()
+    assert memory in report["gpu for notebooks and training"]
+    assert report["gpu for services"].startswith("none")
+
+
 def test_doctor_names_what_matters_and_no_secret(monkeypatch, tmp_path):
     monkeypatch.setenv("NGROK_AUTHTOKEN", "a-secret-token")
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))

@@ -24,6 +24,7 @@ from granian.log import LogLevels
 from prometheus_client import values
 
 from course_utils import services
+from course_utils.environment import hide_gpu
 from course_utils.inference import KERAS_SUFFIXES, keras_to_litert
 from course_utils.inference.pixels import choose_pixels
 from course_utils.services.http.telemetry import Host
@@ -125,7 +126,7 @@ def _convert_to_litert(name: str, model: Path, folder: Path) -> Path:
     if copy_companion:
         copy_companion(model, copy)
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+    with ProcessPoolExecutor(1, spawn, initializer=hide_gpu) as pool:
         try:
             copy.write_bytes(pool.submit(keras_to_litert, model).result())
         except BrokenProcessPool:  # killed for want of memory, or by TensorFlow itself

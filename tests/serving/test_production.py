@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
 from course_utils.inference import schema_path, shipped_model
+from course_utils.serving import production
 from tests.support.serving import serving
 
 # What a worker cannot do without. How much memory these take depends on the machine: 70 to 80 MB.
@@ -30,6 +32,18 @@ def test_an_idle_worker_of_mpg_is_small(monkeypatch: pytest.MonkeyPatch):
         workers = psutil.Process(served.process.pid).children()
         largest = max(worker.memory_info().rss for worker in workers)
     assert largest <= 1.15 * measure_bare_process()
+
+
+def read_visible_gpus(model: Path) -> bytes:
+    return os.environ["CUDA_VISIBLE_DEVICES"].encode()
+
+
+def test_a_model_is_converted_without_the_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A notebook beside it may have taken all of its memory."""
+    monkeypatch.setattr(production, "keras_to_litert", read_visible_gpus)
+    made = production._convert_to_litert("digit", tmp_path / "own.keras", tmp_path)
+    assert made.read_bytes() == b"-1"
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") != "-1"
 
 
 WORKER = """
