@@ -24,6 +24,11 @@ preload_app = False
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # Newer ones also take orders through a socket in the user's home, which a service may not have.
 control_socket_disable = True
+# Where the workers leave their metrics. Named by the server itself: with --preload, the parent of
+# what loads the app is the shell, which outlives the server.
+metrics = Path(tempfile.gettempdir()) / f"course-metrics-{os.getpid()}"
+metrics.mkdir(exist_ok=True)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
 
 
 class JSONAtoms(SafeAtoms):
@@ -56,6 +61,5 @@ access_log_format = (
 
 
 def on_exit(server: Any) -> None:
-    """Remove what the workers left (see wsgi.py)."""
-    folder = Path(tempfile.gettempdir()) / f"course-metrics-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove what the workers left."""
+    shutil.rmtree(metrics, ignore_errors=True)

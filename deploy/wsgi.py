@@ -10,11 +10,11 @@ import os
 import tempfile
 from pathlib import Path
 
-# Workers share their metrics by way of a folder; their parent is the same for all. It has to be
-# named before prometheus_client is imported.
+# Workers share their metrics by way of a folder, which has to be named before prometheus_client is
+# imported. gunicorn.conf.py names it; elsewhere the workers' parent does, the same for all.
 metrics = Path(tempfile.gettempdir()) / f"course-metrics-{os.getppid()}"
+metrics = Path(os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(metrics)))
 metrics.mkdir(exist_ok=True)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
 
 from course_utils.inference import shipped_model  # noqa: E402
 from course_utils.services.mpg import create_app  # noqa: E402

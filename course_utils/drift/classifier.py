@@ -115,7 +115,8 @@ def _encode(samples: tuple[pd.DataFrame, pd.DataFrame], numbers: set[str]) -> Ma
 def _encode_categories(values: pd.Series) -> Floats:
     # Equally frequent ones by name: in order of appearance, the reference's own would come first.
     order = {name: i for i, name in enumerate(sort_by_frequency(values.value_counts().to_dict()))}
-    codes = values.astype(object).map(order).to_numpy(dtype=np.float64)
+    # By a function: of a dict pandas makes an index, which intervals that overlap cannot be.
+    codes = values.astype(object).map(lambda name: order.get(name, np.nan)).to_numpy(np.float64)
     return np.minimum(codes, MAX_CATEGORIES) / MAX_CATEGORIES
 
 

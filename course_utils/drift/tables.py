@@ -11,7 +11,8 @@ SIDES = ("reference", "current")
 NUMBER, CATEGORY, TIME, EMPTY = "number", "category", "time", "empty"
 INFERRED_KINDS = {
     **dict.fromkeys(("integer", "floating", "mixed-integer-float", "decimal"), NUMBER),
-    **dict.fromkeys(("string", "boolean", "categorical", "mixed", "mixed-integer"), CATEGORY),
+    **dict.fromkeys(("string", "boolean", "categorical", "interval"), CATEGORY),
+    **dict.fromkeys(("mixed", "mixed-integer"), CATEGORY),
     **dict.fromkeys(("datetime", "date", "period", "time"), TIME),
     "empty": EMPTY,
 }

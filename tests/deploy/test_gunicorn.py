@@ -23,7 +23,9 @@ pytestmark = [
 ]
 
 
-def test_the_workers_share_their_metrics_and_leave_nothing():
+@pytest.mark.parametrize("arguments", ["", "--preload"])
+def test_the_workers_share_their_metrics_and_leave_nothing(monkeypatch, arguments):
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", arguments)
     with running(COMMAND, workers=2) as served:
         folder = Path(tempfile.gettempdir()) / f"course-metrics-{served.process.pid}"
         assert folder.is_dir()

@@ -54,6 +54,37 @@ def test_a_tiny_shift_of_a_large_table_is_significant_but_negligible():
     assert "Significant, but too small to act on: x." in report.reasons
 
 
+def make_intervals(random: np.random.Generator) -> list[pd.Interval]:
+    return [pd.Interval(left, left + 2) for left in random.integers(0, 4, 500)]  # they overlap
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda random: pd.cut(random.normal(size=500), [-9, -1, 0, 1, 9]),
+        lambda random: pd.cut(random.normal(size=500), [-1, 0, 1]),  # with missing values
+        lambda random: pd.Categorical(make_intervals(random)),
+        lambda random: pd.arrays.IntervalArray(make_intervals(random)),
+        lambda random: pd.Series(make_intervals(random), dtype=object),
+        lambda random: [(int(part), "x") for part in random.integers(0, 4, 500)],
+        lambda random: pd.Categorical(pd.to_timedelta(random.integers(0, 4, 500), unit="h")),
+    ],
+)
+def test_categories_need_not_be_texts(make):
+    old, new = (pd.DataFrame({"q": make(np.random.default_rng(seed))}) for seed in (0, 1))
+    report = compare(old, new)
+    assert report.decision == "keep"
+    assert not report.warnings
+    report = compare(old, new[new["q"] == new["q"].iloc[0]])
+    assert report.decision == "retrain"
+
+
+def test_bins_of_each_table_s_own_are_named():
+    old, new = (pd.cut(np.random.default_rng(seed).normal(size=500), 4) for seed in (0, 1))
+    report = compare(pd.DataFrame({"q": old}), pd.DataFrame({"q": new}))
+    assert "Cut both tables at the same edges." in report.warnings[0]
+
+
 def test_missing_values_are_a_change_of_their_own():
     random = np.random.default_rng(0)
     old, new = draw_table(1000, 0), draw_table(1000, 1)
