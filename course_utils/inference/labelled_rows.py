@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from course_utils.common import check_csv
 from course_utils.inference.schema import SHOWN_CHARACTERS, FeatureSchema
 
 
@@ -18,6 +19,7 @@ def read(file: str | Path) -> pd.DataFrame:
         OSError: the file cannot be read.
         ValueError: it is no table, or two of its columns have one name.
     """
+    check_csv(Path(file))
     try:
         # As the names stand there: pandas would call the second `weight` `weight.1`.
         header = pd.read_csv(file, header=None, nrows=1, dtype=str).iloc[0].tolist()

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from course_utils.common import check_csv
 from course_utils.common.atomic_files import open_draft
 from course_utils.common.duckdb_session import open_session, quote_file, quote_sql
 from course_utils.inference.schema import FeatureSchema
@@ -174,8 +175,10 @@ def _read_csv_names(file: Path) -> list[str]:
     """The names in the first line of a CSV file.
 
     Raises:
-        ValueError: there is no such line, a name is missing, or two columns have the same.
+        ValueError: there is no such line, a name is missing, two columns have the same, or it is
+            a file of another kind.
     """
+    check_csv(file)
     line = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False}
     try:
         names = pd.read_csv(file, skip_blank_lines=False, **line).iloc[0].tolist()

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from course_utils.common import check_csv
 from course_utils.datasets import CIFAR10_CLASSES, load_cifar10
 from course_utils.training.transfer import read_picture
 
@@ -76,6 +77,7 @@ def read_labels(
 
 def _read_columns(path: Path, file_column: str, label_column: str) -> pd.DataFrame:
     """The columns ``file`` and ``label`` of a CSV."""
+    check_csv(path)
     try:  # as text: a class may be called 7, or NA
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except ValueError as error:  # of which pandas' own errors are kinds

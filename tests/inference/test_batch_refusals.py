@@ -1,8 +1,10 @@
 """What cannot be predicted is refused before anything is written, in words that help."""
 
 import gzip
+import io
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +30,13 @@ MISSPELT = LINE.replace("weight", "Weigth").replace("year", "YEAR")
 MANY = f"{ROW},x\n" * 30_000  # more than is looked at for the names
 
 
+def zipped(text: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("in.csv", text)
+    return file.getvalue()
+
+
 @pytest.fixture
 def refused(tmp_path: Path) -> Callable[..., str]:
     """Predict a file that has to be refused; what was said. It is still there, and nothing else."""
@@ -51,7 +60,12 @@ def refused(tmp_path: Path) -> Callable[..., str]:
         (b"", "is not a CSV file in UTF-8"),
         (b"\n" + LINE.encode(), "is not a CSV file in UTF-8"),
         (LINE.encode("utf-16"), 'is not a CSV file in UTF-8 (in Excel: "CSV UTF-8")'),
-        (gzip.compress(LINE.encode(), mtime=0), "is not a CSV file in UTF-8"),
+        (gzip.compress(LINE.encode(), mtime=0), "is a gzip archive, not a CSV file: unpack it"),
+        (zipped(LINE), "is an Excel workbook or a ZIP archive"),
+        (b"PAR1" + bytes(20), "name it .parquet"),
+        (f"\n<!DOCTYPE html>{LINE}", "is a web page"),
+        (f"sep=,\n{LINE}\n{ROW}\n", "begins with a line `sep=`, which only Excel knows: delete"),
+        (f'\ufeff"sep=;"\r\n{LINE}\n', "begins with a line `sep=`"),
         (f",{LINE}\n0,{ROW}\n".encode(), "index=False"),
         (LINE.replace(",", ";").encode(), "It has cylinders;displacement;"),
         (f'{LINE}\n{ROW}\n"{ROW}'.encode(), "Line: 3"),

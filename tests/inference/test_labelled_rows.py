@@ -1,5 +1,6 @@
 """Labelled rows that cannot be used are named, and none is lost or used twice."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ def test_whole_numbers_written_as_floats_stay_whole() -> None:
         (b"", "is not a CSV file"),
         (b"a,b\n1,2,3,4\n1\n1,2,3,4,5\n", "is not a CSV file"),
         (bytes(range(128, 256)), "is not a CSV file"),
+        (gzip.compress(b"a,b\n1,2\n"), "is a gzip archive"),
+        (b"sep=;\na;b\n1;2\n", "begins with a line `sep=`"),
     ],
 )
 def test_files_that_are_no_table(tmp_path: Path, content: bytes, message: str) -> None:
@@ -71,6 +74,12 @@ def test_files_that_are_no_table(tmp_path: Path, content: bytes, message: str) -
     file.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         labelled_rows.read(file)
+
+
+def test_a_gzip_that_is_named_so_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv.gz"
+    file.write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    assert labelled_rows.read(file).to_dict("list") == {"a": [1], "b": [2]}
 
 
 def test_known_rows_and_repeats_are_left_out() -> None:

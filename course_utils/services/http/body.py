@@ -115,12 +115,15 @@ def get_file(body: bytes, field: str) -> bytes:
 
 def _parse_form(body: bytes, field: str) -> list[tuple[Field | File, bytes]]:
     """The parts of a form, each with its content; Werkzeug's decoder gets the body in one piece."""
+    boundary = request.mimetype_params.get("boundary")
+    if not boundary:
+        allowed = f"{FORM}; boundary=..., as a client sets it that is given the file"
+        fault = Fault("", "no boundary in the Content-Type", describe(request.mimetype), allowed)
+        advice = "Leave that header out: the client then sets it with the boundary that it uses."
+        raise Problem(400, f"The header Content-Type names no boundary. {advice}", [fault])
     parts: list[tuple[Field | File, bytes]] = []
     try:
-        boundary = request.mimetype_params["boundary"].encode("ascii")
-        if not boundary:
-            raise ValueError
-        decoder = MultipartDecoder(boundary, max_parts=MAX_FORM_PARTS)
+        decoder = MultipartDecoder(boundary.encode("ascii"), max_parts=MAX_FORM_PARTS)
         decoder.receive_data(body)
         decoder.receive_data(None)
         while not isinstance(event := decoder.next_event(), Epilogue):
