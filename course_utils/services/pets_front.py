@@ -6,6 +6,8 @@ service asks it** and passes on what it says, ``POST /api/pets``: then only the 
 reachable, as in Colab, where a tunnel or a proxy leads to one port.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +17,7 @@ from flask import Flask, Response, jsonify
 
 from course_utils.services.http import openapi, page
 from course_utils.services.http.body import UploadLimit, read_body
-from course_utils.services.http.errors import Problem
+from course_utils.services.http.errors import CONTENT_TYPE, Problem
 from course_utils.services.http.operations import operate
 from course_utils.services.http.telemetry import ALONE, Host
 from course_utils.services.pets import ANSWER, BODY, MAX_BODY_BYTES
@@ -24,8 +26,11 @@ PAGE_FOLDER = Path(__file__).with_name("pets_page")
 JSON_TYPE = {"Content-Type": "application/json"}
 PASSED_ON = ("Content-Type", "Retry-After")  # headers of the back end's answer
 TIMEOUTS_S = (3, 20)  # to connect, and between two bytes of the answer
+READY_TIMEOUTS_S = (2, 5)
+# Without it, a free tunnel of ngrok answers with a page that warns of the tunnel.
+NO_WARNING_PAGE = {"ngrok-skip-browser-warning": "1"}
 SETTINGS = openapi.object_schema(ask=openapi.TEXT | {"description": "where the page sends photos"})
-NO_BACK_END = {"502": "The back end does not answer"}
+NO_BACK_END = {"502": "The back end does not answer, or something else in its place"}
 
 
 def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Flask:
@@ -53,12 +58,7 @@ def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Fla
     def pets() -> Response:
         with uploads:
             _, body = read_body({"*/*": MAX_BODY_BYTES})
-            try:
-                answer = requests.post(
-                    address, body, headers=JSON_TYPE, timeout=TIMEOUTS_S, allow_redirects=False
-                )
-            except requests.RequestException:
-                raise Problem(502, "The back end does not answer. Is it running?") from None
+            answer, _ = _ask("POST", address, _is_prediction, TIMEOUTS_S, body)
         passed_on = {name: answer.headers[name] for name in PASSED_ON if name in answer.headers}
         return Response(answer.content, answer.status_code, JSON_TYPE | passed_on)
 
@@ -66,12 +66,80 @@ def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Fla
     app.add_url_rule("/settings.json", "settings", lambda: jsonify(ask=ask))
 
     def check() -> None:
-        requests.get(f"{address}readyz", timeout=TIMEOUTS_S).raise_for_status()
+        answer, said = _ask("GET", f"{address}readyz", _is_ready, READY_TIMEOUTS_S)
+        if answer.status_code != 200:
+            raise Problem(503, f"The back end is not ready. {said.get('detail', '')}")
 
     services = [] if relay else [f"{parts.scheme}://{parts.netloc}"]
     page.install(app, PAGE_FOLDER, built=False, services=services)
     operate(app, title="Cats and dogs: the page", paths=PATHS, check=check, host=host)
     return app
+
+
+def _ask(
+    method: str,
+    url: str,
+    is_answer: Callable[[dict[str, Any]], bool],
+    timeouts_s: tuple[float, float],
+    body: bytes | None = None,
+) -> tuple[requests.Response, dict[str, Any]]:
+    """The back end's answer and its JSON, which `is_answer` knows, or a refusal (RFC 9457).
+
+    Raises:
+        Problem: nothing answers, or something else than the back end.
+    """
+    headers = JSON_TYPE | NO_WARNING_PAGE
+    try:
+        answer = requests.request(
+            method, url, data=body, headers=headers, timeout=timeouts_s, allow_redirects=False
+        )
+    except requests.RequestException:
+        raise Problem(502, "The back end does not answer. Is it running?") from None
+    status, said = answer.status_code, None
+    with suppress(ValueError):
+        said = answer.json()
+    # The back end has these paths: who says that they are not there is another service.
+    if isinstance(said, dict) and status not in (404, 405):
+        is_refusal = answer.headers.get("Content-Type", "").startswith(CONTENT_TYPE)
+        if is_answer(said) if status == 200 else is_refusal:
+            return answer, said
+    who, remedy = _name_stranger(answer, is_json=said is not None)
+    raise Problem(
+        502,
+        f"Something else answered in place of the back end (status {status}): probably {who}. "
+        f"{remedy}",
+    )
+
+
+def _is_prediction(said: dict[str, Any]) -> bool:
+    return isinstance(said.get("prediction"), dict)
+
+
+def _is_ready(said: dict[str, Any]) -> bool:
+    return said.get("status") == "ready"
+
+
+def _name_stranger(answer: requests.Response, *, is_json: bool) -> tuple[str, str]:
+    """What has probably answered in the back end's place, and what to do."""
+    status, is_page = answer.status_code, answer.content.lstrip().startswith(b"<")
+    start = (
+        "See that the back end is running there, and give the front end the address that the "
+        "back end printed."
+    )
+    if 300 <= status < 400:
+        return "a login page, or a proxy that sends requests elsewhere", start
+    if status == 413:
+        return "a proxy that lets nothing of this size pass", "Send a smaller photo."
+    if is_json or status in (404, 405, 501) or (status < 300 and not is_page):
+        return "another program on its port, or a tunnel whose service has ended", start
+    if status >= 500:
+        return "a proxy or tunnel that does not reach it, or another program that failed", start
+    if status >= 400:
+        return "a proxy that refuses the request", "Ask whoever runs the proxy to let it pass."
+    return (
+        "the warning page of a tunnel, or the login page of a proxy",
+        "Open the back end's address in a browser to see it, or give one that needs no login.",
+    )
 
 
 PATHS: dict[str, Any] = {

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 import requests
+from flask import Flask
 from werkzeug import Request, Response
 
 from course_utils.environment import data_folder
 from course_utils.inference import shipped_model
 from course_utils.services import pets, pets_front
+from course_utils.services.http.operations import operate
 from course_utils.services.pets import MAX_BODY_BYTES
 from course_utils.serving import Server, launch
 from tests.support.serving import free_port
+from tests.support.strangers import STRANGERS, Proxy
 
 CAT = (data_folder() / "photos" / "cat.png").read_bytes()
 BODY = {"image": base64.b64encode(CAT).decode()}
@@ -84,8 +87,39 @@ def test_without_its_back_end_it_says_so() -> None:
     assert answer.status_code == 502
     assert answer.content_type == "application/problem+json"
     assert "Is it running?" in answer.json["detail"]
-    assert client.get("/readyz").status_code == 503
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json["detail"]) == (503, answer.json["detail"])
     assert client.get("/healthz").status_code == 200
+
+
+def test_whoever_answers_in_the_back_ends_place_is_named() -> None:
+    """To the photo and at /readyz; the warning of a free tunnel is not what answers."""
+    proxy = Proxy(pets.create_app(shipped_model("pets")), "/", "/readyz")
+    with launch(proxy, port=free_port()) as back:
+        client = pets_front.create_app(back.url, relay=True).test_client()
+        for name, (proxy.stranger, who) in STRANGERS.items():
+            answer, ready = client.post("/api/pets", json=BODY), client.get("/readyz")
+            assert (answer.status_code, ready.status_code) == (502, 503), name
+            for problem in (answer.json, ready.json):
+                assert "answered in place of the back end" in problem["detail"]
+                assert who in problem["detail"]
+        proxy.stranger = None
+        assert client.post("/api/pets", json=BODY).json.keys() == {"prediction"}
+        assert client.get("/readyz").json == {"status": "ready"}
+
+
+def test_it_is_as_ready_as_its_back_end() -> None:
+    def fail() -> None:
+        raise RuntimeError("no sample is predicted")
+
+    back_end = Flask("back end")
+    operate(back_end, title="Back end", paths={}, check=fail)
+    with launch(back_end, port=free_port()) as back:
+        ready = pets_front.create_app(back.url).test_client().get("/readyz")
+    assert ready.status_code == 503
+    assert ready.json["detail"] == (
+        "The back end is not ready. A known sample could not be predicted; see the log."
+    )
 
 
 @pytest.mark.parametrize("relay", [False, True])

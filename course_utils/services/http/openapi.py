@@ -120,4 +120,6 @@ def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
 
     @app.get("/docs/<path:name>")
     def docs_asset(name: str) -> Response:
+        if name == "ask.js":  # see `page.SHARED`
+            return send_from_directory(DOCS_PAGE.parent, name, max_age=0)
         return send_from_directory(assets, name, max_age=86_400)

@@ -47,7 +47,8 @@ def operate(
     Args:
         title: the service's name for people.
         paths: OpenAPI paths of the service's own routes.
-        check: predicts a known sample and raises if that fails; run by ``/readyz``.
+        check: predicts a known sample and raises if that fails; run by ``/readyz``. The
+            detail of a `Problem` is passed on; of another error the log tells.
         host: what the server around the app offers it.
     """
     errors.install(app)
@@ -61,6 +62,8 @@ def operate(
             raise Problem(503, "The service is shutting down.", headers={"Retry-After": "5"})
         try:
             check()
+        except Problem as problem:
+            raise Problem(503, str(problem.description)) from problem
         except Exception as error:
             log.exception("a known sample could not be predicted")
             raise Problem(503, "A known sample could not be predicted; see the log.") from error

@@ -7,7 +7,7 @@ from flask import Flask, Response, send_from_directory
 
 from course_utils.services.http.errors import Problem
 
-STYLE = Path(__file__).with_name("base.css")  # what plain pages share
+SHARED = ("base.css", "ask.js")  # assets that plain pages share, in this folder
 # The page runs its own scripts and asks its own host, nothing else; pictures may also come from
 # the visitor's own computer.
 POLICY = (
@@ -31,7 +31,7 @@ def install(app: Flask, folder: Path, *, built: bool = True, services: Sequence[
         app: the service.
         folder: of the page.
         built: a build has put a digest of its content into each asset's name, so that browsers
-            may keep it for a year. A page that is not built may also use ``assets/base.css``.
+            may keep it for a year. A page that is not built may also use `SHARED`.
         services: origins of other services that the page may ask.
     """
     policy = f"{POLICY}; connect-src 'self' {' '.join(services)}" if services else POLICY
@@ -49,5 +49,5 @@ def install(app: Flask, folder: Path, *, built: bool = True, services: Sequence[
     def asset(name: str) -> Response:
         if built:
             return send_from_directory(folder / "assets", name, max_age=31_536_000)
-        place = STYLE.parent if name == STYLE.name else folder / "assets"
+        place = Path(__file__).parent if name in SHARED else folder / "assets"
         return send_from_directory(place, name, max_age=0)

@@ -4,7 +4,6 @@ import {
   classifyPhoto,
   classifyUrl,
   fetchModel,
-  NotTheService,
   type Answer,
   type Model,
 } from "./api";
@@ -32,11 +31,9 @@ export async function classify(
     // A photo may be chosen while the page still waits for what the service says of itself.
     await check(source.photo, model ?? (await fetchModel(signal).catch(() => undefined)));
   }
-  const answer = await ("photo" in source
+  return "photo" in source
     ? classifyPhoto(source.photo, signal)
-    : classifyUrl(source.url, signal));
-  if (!Array.isArray(answer?.pred)) throw new NotTheService(200); // another API's JSON
-  return answer;
+    : classifyUrl(source.url, signal);
 }
 
 async function check(photo: File, model: Model | undefined): Promise<void> {

@@ -41,16 +41,41 @@ export function explain(error: unknown): Problem {
       `No answer came within ${error.message}. It may be busy: wait a little.`,
     );
   }
-  if (error instanceof NotTheService || error instanceof SyntaxError) {
-    const status = error instanceof NotTheService ? ` (status ${error.status})` : "";
+  if (error instanceof NotTheService) {
+    const status = error.status ? `status ${error.status}` : "a redirect";
+    const [who, remedy] = nameStranger(error);
     return again(
       "This is not the image service’s answer",
-      `Something else answered in its place${status}, a proxy perhaps. See that the service runs, ` +
-        "and open this page at its own address. In Colab, whose proxy may not pass photos on, " +
-        "launch the app with public=True.",
+      `Something else answered in its place (${status}): probably ${who}. ${remedy}`,
     );
   }
   return again("Something went wrong on this page", String(error));
+}
+
+/** What has probably answered in the service's place, and what to do. */
+function nameStranger({ status, form }: NotTheService): [who: string, remedy: string] {
+  const start = "See that the service runs, and open this page at the address that it printed.";
+  if (status === 0) return ["a login page, or a proxy that sends requests elsewhere", start];
+  if (status === 413) {
+    return ["a proxy that lets nothing of this size pass", "Choose a smaller photo."];
+  }
+  if (form === "json" || [404, 405, 501].includes(status) || (status < 300 && form !== "html")) {
+    const who = "another program on its port, a proxy, or a tunnel whose service has ended";
+    return [who, start];
+  }
+  if (status >= 500) {
+    return ["a proxy or tunnel that does not reach it, or another program that failed", start];
+  }
+  if (status >= 400) {
+    return [
+      "a proxy that refuses the request, as Colab’s may",
+      "In Colab launch the app with public=True; elsewhere ask whoever runs the proxy.",
+    ];
+  }
+  return [
+    "the warning page of a tunnel, or the login page of a proxy",
+    "Reload this page, confirm or log in, and try again.",
+  ];
 }
 
 function refused({ status, problem }: Refusal): Problem {

@@ -50,27 +50,31 @@ function forget() {
   question = null;
 }
 
+function isReading(answer) {
+  const { digit, probabilities } = answer ?? {};
+  return (
+    Number.isInteger(digit) &&
+    Array.isArray(probabilities) &&
+    probabilities.length === rows.length &&
+    probabilities.every(Number.isFinite)
+  );
+}
+
 async function ask(picture) {
   forget();
   const mine = (question = new AbortController());
   const form = new FormData();
   form.append("file", picture, "digit");
   try {
-    const reply = await fetch("api/digit", { method: "POST", body: form, signal: mine.signal });
-    const answer = await reply.json();
+    const options = { method: "POST", body: form, signal: mine.signal };
+    const answer = await askService("service", "api/digit", isReading, options);
     if (mine.signal.aborted) return;
-    if (!reply.ok) {
-      show([]);
-      const faults = (answer.errors ?? []).map((fault) => fault.detail);
-      say("", [answer.detail, ...faults].join(" "));
-      return;
-    }
     show(answer.probabilities);
     say(`The network reads ${answer.digit}.`);
   } catch (error) {
     if (mine.signal.aborted) return;
     show([]);
-    say("", "The service cannot be reached. Is it still running?");
+    say("", error.message);
   }
 }
 

@@ -5,13 +5,14 @@
 const element = (id) => document.getElementById(id);
 let turn = 0; // the latest photo; answers about earlier ones come too late
 
-async function settings() {
-  const answer = await fetch("settings.json");
-  const { ask } = await answer.json();
+/** Where the page sends photos: to its own server, or to the back end. */
+async function findBackEnd() {
+  const isText = (said) => typeof said?.ask === "string";
+  const { ask } = await askService("front end", "settings.json", isText);
   element("address").textContent = ask;
   return ask;
 }
-const where = settings();
+findBackEnd().catch(() => {}); // the first photo's answer says what is wrong
 
 function readAsDataUrl(file) {
   return new Promise((resolve, reject) => {
@@ -22,25 +23,33 @@ function readAsDataUrl(file) {
   });
 }
 
+function isPrediction(said) {
+  const shares = Object.values(said?.prediction ?? {});
+  return shares.length > 0 && shares.every(Number.isFinite);
+}
+
 async function ask(image) {
+  const address = await findBackEnd();
   const options = {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ image }),
   };
-  let answer;
+  const isOwn = new URL(address, location.href).origin === location.origin;
+  const name = isOwn ? "front end" : `back end at ${address}`;
   try {
-    answer = await fetch(await where, options);
-  } catch {
+    return (await askService(name, address, isPrediction, options)).prediction;
+  } catch (error) {
+    if (isOwn || !(error instanceof Unreachable)) throw error;
+    // The browser does not say why it keeps an answer from a page, but the front end may know.
+    await askService("front end", "readyz", (said) => said?.status === "ready");
     throw new Error(
-      "The back end does not answer, or does not welcome this page (CORS). Is it running?",
+      `The back end at ${address} is running, but this browser gets no answer from it that it may ` +
+        "read. Either something between refuses the photo (a proxy, a tunnel’s warning page), or " +
+        "the address leads elsewhere from this computer, or the back end does not welcome this " +
+        `page (CORS): start it with COURSE_ORIGINS=${location.origin}.`,
     );
   }
-  const said = await answer.json().catch(() => ({}));
-  if (answer.ok) return said.prediction;
-  const [fault] = said.errors ?? [];
-  const reason = fault && `${fault.detail} Received: ${fault.received}. Allowed: ${fault.allowed}.`;
-  throw new Error(reason || said.detail || `The back end answered ${answer.status}.`);
 }
 
 function show(prediction) {
