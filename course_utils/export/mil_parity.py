@@ -76,7 +76,7 @@ class _Comparison:
 
     Attributes:
         shared: the program's operations whose result the network has too, by its name there;
-            without products.
+            without products and recurrent cells.
         relus: the names of those that are a ReLU in both.
     """
 
@@ -85,11 +85,12 @@ class _Comparison:
         self.tolerance = TOLERANCES.get(program.precision, COMPRESSED_TOLERANCE)
         self.graph = Graph(source.model, source.shape)
         made = {_plain_name(op.outputs[0].name): op for op in program.operations}
-        # coremltools moves constant factors from one product into another, which keeps its name.
+        # coremltools moves constants from one product into another, and from one sum into another
+        # in the cells of an unrolled recurrent layer. The operations keep their names.
         self.shared = {
             name: op
             for name, op in made.items()
-            if name in self.graph.nodes and op.op_type != "mul"
+            if name in self.graph.nodes and op.op_type != "mul" and "_cell" not in name
         }
         relus = {name for name, op in self.shared.items() if op.op_type in RELUS}
         self.relus = relus & self.graph.relus
