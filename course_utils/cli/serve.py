@@ -1,6 +1,8 @@
 """``course serve``."""
 
-import functools
+import os
+import sys
+import webbrowser
 from pathlib import Path
 
 import click
@@ -12,7 +14,7 @@ from course_utils.services import SERVICES
 
 MODEL_HELP = """A .keras, .h5 or .tflite file; beside it its .schema.json (mpg) or .labels.json
 (image, pets); digit needs nothing beside it. A network of photos takes pixels 0-255 (see --pixels;
-digit: 0-1) and answers probabilities."""
+digit: 0-1) and returns probabilities."""
 STORE_HELP = """A folder of model versions: serve the version that is promoted there, and follow
 when that changes. In the place of --model."""
 PIXELS_HELP = """How the network wants the pixels of a photo (image, pets): as they are, 0..255, or
@@ -29,7 +31,7 @@ What people send is theirs: tell them."""
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address or name to listen on; 0.0.0.0 for all.",
+    help="Address or name to listen on; 0.0.0.0: every machine that can reach this one.",
 )
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
@@ -54,24 +56,27 @@ def serve(
     Takes the model you saved in a notebook, else the one the course ships; with --store, the one
     that is promoted.
     """
-    from course_utils.cli.browse import open_when_ready
     from course_utils.serving import ports, production
 
-    _check_options(name, model, store, open_page, record)
-    if pixels and not SERVICES[name].takes_pixels:
-        raise click.UsageError(f"The {name} service takes no --pixels; image and pets do.")
+    options = click.get_current_context().params
+    _check_options(name, {option for option, value in options.items() if value})
     if record:
         prepare_folder(record)
         click.echo(f"Recording accepted examples in {record}", err=True)
     model = _announce_model(name, model, store)
     host = ports.find_address(host)
-    # Whoever has the page opened need not know the port.
-    with ports.listen([port], host) if open_page else ports.bind(port, host) as listener:
-        port = listener.getsockname()[1]
-    url = f"http://{_name_reachable(host)}:{port}"
-    if open_page:
-        open_when_ready(url)
-    greeting = f"Serving {name} at {url} - docs at /docs, Ctrl-C stops."
+    if open_page:  # the user does not need to know the port, so any free one will do
+        with ports.listen([port], host) as listener:
+            port = listener.getsockname()[1]
+
+    def announce() -> None:
+        url = f"http://{_name_reachable(host)}:{port}"
+        click.echo(f"Serving {name} at {url} - docs at /docs, Ctrl-C stops.", err=True)
+        if open_page:
+            is_open = _has_screen() and webbrowser.open(url)
+            said = f"{url} is open in your browser." if is_open else f"Open {url} in a browser."
+            click.echo(said, err=True)
+
     production.serve(
         name,
         host=host,
@@ -81,20 +86,22 @@ def serve(
         store=store,
         record=record,
         pixels=pixels,
-        on_ready=functools.partial(click.echo, greeting, err=True),
+        on_ready=announce,
     )
 
 
-def _check_options(
-    name: str, model: Path | None, store: Path | None, open_page: bool, record: Path | None
-) -> None:
-    if not SERVICES[name].has_model and (model or store):
+def _check_options(name: str, given: set[str]) -> None:
+    if not SERVICES[name].has_model and given & {"model", "store"}:
         raise click.UsageError(f"The {name} service has no model.")
-    if model and store:
+    if {"model", "store"} <= given:
         raise click.UsageError("Give --model or --store, not both.")
-    if open_page and not SERVICES[name].has_page:
+    if "pixels" in given and not SERVICES[name].takes_pixels:
+        raise click.UsageError(f"The {name} service takes no --pixels; image and pets do.")
+    if {"pixels", "store"} <= given:
+        raise click.UsageError("Give --pixels with --model, not with --store.")
+    if "open_page" in given and not SERVICES[name].has_page:
         raise click.UsageError(f"The {name} service has no page to open.")
-    if record and name != "mpg":
+    if "record" in given and name != "mpg":
         raise click.UsageError(f"The {name} service records nothing; only mpg does.")
 
 
@@ -120,3 +127,10 @@ def _name_reachable(host: str) -> str:
 
     host = ANY_ADDRESS.get(host, host)
     return f"[{host}]" if ":" in host else host
+
+
+def _has_screen() -> bool:
+    """Without one, webbrowser would start a browser in the terminal, if it found any."""
+    if os.name == "nt" or sys.platform == "darwin":
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))

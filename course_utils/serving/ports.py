@@ -1,13 +1,18 @@
 """Find an address of this machine, and a port that no other program has."""
 
 import contextlib
+import errno
 import os
 import socket
+import sys
 
 LOOPBACK = "127.0.0.1"  # only this machine reaches it
 ANY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # and where this machine reaches what listens so
 
-HOST_ADVICE = f"Choose with --host {LOOPBACK} (this machine alone) or 0.0.0.0 (all that reach it)."
+HOST_ADVICE = (
+    f"Choose with --host {LOOPBACK} (this machine alone) or 0.0.0.0 (every machine that can reach "
+    "this one)."
+)
 
 
 def find_address(host: str) -> str:
@@ -43,21 +48,47 @@ def bind(port: int, host: str = LOOPBACK) -> socket.socket:
         OSError: says what is in the way, and what to try instead.
         OverflowError: it is not a port.
     """
-    family = _choose_family(host)
     try:
-        with socket.create_server((host, 0), family=family) as spare:
-            advice = f"Choose another with --port, for example {spare.getsockname()[1]}."
-    except OSError:
-        raise OSError(f"{host} is not an address of this machine. {HOST_ADVICE}") from None
+        with _create_listener(0, host) as spare:
+            free = spare.getsockname()[1]
+            if not is_in_use(free, host):  # a multicast address can be bound, but not connected to
+                raise OSError(errno.EADDRNOTAVAIL, "")
+    except OSError as error:
+        fault = f"cannot be listened on ({os.strerror(error.errno or errno.EINVAL)})"
+        if error.errno == errno.EADDRNOTAVAIL:
+            fault = "is not an address of this machine"
+        raise OSError(f"{host} {fault}. {HOST_ADVICE}") from None
+    state = "in use"
     try:
         # A Mac would let us bind beside AirPlay, which listens on all addresses.
-        if os.name == "nt" or not is_in_use(port, host):
-            return socket.create_server((host, port), family=family)
+        taken = is_in_use(port, host) or (host == "::" and is_in_use(port))
+        if os.name == "nt" or not taken:
+            return _create_listener(port, host)
     except PermissionError:
-        raise OSError(f"Port {port} is reserved for an administrator here. {advice}") from None
+        state = "reserved for an administrator here"
     except OSError:
         pass
-    raise OSError(f"Port {port} is in use. {advice}")
+    raise OSError(f"Port {port} is {state}. Choose another with --port, for example {free}.")
+
+
+def hold(port: int, host: str = LOOPBACK) -> socket.socket:
+    """Keep a port from other programs, for a server that binds it by its number, as Granian does.
+
+    Returns:
+        On Linux a socket to close when that server ends. Elsewhere it is closed already, because
+        the server could not bind beside it.
+
+    Raises:
+        OSError: as `bind` does.
+    """
+    listener = bind(port, host)
+    if sys.platform == "linux":
+        listener.shutdown(socket.SHUT_RD)  # takes no connections, and still has the port,
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # which Granian may share
+    else:
+        listener.close()
+    return listener
 
 
 def is_in_use(port: int, host: str = LOOPBACK) -> bool:
@@ -66,6 +97,11 @@ def is_in_use(port: int, host: str = LOOPBACK) -> bool:
         probe.settimeout(1)
         return probe.connect_ex((ANY_ADDRESS.get(host, host), port)) == 0
     return False
+
+
+def _create_listener(port: int, host: str) -> socket.socket:
+    both = host == "::" and socket.has_dualstack_ipv6()  # IPv4 and IPv6, as Granian listens there
+    return socket.create_server((host, port), family=_choose_family(host), dualstack_ipv6=both)
 
 
 def _choose_family(host: str) -> socket.AddressFamily:

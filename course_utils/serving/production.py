@@ -28,7 +28,7 @@ from course_utils.environment import hide_gpu
 from course_utils.inference import KERAS_SUFFIXES, keras_to_litert
 from course_utils.inference.pixels import choose_pixels
 from course_utils.services.http.telemetry import Host
-from course_utils.serving.ports import is_in_use
+from course_utils.serving import ports
 
 DRAIN_TIME_S = 0.5  # /readyz says 503 and requests are still served
 THREADS_PER_WORKER = 128  # most wait for slow clients; the gate bounds those that compute
@@ -75,32 +75,22 @@ def serve(
         ValueError: the model or what is beside it cannot be read, or they do not fit together or
             the service; nothing in the store can be served.
     """
-    with tempfile.TemporaryDirectory(prefix="course-model-") as folder:
+    with ports.hold(port, host), tempfile.TemporaryDirectory(prefix="course-model-") as folder:
         with _hold_back_ctrl_c():
             if model is not None and model.suffix in KERAS_SUFFIXES:
                 if services.SERVICES[name].takes_pixels:
                     choose_pixels(model, pixels)  # what its file tells of them is lost then
                 model = _convert_to_litert(name, model, Path(folder))
-            factory = functools.partial(_create_app, name, model, store, record, pixels)
+            create_app: Callable[..., Any] = services.SERVICES[name].create_app
             # What cannot be served is reported before the start.
             if store:
                 services.versions.check(name, store)
+                create_app = functools.partial(services.versions.create_app, name, store=store)
             else:
-                factory(Host())
+                create_app = functools.partial(create_app, model, pixels=pixels)
+                create_app(host=Host(), record=record)
+            factory = functools.partial(create_app, record=record)
         run(factory, host=host, port=port, workers=workers, on_ready=on_ready)
-
-
-def _create_app(
-    name: str,
-    model: Path | None,
-    store: Path | None,
-    record: Path | None,
-    pixels: str | None,
-    host: Host,
-) -> Callable[..., Any]:
-    if store:
-        return services.versions.create_app(name, store=store, host=host, record=record)
-    return services.SERVICES[name].create_app(model, host=host, record=record, pixels=pixels)
 
 
 @contextlib.contextmanager
@@ -138,14 +128,14 @@ def _convert_to_litert(name: str, model: Path, folder: Path) -> Path:
 
 
 def run(
-    factory: Callable[[Host], Callable[..., Any]],
+    factory: Callable[..., Any],
     *,
     host: str,
     port: int,
     workers: int,
     on_ready: Callable[[], object] = lambda: None,
 ) -> None:
-    """Serve the app that ``factory`` makes in each worker, as `serve` does."""
+    """Serve the app that ``factory(host=...)`` makes in each worker, as `serve` does."""
     draining = multiprocessing.RawValue("b", 0)  # one byte, shared with the workers
     server = _Server(
         "course_utils.serving.production",  # a name for its log; `load_app` makes the app
@@ -170,17 +160,24 @@ def run(
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen at run time
-    """Granian, which says when it listens, and pauses between the signal and the end of that."""
+    """Calls `on_ready` once it accepts connections; waits between SIGTERM and closing the port."""
 
     draining: Any
     on_ready: Callable[[], object]
+
+    def _init_shared_socket(self) -> None:
+        try:
+            super()._init_shared_socket()
+        except RuntimeError:  # where `ports.hold` holds nothing, the port may be taken by now
+            ports.bind(self.bind_port, self.bind_addr).close()  # says in one sentence what is wrong
+            raise
 
     def startup(self, *arguments: Any) -> None:
         super().startup(*arguments)
         threading.Thread(target=self._announce, daemon=True).start()
 
     def _announce(self) -> None:
-        while not is_in_use(self.bind_port, self.bind_addr):
+        while not ports.is_in_use(self.bind_port, self.bind_addr):
             time.sleep(0.05)
         self.on_ready()
 
@@ -190,7 +187,7 @@ class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen
         super().shutdown(exit_code)
 
 
-def load_app(factory: Callable[[Host], Callable[..., Any]], draining: Any) -> Callable[..., Any]:
+def load_app(factory: Callable[..., Any], draining: Any) -> Callable[..., Any]:
     """Make the WSGI app, in each worker.
 
     A terminal sends Ctrl-C to a whole process group. A worker leaves that group where it can: the
@@ -209,7 +206,7 @@ def load_app(factory: Callable[[Host], Callable[..., Any]], draining: Any) -> Ca
     def is_draining() -> bool:
         return bool(draining.value)
 
-    app = factory(Host(draining=is_draining, log_line=LogWriter(is_draining)))
+    app = factory(host=Host(draining=is_draining, log_line=LogWriter(is_draining)))
     # What has been loaded stays. Unless it is set aside, each full garbage collection visits all of
     # it, and all requests stop for about 50 ms: longer than the gate lets one of them wait
     # (benchmarks/versions.py).

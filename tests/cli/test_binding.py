@@ -3,11 +3,14 @@
 import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import requests
 
+from course_utils.serving import production
+from course_utils.serving.ports import bind, hold, is_in_use
 from tests.support.command import course
 from tests.support.servers import no_user_switch, unprivileged
 from tests.support.serving import COURSE, free_port, stop
@@ -15,6 +18,7 @@ from tests.support.serving import COURSE, free_port, stop
 UNPRIVILEGED_FROM = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 NO_ADDRESS = "is not an address of this machine"
 NO_NAME = "is not the address or name of a machine"
+ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
 
 
 @pytest.mark.parametrize(
@@ -22,6 +26,9 @@ NO_NAME = "is not the address or name of a machine"
     [
         ("192.0.2.1", NO_ADDRESS),  # for documentation: nobody has it
         ("2001:db8::1", NO_ADDRESS),
+        ("224.0.0.1", NO_ADDRESS),  # to many machines at once
+        ("255.255.255.255", NO_ADDRESS),
+        pytest.param("fe80::1", "cannot be listened on", marks=ipv6),  # of which network?
         ("nowhere.invalid", NO_NAME),
         ("http://localhost", NO_NAME),
         ("127.0.0.1:5000", NO_NAME),
@@ -37,7 +44,9 @@ def test_a_host_that_cannot_be_listened_on_is_named(host, said):
     assert "127.0.0.1 (this machine alone)" in result.output
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "0.0.0.0", pytest.param("::", marks=ipv6)]
+)
 def test_a_busy_port_is_named_and_a_free_one_suggested(host):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -54,6 +63,8 @@ def test_a_busy_port_is_named_and_a_free_one_suggested(host):
     reason="anybody may listen on port 80 here",
 )
 def test_a_port_for_administrators_is_one_sentence():
+    if is_in_use(80):
+        pytest.skip("another program listens on port 80")
     command = unprivileged([str(COURSE), "serve", "hello", "--port", "80"], 10001)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -61,13 +72,41 @@ def test_a_port_for_administrators_is_one_sentence():
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("host", ["localhost", "0.0.0.0", "::1"])
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port cannot be held")
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::", marks=ipv6)])
+def test_a_port_is_held_while_a_model_loads_and_while_it_is_served(host):
+    """Granian would share it with a second service, and each would answer half of the requests."""
+    port, said = free_port(), []
+
+    def try_to_bind():
+        for address in ("127.0.0.1", host):
+            with pytest.raises(OSError, match=f"Port {port} is in use") as caught:
+                bind(port, address)
+            said.append(caught)
+
+    with hold(port, host):
+        try_to_bind()
+        assert not is_in_use(port, host)  # nobody is told that it serves
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as granian:
+            granian.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            granian.bind((host, port))
+            granian.listen()
+            try_to_bind()
+    assert len(said) == 4
+    bind(port, host).close()
+
+
+def test_a_port_that_is_taken_at_the_last_moment_is_one_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"Port {port} is in use"):
+            production.run(lambda host: None, host="127.0.0.1", port=port, workers=1)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "0.0.0.0", *(pytest.param(host, marks=ipv6) for host in ("::1", "::"))]
+)
 def test_it_answers_once_it_says_that_it_serves(host):
-    if host == "::1":
-        try:
-            socket.create_server((host, 0), family=socket.AF_INET6).close()
-        except OSError:
-            pytest.skip("no IPv6 here")
     command = [str(COURSE), "serve", "hello", "--host", host, "--port", str(free_port())]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:

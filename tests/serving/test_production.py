@@ -1,5 +1,6 @@
 """What `course serve` costs while nobody asks it, and what a worker of it has logged at its end."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from course_utils.inference import schema_path, shipped_model
 from course_utils.serving import production
-from tests.support.serving import serving
+from tests.support.serving import free_port, serving, wait_until
 
 # What a worker cannot do without. How much memory these take depends on the machine: 70 to 80 MB.
 NEEDED = "ai_edge_litert.interpreter, filelock, flask, granian, jiter, numpy, prometheus_client"
@@ -71,8 +72,8 @@ def start_keras_service(folder, *reading):
     network = keras.Sequential([keras.Input((7,)), *reading, keras.layers.Dense(1)])
     network.save(folder / "mpg.keras")
     shutil.copy(schema_path(shipped_model("mpg")), folder)
-    command = [sys.executable, "-m", "course_utils.cli", "serve", "mpg", "--port", "5999"]
-    command += ["--model", str(folder / "mpg.keras")]
+    command = [sys.executable, "-m", "course_utils.cli", "serve", "mpg"]
+    command += ["--model", str(folder / "mpg.keras"), "--port", str(free_port())]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -92,11 +93,14 @@ def test_a_keras_file_that_cannot_be_converted_is_one_sentence(tmp_path, recwarn
 @pytest.mark.thorough
 def test_a_conversion_that_is_killed_is_one_sentence(tmp_path, recwarn):
     process = start_keras_service(tmp_path)
-    converters: list[psutil.Process] = []
-    while not converters and process.poll() is None:
-        children = psutil.Process(process.pid).children()
-        converters = [each for each in children if "spawn_main" in " ".join(each.cmdline())]
-    converters[0].kill()
+
+    def find_converters():
+        assert process.poll() is None, process.stderr.read()
+        with contextlib.suppress(psutil.NoSuchProcess):  # a child has ended meanwhile
+            children = psutil.Process(process.pid).children()
+            return [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+
+    wait_until(find_converters)[0].kill()
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "Error: mpg.keras: the process that converted it to LiteRT was killed." in said
