@@ -126,6 +126,7 @@ def test_a_damaged_log_is_said_once_and_changes_nothing(
     [
         (["mpg", "--store", "."], "course models promote mpg VERSION"),
         (["mpg", "--store", ".", "--model", MODEL], "not both"),
+        (["image", "--store", ".", "--pixels", "0..1"], "with --model, not with --store"),
         (["hello", "--store", "."], "has no model"),
     ],
 )
