@@ -6,6 +6,10 @@ service asks it** and passes on what it says, ``POST /api/pets``: then only the 
 reachable, as in Colab, where a tunnel or a proxy leads to one port.
 """
 
+import functools
+import json
+import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,21 +18,25 @@ from urllib.parse import urlsplit
 
 import requests
 from flask import Flask, Response, jsonify
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from course_utils.services.http import openapi, page
 from course_utils.services.http.body import UploadLimit, read_body
 from course_utils.services.http.errors import CONTENT_TYPE, Problem
 from course_utils.services.http.operations import operate
 from course_utils.services.http.telemetry import ALONE, Host
-from course_utils.services.pets import ANSWER, BODY, MAX_BODY_BYTES
+from course_utils.services.pets import ANSWER, BODY, LABELS, MAX_BODY_BYTES
 
 PAGE_FOLDER = Path(__file__).with_name("pets_page")
 JSON_TYPE = {"Content-Type": "application/json"}
 PASSED_ON = ("Content-Type", "Retry-After")  # headers of the back end's answer
-TIMEOUTS_S = (3, 20)  # to connect, and between two bytes of the answer
+MAX_ANSWER_BYTES = 65_536
+TIMEOUTS_S = (3, 20)  # to connect, and for the answer to begin and then to end
 READY_TIMEOUTS_S = (2, 5)
 # Without it, a free tunnel of ngrok answers with a page that warns of the tunnel.
-NO_WARNING_PAGE = {"ngrok-skip-browser-warning": "1"}
+HEADERS = JSON_TYPE | {"ngrok-skip-browser-warning": "1"}
+START = "See that the back end is running there, and use the address that it printed."
+NO_LOGIN = "Open the back end's address in a browser to see it, or give one that needs no login."
 SETTINGS = openapi.object_schema(ask=openapi.TEXT | {"description": "where the page sends photos"})
 NO_BACK_END = {"502": "The back end does not answer, or something else in its place"}
 
@@ -44,12 +52,7 @@ def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Fla
     Raises:
         ValueError: ``back_end`` is not the URL of a web service.
     """
-    parts = urlsplit(back_end)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        raise ValueError(
-            f"{back_end!r} is not the address of a back end; give one such as "
-            "http://127.0.0.1:5001/"
-        )
+    origin = _find_origin(back_end)
     address = back_end.removesuffix("/") + "/"
     uploads = UploadLimit()
     app = Flask(__name__, static_folder=None)
@@ -58,9 +61,9 @@ def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Fla
     def pets() -> Response:
         with uploads:
             _, body = read_body({"*/*": MAX_BODY_BYTES})
-            answer, _ = _ask("POST", address, _is_prediction, TIMEOUTS_S, body)
+            answer, said = _ask("POST", address, _is_prediction, TIMEOUTS_S, body)
         passed_on = {name: answer.headers[name] for name in PASSED_ON if name in answer.headers}
-        return Response(answer.content, answer.status_code, JSON_TYPE | passed_on)
+        return Response(json.dumps(said), answer.status_code, JSON_TYPE | passed_on)
 
     ask = "api/pets" if relay else address
     app.add_url_rule("/settings.json", "settings", lambda: jsonify(ask=ask))
@@ -69,11 +72,32 @@ def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Fla
         answer, said = _ask("GET", f"{address}readyz", _is_ready, READY_TIMEOUTS_S)
         if answer.status_code != 200:
             raise Problem(503, f"The back end is not ready. {said.get('detail', '')}")
+        # Any of our services may be ready there; only the right one refuses an empty photo.
+        _ask("POST", address, lambda _: False, READY_TIMEOUTS_S)
 
-    services = [] if relay else [f"{parts.scheme}://{parts.netloc}"]
-    page.install(app, PAGE_FOLDER, built=False, services=services)
+    page.install(app, PAGE_FOLDER, built=False, services=[] if relay else [origin])
     operate(app, title="Cats and dogs: the page", paths=PATHS, check=check, host=host)
     return app
+
+
+def _find_origin(back_end: str) -> str:
+    """What a page that asks the back end has to be allowed to ask."""
+    with suppress(ValueError):
+        parts = urlsplit(back_end)
+        host = (parts.hostname or "").encode("idna").decode()
+        is_plain = re.fullmatch(r"[\w.:-]+", host) and parts.port != 0 and parts.username is None
+        if parts.scheme in ("http", "https") and is_plain and not parts.query + parts.fragment:
+            if ":" in host:  # the rules that a page gives a browser cannot name an IPv6 address
+                return f"{parts.scheme}:"
+            return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+    raise ValueError(
+        f"{back_end!r} is not the address of a back end; give one such as http://127.0.0.1:5001/"
+    )
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: requests would read where a redirect leads even if it does not go there."""
 
 
 def _ask(
@@ -83,63 +107,81 @@ def _ask(
     timeouts_s: tuple[float, float],
     body: bytes | None = None,
 ) -> tuple[requests.Response, dict[str, Any]]:
-    """The back end's answer and its JSON, which `is_answer` knows, or a refusal (RFC 9457).
+    """The head of the back end's answer and its JSON, of a known form or a refusal (RFC 9457).
 
     Raises:
         Problem: nothing answers, or something else than the back end.
     """
-    headers = JSON_TYPE | NO_WARNING_PAGE
     try:
-        answer = requests.request(
-            method, url, data=body, headers=headers, timeout=timeouts_s, allow_redirects=False
-        )
-    except requests.RequestException:
+        with _Session() as session:
+            answer = session.request(
+                method, url, data=body, headers=HEADERS, timeout=timeouts_s, stream=True
+            )
+            with answer:
+                content = _read(answer, time.monotonic() + timeouts_s[1])
+    except (requests.RequestException, HTTPError) as error:
+        if any(isinstance(cause, ProtocolError) for cause in error.args):
+            raise _refuse_stranger(0, is_page=False, is_json=False) from None
         raise Problem(502, "The back end does not answer. Is it running?") from None
     status, said = answer.status_code, None
-    with suppress(ValueError):
-        said = answer.json()
+    with suppress(ValueError, RecursionError):
+        said = json.loads(content)
     # The back end has these paths: who says that they are not there is another service.
-    if isinstance(said, dict) and status not in (404, 405):
-        is_refusal = answer.headers.get("Content-Type", "").startswith(CONTENT_TYPE)
-        if is_answer(said) if status == 200 else is_refusal:
-            return answer, said
-    who, remedy = _name_stranger(answer, is_json=said is not None)
-    raise Problem(
-        502,
-        f"Something else answered in place of the back end (status {status}): probably {who}. "
-        f"{remedy}",
-    )
+    is_known = is_answer if status == 200 else functools.partial(_is_refusal, answer)
+    if isinstance(said, dict) and status not in (404, 405) and is_known(said):
+        return answer, said
+    is_page = content.lstrip().startswith(b"<")
+    raise _refuse_stranger(status, is_page=is_page, is_json=said is not None)
 
 
-def _is_prediction(said: dict[str, Any]) -> bool:
-    return isinstance(said.get("prediction"), dict)
+def _read(answer: requests.Response, deadline: float) -> bytes:
+    """The answer's body, or how it begins where it is too long, too slow or damaged."""
+    content = bytearray()
+    with suppress(requests.RequestException, HTTPError):
+        for piece in answer.iter_content(1):  # of more bytes each one could take the whole time
+            content += piece
+            if len(content) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+                break
+    return bytes(content)
+
+
+def _is_refusal(answer: requests.Response, said: dict[str, Any]) -> bool:
+    is_problem = answer.headers.get("Content-Type", "").startswith(CONTENT_TYPE)
+    is_told = isinstance(said.get("detail"), str) and said["detail"] != ""
+    return answer.status_code >= 400 and is_problem and is_told and type(said.get("errors")) is list
 
 
 def _is_ready(said: dict[str, Any]) -> bool:
     return said.get("status") == "ready"
 
 
-def _name_stranger(answer: requests.Response, *, is_json: bool) -> tuple[str, str]:
-    """What has probably answered in the back end's place, and what to do."""
-    status, is_page = answer.status_code, answer.content.lstrip().startswith(b"<")
-    start = (
-        "See that the back end is running there, and give the front end the address that the "
-        "back end printed."
-    )
-    if 300 <= status < 400:
-        return "a login page, or a proxy that sends requests elsewhere", start
-    if status == 413:
-        return "a proxy that lets nothing of this size pass", "Send a smaller photo."
-    if is_json or status in (404, 405, 501) or (status < 300 and not is_page):
-        return "another program on its port, or a tunnel whose service has ended", start
-    if status >= 500:
-        return "a proxy or tunnel that does not reach it, or another program that failed", start
-    if status >= 400:
-        return "a proxy that refuses the request", "Ask whoever runs the proxy to let it pass."
-    return (
-        "the warning page of a tunnel, or the login page of a proxy",
-        "Open the back end's address in a browser to see it, or give one that needs no login.",
-    )
+def _is_prediction(said: dict[str, Any]) -> bool:
+    shares = said.get("prediction")
+    if not isinstance(shares, dict) or shares.keys() != set(LABELS):
+        return False
+    return all(type(share) in (int, float) and 0 <= share <= 1 for share in shares.values())
+
+
+def _refuse_stranger(status: int, *, is_page: bool, is_json: bool) -> Problem:
+    """Say what has probably answered in the back end's place, and what to do.
+
+    Status 0: it was no HTTP.
+    """
+    other = is_json or status in (404, 405, 501) or (status < 300 and not is_page)
+    rows = [  # the first that fits; without a remedy: START
+        (status in (401, 407, 511), "the login page of a proxy", NO_LOGIN),
+        (300 <= status < 400, "a login page, or a proxy that sends requests elsewhere", ""),
+        (status == 413, "a proxy that rejects requests of this size", "Send a smaller photo."),
+        (status == 429, "a proxy that rejects many requests", "Wait a minute, and try again."),
+        (other, "another program on its port, or a tunnel whose service has ended", ""),
+        (status >= 500, "a proxy or tunnel that does not reach it, or a program that failed", ""),
+        (status >= 400, "a proxy that refuses the request", "Ask whoever runs it to let it pass."),
+        (True, "the warning page of a tunnel, or the login page of a proxy", NO_LOGIN),
+    ]
+    who, remedy = next(row[1:] for row in rows if row[0])
+    how = f"status {status}" if status else "no HTTP"
+    what = f"Something else answered in place of the back end ({how}): probably {who}."
+    return Problem(502, f"{what} {remedy or START}")
 
 
 PATHS: dict[str, Any] = {

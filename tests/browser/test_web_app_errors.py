@@ -176,7 +176,7 @@ def test_an_answer_that_is_not_the_services(visit: Visit, answer: Response):
     with launch(Instead(answer), port=5084) as server:
         app = visit(server.url)
         app.choose(CAT)
-        app.expect_problem("This is not the image service’s answer", "proxy")
+        app.expect_problem("This is not the image service’s answer", "probably")
         expect(app.button("Try again")).to_be_visible()
 
 

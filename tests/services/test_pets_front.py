@@ -1,6 +1,9 @@
 """The front end of the pets service, and the back end behind it, over real sockets."""
 
 import base64
+import contextlib
+import socketserver
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from werkzeug import Request, Response
 
 from course_utils.environment import data_folder
 from course_utils.inference import shipped_model
-from course_utils.services import pets, pets_front
+from course_utils.services import hello, pets, pets_front
 from course_utils.services.http.operations import operate
 from course_utils.services.pets import MAX_BODY_BYTES
 from course_utils.serving import Server, launch
@@ -56,7 +59,8 @@ def test_a_body_that_is_too_large_does_not_get_through(front_end: Server) -> Non
 
 
 def test_a_back_end_that_is_overloaded_says_when_to_come_back() -> None:
-    busy = Response("{}", 503, {"Retry-After": "1"}, content_type="application/problem+json")
+    said = '{"detail": "Busy.", "errors": []}'
+    busy = Response(said, 503, {"Retry-After": "1"}, content_type="application/problem+json")
     with launch(busy, port=free_port()) as back:
         app = pets_front.create_app(back.url, relay=True)
         answer = app.test_client().post("/api/pets", json=BODY)
@@ -148,7 +152,79 @@ def test_assets_of_the_page_are_there_and_asked_for_anew(front_end: Server) -> N
         assert "max-age=0" in answer.headers["Cache-Control"]
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:5001", "ftp://a.example/", "http://a/?x=1"])
+@contextlib.contextmanager
+def answering(*pieces: bytes, forever: bool = False) -> Iterator[str]:
+    """A server that sends these bytes to each request, the last piece again and again."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65_536)
+            for piece in pieces:
+                self.request.sendall(piece)
+            with contextlib.suppress(OSError):  # the other end has gone
+                while forever and not ended.wait(0.02):
+                    self.request.sendall(pieces[-1])
+
+    ended = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        ended.set()
+        server.shutdown()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+MOVED = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
+DAMAGED = {
+    "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", "no HTTP"),
+    "nothing": (b"", "no HTTP"),
+    "broken off": (HEAD + b'Content-Length: 99\r\n\r\n{"status":', "another program"),
+    "broken chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\nffff\r\n{", "another program"),
+    "moved to no address": (MOVED + b"http://[bad\r\n\r\n", "sends requests elsewhere"),
+    "moved to Latin-1": (MOVED + b"/\xe9\r\n\r\n", "sends requests elsewhere"),
+    "proxy's login": (b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n", "login page of a proxy"),
+}
+
+
+@pytest.mark.parametrize(("sent", "who"), DAMAGED.values(), ids=DAMAGED)
+def test_what_cannot_be_read_is_named(sent: bytes, who: str) -> None:
+    with answering(sent) as url:
+        client = pets_front.create_app(url, relay=True).test_client()
+        answer, ready = client.post("/api/pets", json=BODY), client.get("/readyz")
+    assert (answer.status_code, ready.status_code) == (502, 503)
+    assert ready.json["detail"] == answer.json["detail"]
+    assert "answered in place of the back end" in answer.json["detail"]
+    assert who in answer.json["detail"]
+
+
+@pytest.mark.parametrize("piece", [b" ", b"<p>" * 20_000], ids=["slow", "long"])
+def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch, piece: bytes) -> None:
+    monkeypatch.setattr(pets_front, "TIMEOUTS_S", (3, 0.3))
+    with answering(HEAD + b"\r\n", piece, forever=True) as url:
+        answer = pets_front.create_app(url, relay=True).test_client().post("/api/pets", json=BODY)
+    assert answer.status_code == 502
+    assert "answered in place of the back end" in answer.json["detail"]
+
+
+def test_a_service_of_another_kind_is_no_back_end() -> None:
+    with launch(hello.create_app(), port=free_port()) as back:
+        ready = pets_front.create_app(back.url).test_client().get("/readyz")
+    assert ready.status_code == 503
+    assert "another program on its port" in ready.json["detail"]
+
+
+def test_a_back_end_with_an_ipv6_address_may_be_asked() -> None:
+    with pets_front.create_app("http://[::1]:5001").test_client().get("/") as page:
+        assert "connect-src 'self' http:" in page.headers["Content-Security-Policy"].split("; ")
+
+
+NO_ADDRESSES = ["", "127.0.0.1:5001", "ftp://a.example/", "http://a/?x=1", "http://a/#x"]
+NO_ADDRESSES += ["http://127.0.0.1:99999/", "http://127.0.0.1:abc", "http://127.0.0.1:0/"]
+NO_ADDRESSES += ["http://a b/", "http://.a/", "http://[::1/", "http://u:p@127.0.0.1:1/"]
+NO_ADDRESSES += ["http://" + "x" * 70 + ".com/", "http://*/", "http://[fe80::1%25eth0]/"]
+
+
+@pytest.mark.parametrize("url", NO_ADDRESSES)
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="not the address of a back end"):
         pets_front.create_app(url)

@@ -20,13 +20,20 @@ WARNING = page("You are about to visit a tunnel", 200)
 ELSEWHERE = Response("", 302, {"Location": "/login"})
 NO_REACH, OTHER = "proxy or tunnel that does not reach it", "another program on its port"
 OTHER_VALUES = '{"pred": [1], "prediction": "cat", "probabilities": ["7"], "ask": 1}'
+OUT_OF_RANGE = """{"pred": [{"name": "cat", "prob": 9}], "prediction": {"cat": 5, "dog": 0},
+"digit": "77", "probabilities": [5, 0, 0, 0, 0, 0, 0, 0, 0, 0]}"""
+PROBLEM = "application/problem+json"
 NO_PATH = '{"detail": "The method is not allowed.", "errors": []}'
 #: What answers, and what a message has to call it.
 STRANGERS = {
     "login": (page("Please log in", 200), "login page of a proxy"),
     "redirect": (ELSEWHERE, "proxy that sends requests elsewhere"),
     "forbidden": (page("Forbidden", 403), "proxy that refuses the request"),
-    "too large": (page("Too Large", 413), "proxy that lets nothing of this size"),
+    "wants a login": (page("Unauthorized", 401), "login page of a proxy"),
+    "network's login": (json('{"login": "/"}', 511), "login page of a proxy"),
+    "not modified": (Response("", 304), "proxy that sends requests elsewhere"),
+    "too large": (page("Too Large", 413), "proxy that rejects requests of this size"),
+    "too often": (page("Too Many Requests", 429), "Wait a minute"),
     "other error": (page("Internal Server Error", 500), NO_REACH),
     "gateway": (Response("upstream is down", 502), NO_REACH),
     "no such file": (page("File not found", 404), OTHER),
@@ -37,8 +44,16 @@ STRANGERS = {
     "list": (json('["cat"]'), OTHER),
     "other JSON": (json('{"status": "UP"}'), OTHER),
     "other values": (json(OTHER_VALUES), OTHER),
+    "values out of range": (json(OUT_OF_RANGE), OTHER),
+    "no numbers": (json('{"prediction": {"cat": NaN, "dog": 1}}'), OTHER),
+    "one number": (json('{"prediction": {"cat": 1}}'), OTHER),
+    "not numbers": (json('{"prediction": {"cat": "0.9", "dog": "0.1"}}'), OTHER),
+    "nested": (json("[" * 60_000), OTHER),
+    "not decodable": (Response(PAGE, headers={"Content-Encoding": "gzip"}), OTHER),
+    "refusal without a reason": (json('{"detail": "", "errors": []}', 400, PROBLEM), OTHER),
+    "refusal without a list": (json('{"detail": "Bad.", "status": 400}', 400, PROBLEM), OTHER),
     "other refusal": (json('{"detail": ["bad"], "errors": [null]}', 422), OTHER),
-    "another of our services": (json(NO_PATH, 405, "application/problem+json"), OTHER),
+    "another of our services": (json(NO_PATH, 405, PROBLEM), OTHER),
 }
 
 

@@ -45,20 +45,22 @@ async function ask<T>(
   init: RequestInit,
 ): Promise<T> {
   const headers = { ...init.headers, ...NO_WARNING_PAGE };
-  let response: Response;
-  let text: string;
+  let response: Response | undefined;
+  let text = "";
   try {
     response = await fetch(path, { ...init, headers, redirect: "manual" });
     text = await response.text();
   } catch (error) {
-    throw error instanceof TypeError ? new Unreachable() : error; // no answer, or half of one
+    if (!(error instanceof TypeError)) throw error; // the page has ended the request
+    if (!response) throw new Unreachable();
+    // Else the answer cannot be decoded, or it breaks off.
   }
   const { ok, status } = response;
   const json = readJson(text);
   if (ok && isKnown(json)) return json;
   // The page asks no path that is missing: who says so is another service.
   if (!ok && status !== 404 && status !== 405 && isProblem(json)) throw new Refusal(status, json);
-  throw new NotTheService(status, json !== undefined ? "json" : /^\s*</.test(text) ? "html" : "other");
+  throw new Stranger(status, json !== undefined ? "json" : /^\s*</.test(text) ? "html" : "other");
 }
 
 function readJson(text: string): any {
@@ -84,14 +86,20 @@ function isAnswer(json: any): json is Answer {
   return (
     Array.isArray(pred) &&
     pred.length > 0 &&
-    pred.every((each) => isText(each?.name) && Number.isFinite(each.prob))
+    pred.every((each) => isText(each?.name) && isShare(each.prob))
   );
 }
 
 function isProblem(json: any): json is ProblemDetails {
   const isFault = (fault: any) =>
     ["pointer", "detail", "received", "allowed"].every((name) => isText(fault?.[name]));
-  return isText(json?.detail) && Array.isArray(json.errors) && json.errors.every(isFault);
+  return (
+    isText(json?.detail) && json.detail !== "" && Array.isArray(json.errors) && json.errors.every(isFault)
+  );
+}
+
+function isShare(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value <= 1;
 }
 
 function isText(value: unknown): value is string {
@@ -117,7 +125,7 @@ export class Refusal extends Error {
 export class Unreachable extends Error {}
 
 /** Something answered, but not the image service. Its status is 0 where that is a redirect. */
-export class NotTheService extends Error {
+export class Stranger extends Error {
   constructor(
     readonly status: number,
     readonly form: "json" | "html" | "other",

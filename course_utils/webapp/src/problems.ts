@@ -1,6 +1,6 @@
 // Whatever goes wrong, as a message to a person: what it was, and what to do.
 
-import { NotTheService, Refusal, Unreachable } from "./api";
+import { Refusal, Stranger, Unreachable } from "./api";
 
 export interface Problem {
   title: string;
@@ -41,30 +41,35 @@ export function explain(error: unknown): Problem {
       `No answer came within ${error.message}. It may be busy: wait a little.`,
     );
   }
-  if (error instanceof NotTheService) {
+  if (error instanceof Stranger) {
     const status = error.status ? `status ${error.status}` : "a redirect";
     const [who, remedy] = nameStranger(error);
-    return again(
-      "This is not the image service’s answer",
-      `Something else answered in its place (${status}): probably ${who}. ${remedy}`,
-    );
+    const detail = `Something else answered in its place (${status}): probably ${who}. ${remedy}`;
+    const problem = again("This is not the image service’s answer", detail);
+    return { ...problem, retry: error.status !== 413 }; // the same photo would be rejected again
   }
   return again("Something went wrong on this page", String(error));
 }
 
 /** What has probably answered in the service's place, and what to do. */
-function nameStranger({ status, form }: NotTheService): [who: string, remedy: string] {
+function nameStranger({ status, form }: Stranger): [who: string, remedy: string] {
   const start = "See that the service runs, and open this page at the address that it printed.";
-  if (status === 0) return ["a login page, or a proxy that sends requests elsewhere", start];
+  const logIn = "Reload this page, confirm or log in, and try again.";
+  if ([401, 407, 511].includes(status)) return ["the login page of a proxy", logIn];
+  if (status === 0 || (status >= 300 && status < 400)) {
+    return ["a login page, or a proxy that sends requests elsewhere", start];
+  }
   if (status === 413) {
-    return ["a proxy that lets nothing of this size pass", "Choose a smaller photo."];
+    return ["a proxy that rejects requests of this size", "Choose a smaller photo."];
+  }
+  if (status === 429) {
+    return ["a proxy that rejects many requests", "Wait a minute, and try again."];
   }
   if (form === "json" || [404, 405, 501].includes(status) || (status < 300 && form !== "html")) {
-    const who = "another program on its port, a proxy, or a tunnel whose service has ended";
-    return [who, start];
+    return ["another program on its port, or a tunnel whose service has ended", start];
   }
   if (status >= 500) {
-    return ["a proxy or tunnel that does not reach it, or another program that failed", start];
+    return ["a proxy or tunnel that does not reach it, or a program that failed", start];
   }
   if (status >= 400) {
     return [
@@ -72,10 +77,7 @@ function nameStranger({ status, form }: NotTheService): [who: string, remedy: st
       "In Colab launch the app with public=True; elsewhere ask whoever runs the proxy.",
     ];
   }
-  return [
-    "the warning page of a tunnel, or the login page of a proxy",
-    "Reload this page, confirm or log in, and try again.",
-  ];
+  return ["the warning page of a tunnel, or the login page of a proxy", logIn];
 }
 
 function refused({ status, problem }: Refusal): Problem {

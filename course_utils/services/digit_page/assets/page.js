@@ -50,13 +50,14 @@ function forget() {
   question = null;
 }
 
-function isReading(answer) {
-  const { digit, probabilities } = answer ?? {};
+function isAnswer(json) {
+  const { digit, probabilities } = json ?? {};
   return (
-    Number.isInteger(digit) &&
+    isText(digit) &&
+    /^[0-9]$/.test(digit) &&
     Array.isArray(probabilities) &&
     probabilities.length === rows.length &&
-    probabilities.every(Number.isFinite)
+    probabilities.every(isShare)
   );
 }
 
@@ -67,7 +68,7 @@ async function ask(picture) {
   form.append("file", picture, "digit");
   try {
     const options = { method: "POST", body: form, signal: mine.signal };
-    const answer = await askService("service", "api/digit", isReading, options);
+    const answer = await askService("service", "api/digit", isAnswer, options);
     if (mine.signal.aborted) return;
     show(answer.probabilities);
     say(`The network reads ${answer.digit}.`);

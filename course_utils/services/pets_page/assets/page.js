@@ -1,14 +1,13 @@
 "use strict";
 
-// The page of the pets service: reads a photo, sends it to the back end, shows what that says.
+// The page of the pets service: reads a photo, sends it to the back end, shows the answer.
 
 const element = (id) => document.getElementById(id);
 let turn = 0; // the latest photo; answers about earlier ones come too late
 
 /** Where the page sends photos: to its own server, or to the back end. */
 async function findBackEnd() {
-  const isText = (said) => typeof said?.ask === "string";
-  const { ask } = await askService("front end", "settings.json", isText);
+  const { ask } = await askService("front end", "settings.json", (json) => isText(json?.ask));
   element("address").textContent = ask;
   return ask;
 }
@@ -23,9 +22,9 @@ function readAsDataUrl(file) {
   });
 }
 
-function isPrediction(said) {
-  const shares = Object.values(said?.prediction ?? {});
-  return shares.length > 0 && shares.every(Number.isFinite);
+function isAnswer(json) {
+  const shares = json?.prediction ?? {};
+  return Object.keys(shares).sort().join() === "cat,dog" && Object.values(shares).every(isShare);
 }
 
 async function ask(image) {
@@ -38,14 +37,14 @@ async function ask(image) {
   const isOwn = new URL(address, location.href).origin === location.origin;
   const name = isOwn ? "front end" : `back end at ${address}`;
   try {
-    return (await askService(name, address, isPrediction, options)).prediction;
+    return (await askService(name, address, isAnswer, options)).prediction;
   } catch (error) {
     if (isOwn || !(error instanceof Unreachable)) throw error;
-    // The browser does not say why it keeps an answer from a page, but the front end may know.
-    await askService("front end", "readyz", (said) => said?.status === "ready");
+    // A browser does not tell a page why it keeps an answer back, but the front end asks, too.
+    await askService("front end", "readyz", (json) => json?.status === "ready");
     throw new Error(
-      `The back end at ${address} is running, but this browser gets no answer from it that it may ` +
-        "read. Either something between refuses the photo (a proxy, a tunnel’s warning page), or " +
+      `The back end at ${address} is running, but this page is not allowed to read its answer. ` +
+        "Either something between refuses the photo (a proxy, a tunnel’s warning page), or " +
         "the address leads elsewhere from this computer, or the back end does not welcome this " +
         `page (CORS): start it with COURSE_ORIGINS=${location.origin}.`,
     );
