@@ -103,9 +103,10 @@ def _connect(port: int, service: str, token: str) -> Tunnel | None:
     reason = ": ".join(str(part) for part in error.args) or repr(error)
     reason = reason.replace(token, "(your token)")  # ngrok repeats a token that it refuses
     held = "; ".join(f"{tunnel.service} has {tunnel.url}" for tunnel in _open.values())
+    one_address = ("already leads to another", "ERR_NGROK_334", "ERR_NGROK_108")
     advice = (
         f"A free account has one address, and {held}: stop that server first"
-        if held
+        if held and any(each in reason for each in one_address)
         else f"Check that this machine reaches the internet, that {TOKEN_NAME} holds your own "
         "token and that no other tunnel of your account is open (a free one has one address)"
     )

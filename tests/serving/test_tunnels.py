@@ -177,13 +177,25 @@ print("and goes on")
 """
     command = [sys.executable, "-u", "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as script:
-        lines = iter(script.stdout.readline, "Ctrl-C ends it.\n")
-        url = next(re.search(r"http://\S+", line) for line in lines)[0]
-        assert list(lines)
-        assert requests.get(url, timeout=60).status_code == 404
-        script.send_signal(signal.SIGINT)
-        assert script.stdout.read() == "and goes on\n"
-    assert script.returncode == 0
+        try:
+            said = ""
+            while not said.endswith("Ctrl-C ends it.\n"):
+                said += (line := script.stdout.readline())
+                assert line, said
+            url = re.search(r"http://\S+", said)[0]
+            assert requests.get(url, timeout=60).status_code == 404
+            script.send_signal(signal.SIGINT)
+            assert script.stdout.read() == "and goes on\n"
+            assert script.wait(60) == 0
+        finally:
+            script.kill()
+
+
+def test_another_tunnel_is_not_blamed_for_a_refused_token(app, token, sdk, monkeypatch):
+    with launch(make_app("first"), public=True):
+        monkeypatch.setenv(tunnels.TOKEN_NAME, "refused" + TOKEN)
+        with pytest.warns(UserWarning, match="holds your own token"):
+            launch(app, public=True)
 
 
 def test_a_refused_token_is_not_repeated(app, sdk, monkeypatch, capsys):
