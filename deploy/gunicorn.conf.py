@@ -1,5 +1,6 @@
 """gunicorn in front of the MPG service: ``gunicorn --config deploy/gunicorn.conf.py``."""
 
+import atexit
 import json
 import os
 import shutil
@@ -26,9 +27,20 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True
 # Where the workers leave their metrics. Named by the server itself: with --preload, the parent of
 # what loads the app is the shell, which outlives the server.
-metrics = Path(tempfile.gettempdir()) / f"course-metrics-{os.getpid()}"
-metrics.mkdir(exist_ok=True)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+server_pid = os.getpid()
+metrics = Path(tempfile.gettempdir()) / f"course-metrics-{server_pid}"
+if os.environ.get("PROMETHEUS_MULTIPROC_DIR") != str(metrics):  # else SIGHUP, and workers use it
+    # A server that was killed may have had the same number, as the first process of a container.
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+
+
+@atexit.register
+def remove_metrics() -> None:
+    """Also where the server did not start. Workers run this, too, when they end."""
+    if os.getpid() == server_pid:
+        shutil.rmtree(metrics, ignore_errors=True)
 
 
 class JSONAtoms(SafeAtoms):
@@ -58,8 +70,3 @@ access_log_format = (
     '{"time": "%(t)s", "service": "mpg", "request_id": "%({x-request-id}o)s", '
     '"method": "%(m)s", "path": "%(U)s", "status": %(s)s, "ms": %(M)s}'
 )
-
-
-def on_exit(server: Any) -> None:
-    """Remove what the workers left."""
-    shutil.rmtree(metrics, ignore_errors=True)

@@ -3,7 +3,10 @@
 What it answers to 1,000 cars is in test_answers.py.
 """
 
+import atexit
 import os
+import runpy
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +15,9 @@ from urllib.parse import unquote
 import pytest
 import requests
 
-from tests.support.serving import ask_mpg, count_requests, running
+from tests.support import ROOT
+from tests.support.servers import DEPLOY
+from tests.support.serving import MODEL, ask_mpg, count_requests, running
 from tests.support.sigterm import sigterm_round
 from tests.support.wire import exchange, head
 
@@ -38,6 +43,29 @@ def test_the_workers_share_their_metrics_and_leave_nothing(monkeypatch, argument
         assert served.process.wait(timeout=60) == 0
         assert not folder.exists()
         assert "Traceback" not in served.said()
+
+
+def test_a_server_that_does_not_start_leaves_nothing(tmp_path):
+    command = [str(Path(sys.executable).with_name("gunicorn")), "--check-config", "--config"]
+    environment = os.environ | {"TMPDIR": str(tmp_path), "COURSE_MODEL": str(MODEL)}
+    environment["PYTHONPATH"] = os.pathsep.join([str(DEPLOY), str(ROOT)])
+    subprocess.run([*command, str(DEPLOY / "gunicorn.conf.py")], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_old_numbers_of_a_server_with_its_pid_are_gone(monkeypatch, tmp_path):
+    """In a container each server has the same; SIGHUP reads the configuration again."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(atexit, "register", lambda function: function)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    number = tmp_path / f"course-metrics-{os.getpid()}" / "counter_9.db"
+    number.parent.mkdir()
+    number.touch()
+    runpy.run_path(str(DEPLOY / "gunicorn.conf.py"))
+    assert not number.exists()
+    number.touch()
+    runpy.run_path(str(DEPLOY / "gunicorn.conf.py"))
+    assert number.exists()
 
 
 def test_what_it_has_begun_it_answers_before_it_ends():
