@@ -20,7 +20,7 @@ except importlib.metadata.PackageNotFoundError:  # the source tree, not installe
     __version__ = "0+source"
 
 _stderr_lock = threading.RLock()
-GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
+GPU_GROWTH_VARIABLE = "TF_FORCE_GPU_ALLOW_GROWTH"
 PACKAGE_FOLDER = Path(__file__).resolve().parent
 
 
@@ -34,7 +34,7 @@ def set_tensorflow_defaults() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # one order of summation on every CPU
     # Otherwise the first process that uses a GPU takes all of its memory, and a training that is
     # started beside a notebook finds none.
-    os.environ.setdefault(GROWTH, "true")
+    os.environ.setdefault(GPU_GROWTH_VARIABLE, "true")
 
 
 def hide_gpu() -> None:
@@ -128,7 +128,8 @@ def doctor() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             report[name] = "not installed"
     report["gpu"] = gpus = _name_gpus()
-    memory = "as needed" if os.environ.get(GROWTH) == "true" else f"all at once ({GROWTH})"
+    grows = os.environ.get(GPU_GROWTH_VARIABLE) == "true"
+    memory = "as needed" if grows else f"all at once (set {GPU_GROWTH_VARIABLE}=true to share)"
     report["gpu for notebooks and training"] = f"{gpus}; memory is taken {memory}"
     report["gpu for services"] = "none: they compute on the processor, and convert models there"
     report["data"] = str(data_folder())

@@ -61,15 +61,17 @@ def test_native_noise_is_dropped_and_comes_back(capfd):
 def test_what_is_started_beside_a_notebook_shares_a_gpu(monkeypatch):
     """No GPU is needed to see what TensorFlow is told; the learner's own choice stays."""
     code = "import course_utils, os; print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
-    monkeypatch.delenv(environment.GROWTH, raising=False)
+    monkeypatch.delenv(environment.GPU_GROWTH_VARIABLE, raising=False)
     assert in_new_python(code).stdout == "true\n"
-    monkeypatch.setenv(environment.GROWTH, "false")
+    monkeypatch.setenv(environment.GPU_GROWTH_VARIABLE, "false")
     assert in_new_python(code).stdout == "false\n"
 
 
-@pytest.mark.parametrize(("growth", "memory"), [("true", "as needed"), ("false", "all at once")])
+@pytest.mark.parametrize(
+    ("growth", "memory"), [("true", "as needed"), ("false", "set TF_FORCE_GPU_ALLOW_GROWTH=true")]
+)
 def test_doctor_says_what_each_process_sees_of_a_gpu(monkeypatch, growth, memory):
-    monkeypatch.setenv(environment.GROWTH, growth)
+    monkeypatch.setenv(environment.GPU_GROWTH_VARIABLE, growth)
     report = environment.doctor()
     assert memory in report["gpu for notebooks and training"]
     assert report["gpu for services"].startswith("none")
