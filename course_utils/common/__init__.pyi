@@ -5,3 +5,4 @@ from .atomic_files import LOCK_TIMEOUT_S as LOCK_TIMEOUT_S
 from .atomic_files import hash_file as hash_file
 from .atomic_files import machine_lock as machine_lock
 from .csv_files import check_csv as check_csv
+from .figures import show_figure as show_figure

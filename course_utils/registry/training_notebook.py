@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NOTEBOOKS = {"mpg": "02_mpg_service.ipynb"}
 FOLDS = 3  # parts to measure on; the notebook's own five take longer
 CHECK_TAG = "check-yourself"  # of the cells that check the network
+TEACHING_TAGS = {"by-hand", "take-home"}  # of the cells that a training does not need
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
 FAILED_LINE = re.compile(r"^-+> *\d+ (.+)$", re.MULTILINE)  # of IPython's traceback
 
@@ -110,7 +111,7 @@ def train(
 
 
 def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> list[list[str]]:
-    """Write the notebook with a cell of parameters after the one that is tagged so.
+    """Write the notebook with a cell of parameters, and without the cells that only teach.
 
     Returns:
         The tags of each of its cells.
@@ -122,6 +123,10 @@ def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> list[li
         source, work, parameters, prepare_only=True, progress_bar=False
     )
     del notebook.metadata["papermill"]  # names folders of this machine
+    # What only teaches, such as the service written by hand, has nothing to do with the new rows.
+    notebook.cells = [
+        cell for cell in notebook.cells if not TEACHING_TAGS & {*cell.metadata.get("tags", [])}
+    ]
     nbformat.write(notebook, work)  # type: ignore[no-untyped-call]
     return [cell.metadata.get("tags", []) for cell in notebook.cells]
 

@@ -1,13 +1,27 @@
 """The form of a notebook, as it is stored."""
 
 import re
+import statistics
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.support.notebooks import code_cells, each_notebook, is_compared, read, tags
+from tests.support.notebooks import (
+    NOTEBOOKS,
+    code_cells,
+    each_notebook,
+    is_compared,
+    is_file,
+    read,
+    tags,
+)
 from tools import links
 
+# Those in which the learner builds everything first; the others follow.
+REBUILT: tuple[str, ...] = ()
+each_rebuilt = pytest.mark.parametrize(
+    "path", [path for path in NOTEBOOKS if path.name[:2] in REBUILT], ids=lambda path: path.stem
+)
 # Folders of one machine. /content is Colab's, the same for everybody.
 MACHINE = re.compile(r"(?<![\w.])/(home|root|Users|tmp|work|usr|opt|private|var)/|[A-Z]:\\\\?\w")
 
@@ -64,9 +78,55 @@ def test_code_cells_are_short_and_introduced(path):
     cells = read(path).cells
     for before, cell in zip([None, *cells], cells, strict=False):
         if cell.cell_type == "code":
-            assert len(cell.source.splitlines()) <= 25, cell.source
+            assert is_file(cell) or len(cell.source.splitlines()) <= 25, cell.source
             assert before is not None, cell.source
             assert before.cell_type == "markdown", f"no sentence before:\n{cell.source}"
+
+
+@each_rebuilt
+def test_most_code_cells_have_eight_lines_and_none_more_than_twenty(path):
+    cells = [c for c in code_cells(read(path)) if not is_file(c) and "set-up" not in tags(c)]
+    lengths = [len(cell.source.splitlines()) for cell in cells]
+    assert statistics.median(lengths) <= 8
+    assert max(lengths) <= 20
+
+
+@each_rebuilt
+def test_there_is_a_diagram_with_a_text_alternative(path):
+    """An SVG file beside the notebook, as Markdown, which every front end shows."""
+    text = "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    diagrams = re.findall(r"!\[(.*?)\]\((images/[\w.]+\.svg)\)", text, re.DOTALL)
+    assert diagrams
+    for alternative, file in diagrams:
+        assert len(alternative.split()) >= 8, alternative
+        assert (path.parent / file).is_file()
+
+
+@each_rebuilt
+def test_each_figure_has_a_text_alternative(path):
+    """`show_figure` writes it, and sees to titles and the size of letters."""
+    for cell in code_cells(read(path)):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                assert output.metadata["image/png"]["alt"] == output.data["text/plain"], cell.source
+
+
+@each_rebuilt
+def test_outputs_say_more_than_true(path):
+    """A check prints its number. What an exercise says before it is solved has none."""
+    for cell in filter(is_compared, code_cells(read(path))):
+        if any(tag.startswith("exercise") for tag in tags(cell)):
+            continue
+        for text in texts(cell):
+            assert not re.search(r"\b(True|False)\s*$", text, re.MULTILINE), text
+            assert re.search(r"\d", text), text
+
+
+@each_rebuilt
+def test_there_is_a_file_to_take_home(path):
+    if path.stem != "00_start_here":
+        files = [cell for cell in code_cells(read(path)) if is_file(cell)]
+        assert any("take-home" in tags(cell) for cell in files)
 
 
 @each_notebook

@@ -7,7 +7,7 @@ import pytest
 
 from course_utils.registry import training_notebook
 from course_utils.registry.training_notebook import NotebookFailed
-from tests.support.retraining import NEW_CARS, use_notebook
+from tests.support.retraining import NEW_CARS, SAVE, use_notebook
 
 
 def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,3 +57,15 @@ def test_a_failing_notebook_says_where_and_why(
         training_notebook.train("mpg", NEW_CARS, folder)
     assert type(raised.value) is error
     assert message in str(raised.value)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("tag", ["by-hand", "take-home"])
+def test_cells_that_only_teach_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tag: str
+) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    use_notebook(tmp_path, monkeypatch, SAVE, "raise AssertionError('it was run')", tags=(tag,))
+    files = training_notebook.train("mpg", NEW_CARS, folder)
+    assert "it was run" not in files[-1].read_text(encoding="utf-8")

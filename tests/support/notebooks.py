@@ -35,6 +35,11 @@ def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
+def is_file(cell: NotebookNode) -> bool:
+    """Whether the cell writes a file; it may be as long as the file."""
+    return cell.source.startswith("%%writefile")
+
+
 def is_compared(cell: NotebookNode) -> bool:
     """Whether nbval holds the cell's stored output against a new one, by its tags."""
     return bool(cell.outputs) and not {"nbval-ignore-output", "nbval-skip"} & {*tags(cell)}
