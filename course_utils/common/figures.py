@@ -40,4 +40,4 @@ def show_figure(figure: "Figure", alt: str) -> None:
     figure.savefig(png, format="png", dpi=DPI)
     plt.close(figure)  # or it would be shown once more at the end of the cell
     data = {"image/png": png.getvalue(), "text/plain": alt}
-    display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+    display(data, metadata={"image/png": {"alt": alt}}, raw=True)  # type: ignore[no-untyped-call]
