@@ -37,7 +37,7 @@ help:
 	@echo "make test-colab all notebooks on Colab's versions (make test-all runs those that lean on it)"
 	@echo "make test-gpu the tests that need a GPU"
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
-	@echo "make links    write badges and set-up cells from the address in pyproject.toml"
+	@echo "make links    write badges, set-up cells and the map of the notebooks"
 	@echo "make lock     bring requirements.lock up to date"
 	@echo "make bench    measure, and print tables (resume, drift and coreml_parity take 20 to 40 minutes each;"
 	@echo "              BENCHMARKS='mpg_service image_service' for some)"

@@ -1,7 +1,8 @@
 """Write what follows from the repository's address and the version: ``make links``.
 
 Both stand in pyproject.toml alone. From them come each notebook's Colab badge and set-up cell, the
-links in the README and two lines of CITATION.cff. ``--check`` only says which files are behind.
+links in the README and two lines of CITATION.cff. The map in notebook 00 is made here too, from the
+titles and aims of the notebooks. ``--check`` only says which files are behind.
 """
 
 import re
@@ -15,10 +16,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = Path(__file__).with_name("setup_cell.py")
-BADGE = (
-    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name})"
-)
+BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({address})"
+COLAB = "https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name}"
+TITLE_AND_AIM = re.compile(r"^# (.+)\n\s*([^#\s].*)$", re.MULTILINE)
 EXTRA = re.compile(r'^EXTRA = "(.*)"$', re.MULTILINE)
 CITED = re.compile(r'^repository-code: "https?://[^/]+/(.+)"$', re.MULTILINE)
 
@@ -36,7 +36,30 @@ def slug() -> str:
 
 def badge(name: str) -> str:
     """The badge that opens the notebook of this file name in Colab."""
-    return BADGE.format(slug=slug(), name=name)
+    return BADGE.format(address=colab_address(name))
+
+
+def colab_address(name: str) -> str:
+    """Where Colab opens the notebook of this file name."""
+    return COLAB.format(slug=slug(), name=name)
+
+
+def draw_map() -> str:
+    """A table of all notebooks: title and aim as each states them, with a link for Colab, too.
+
+    Raises:
+        ValueError: a notebook has no title with a sentence of aim below it.
+    """
+    rows = ["| notebook | | aim |", "|---|---|---|"]
+    for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        text = "\n\n".join(c.source for c in cells if c.cell_type == "markdown")
+        found = TITLE_AND_AIM.search(text)
+        if found is None:
+            raise ValueError(f"{path.name} has no title with a sentence of aim below it.")
+        link = f"[{path.name[:2]} {found[1]}]({path.name})"
+        rows.append(f"| {link} | [Colab]({colab_address(path.name)}) | {found[2]} |")
+    return "\n".join(rows)
 
 
 def setup_cell(extra: str = "") -> str:
@@ -53,7 +76,7 @@ def tagged(notebook: NotebookNode, tag: str) -> NotebookNode | None:
 
 
 def link_notebook(path: Path) -> str:
-    """The notebook's text with its badge and its set-up cell as they have to be."""
+    """The notebook's text with its badge, its set-up cell and its map as they have to be."""
     notebook = nbformat.read(path, as_version=4)
     cell = tagged(notebook, "badge")
     if cell is None:
@@ -68,6 +91,10 @@ def link_notebook(path: Path) -> str:
     cell.metadata["cellView"] = "form"  # Colab folds it away
     extra = EXTRA.search(cell.source)
     cell.source = setup_cell(extra[1] if extra else "")
+
+    cell = tagged(notebook, "map")
+    if cell:
+        cell.source = draw_map()
     return nbformat.writes(notebook) + "\n"
 
 
@@ -87,7 +114,7 @@ def main(options: list[str]) -> None:
     behind = [p for p, text in wanted.items() if p.read_text(encoding="utf-8") != text]
     names = ", ".join(str(p.relative_to(ROOT)) for p in behind)
     if "--check" in options and behind:
-        raise SystemExit(f"Behind pyproject.toml (run `make links`): {names}")
+        raise SystemExit(f"Behind pyproject.toml or the notebooks (run `make links`): {names}")
     for path in behind:
         path.write_text(wanted[path], encoding="utf-8", newline="\n")
     print(f"Written: {names}" if names else "All links are as they should be.")

@@ -49,6 +49,23 @@ def test_a_notebook_gets_its_badge_and_its_set_up_cell(bare):
     assert notebook.cells[2].metadata == {"tags": ["set-up"], "cellView": "form"}
 
 
+def test_the_map_has_title_and_aim_of_each_notebook(bare, monkeypatch):
+    (bare.parents[1] / "notebooks").mkdir()
+    moved = bare.rename(bare.parents[1] / "notebooks" / bare.name)
+    moved.write_text(moved.read_text().replace("# Title", "# Drift\\n\\nWhen to train again."))
+    monkeypatch.setattr(links, "ROOT", moved.parents[1])
+    monkeypatch.setattr(links, "slug", lambda: "ada/course")
+    address = (
+        "https://colab.research.google.com/github/ada/course/blob/main/notebooks/07_drift.ipynb"
+    )
+    assert links.draw_map().splitlines()[2:] == [
+        f"| [07 Drift](07_drift.ipynb) | [Colab]({address}) | When to train again. |"
+    ]
+    moved.write_text(moved.read_text().replace("# Drift", "Drift"))
+    with pytest.raises(ValueError, match=r"07_drift\.ipynb has no title"):
+        links.draw_map()
+
+
 def test_another_address_is_written_everywhere(bare, monkeypatch):
     bare.write_text(links.link_notebook(bare), encoding="utf-8")
     monkeypatch.setattr(links, "project", lambda: ("https://github.com/ada/course", "2.5.0"))
