@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from course_utils.exercises import Exercise
+from course_utils.exercises import Exercise, start_here
 from tests.support.notebooks import NOTEBOOKS, code_cells, each_notebook, read, tags
 
 
@@ -94,9 +94,13 @@ def in_full_batches(arrivals, seconds, most):
 
 
 WRONG = [
-    ("00_start_here", "ask", lambda url: "Hello Moon!"),
-    ("00_start_here", "ask", lambda url: None),
+    ("00_start_here", "best", lambda url, cars: cars[0]),
+    ("00_start_here", "best", lambda url, cars: min(cars, key=lambda car: car["weight"])),
+    ("00_start_here", "best", lambda url, cars: 39.7),
     ("00_start_here", "ready", lambda url: True),
+    ("00_start_here", "own_car", lambda: {"weight": "heavy"}),
+    ("00_start_here", "own_car", lambda: start_here.CARS[1]),
+    ("00_start_here", "own_car", lambda: 21.0),
     ("01_flask_hello_world", "greeting", lambda: "Hello"),
     ("02_mpg_service", "fill", lambda cars: cars.fillna({"horsepower": 93.5})),
     ("02_mpg_service", "fill", lambda cars: cars.dropna()),
