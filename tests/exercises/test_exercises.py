@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from flask import Flask, request
 
 from course_utils.exercises import Exercise, start_here
 from tests.support.notebooks import NOTEBOOKS, code_cells, each_notebook, read, tags
@@ -93,6 +94,20 @@ def in_full_batches(arrivals, seconds, most):
     return [len(arrivals[i : i + most]) for i in range(0, len(arrivals), most)]
 
 
+def adding_without_nan():
+    """Right, but for the texts that Python reads as no number at all."""
+    app = Flask("adding")
+
+    @app.get("/add")
+    def add():
+        try:
+            return {"sum": float(request.args["a"]) + float(request.args["b"])}
+        except (KeyError, ValueError):
+            return {}, 400
+
+    return app
+
+
 WRONG = [
     ("00_start_here", "best", lambda url, cars: cars[0]),
     ("00_start_here", "best", lambda url, cars: min(cars, key=lambda car: car["weight"])),
@@ -102,6 +117,8 @@ WRONG = [
     ("00_start_here", "own_car", lambda: start_here.CARS[1]),
     ("00_start_here", "own_car", lambda: 21.0),
     ("01_flask_hello_world", "greeting", lambda: "Hello"),
+    ("01_flask_hello_world", "adding", adding_without_nan),
+    ("01_flask_hello_world", "lookup", lambda rows: Flask("empty")),
     ("02_mpg_service", "fill", lambda cars: cars.fillna({"horsepower": 93.5})),
     ("02_mpg_service", "fill", lambda cars: cars.dropna()),
     ("02_mpg_service", "litres", lambda mpg: mpg * 1.609344 / 3.785411784),
