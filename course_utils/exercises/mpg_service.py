@@ -1,6 +1,6 @@
 """Exercises of notebook 02."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from course_utils.exercises import Exercise
@@ -39,61 +39,95 @@ fill = Exercise(
 )
 
 
-def litres_per_100_km(mpg: float) -> float:
-    """Turn miles per US gallon into litres per 100 kilometres."""
-    return 100 * 3.785411784 / (mpg * 1.609344)
+def make_litre_service() -> Any:
+    """A service that converts miles per gallon into litres per 100 kilometres."""
+    from flask import Flask, request
+
+    app = Flask("litres")
+
+    @app.post("/api/litres")
+    def convert() -> Any:
+        body = request.get_json(silent=True)
+        mpg = body.get("mpg") if isinstance(body, dict) else None
+        if not isinstance(mpg, (int, float)) or isinstance(mpg, bool) or not 1 <= mpg <= 100:
+            return {"errors": ["mpg must be a number from 1 to 100"]}, 400
+        return {"litres": round(235.215 / mpg, 1)}
+
+    return app
 
 
-def _test_litres(answer: Callable[[float], float]) -> None:
-    for mpg, litres in ((23.5214583, 10.0), (47.0429167, 5.0)):
-        got = answer(mpg)
-        assert got is not None, "your function returns nothing."
-        right = abs(got - litres) < 0.01
-        assert right, f"{mpg:.2f} mpg are {litres:g} litres per 100 km, not {got:.2f}."
+def _test_litre_service(answer: Callable[[], Any]) -> None:
+    from flask import Flask
+
+    app = answer()
+    assert isinstance(app, Flask), "your function should return the Flask app."
+    app.logger.disabled = True  # the tracebacks of a crash would fill the cell
+    client = app.test_client()
+    for mpg, litres in ((20, 11.8), (23.5, 10.0), (1, 235.2), (100, 2.4)):
+        reply = client.post("/api/litres", json={"mpg": mpg})
+        assert reply.status_code == 200, f"{mpg} mpg gets status {reply.status_code}, not 200."
+        got = reply.get_json()
+        assert got == {"litres": litres}, f"{mpg} mpg are {litres} litres; you answer {got}."
+    bad = [b'{"mpg": "20"}', b'{"mpg": true}', b'{"mpg": 0}', b'{"mpg": 101}', b'{"mpg": NaN}']
+    for body in [*bad, b'{"mpg": null}', b"{}", b"[20]", b"7", b"hello"]:
+        reply = client.post("/api/litres", data=body, content_type="application/json")
+        said = f"{body.decode()} gets status {reply.status_code}, not 400."
+        assert reply.status_code == 400, said
+        errors = (reply.get_json(silent=True) or {}).get("errors")
+        assert errors, f"{body.decode()} gets no list of errors in JSON."
 
 
-litres = Exercise(
-    test=_test_litres,
-    solve=litres_per_100_km,
+litre_service = Exercise(
+    test=_test_litre_service,
+    solve=make_litre_service,
     hints=(
-        "A US gallon has 3.785411784 litres, a mile 1.609344 kilometres.",
-        "Miles per gallon is distance over fuel; you want fuel over distance: it turns around.",
+        "app = Flask('litres'), a function under @app.post('/api/litres'), and return app.",
+        "request.get_json(silent=True) returns None for what is no JSON, and does not answer.",
+        "Ask for the type first, bool apart, then for 1 <= mpg <= 100, which NaN does not pass.",
     ),
 )
 
 
-def faulty_features(schema: Any, example: Mapping[str, Any]) -> list[str]:
-    """The names of the features that are wrong in ``example``."""
-    from course_utils.inference import InvalidExample
-
-    try:
-        schema.validate(example)
-    except InvalidExample as error:
-        return [fault.pointer.removeprefix("/") for fault in error.faults]
-    return []
+def find_ranges(table: Any) -> dict[str, tuple[float, float]]:
+    """The smallest and the largest value of each numeric column without gaps."""
+    numbers = table.select_dtypes("number").dropna(axis="columns")
+    return {name: (column.min(), column.max()) for name, column in numbers.items()}
 
 
-def _test_faulty(answer: Callable[[Any, Mapping[str, Any]], list[str]]) -> None:
-    from course_utils.inference import Feature, FeatureSchema
+def _test_own_ranges(answer: Callable[[Any], Any]) -> None:
+    import pandas as pd
 
-    features = [Feature("weight", False, 1613, 5140), Feature("year", True, 70, 82)]
-    schema = FeatureSchema(features, target="mpg")
-    cases: list[tuple[dict[str, Any], list[str]]] = [
-        ({"weight": 3000, "year": 75}, []),
-        ({"weight": 30, "year": 75}, ["weight"]),
-        ({"weight": "heavy", "year": 1975}, ["weight", "year"]),
-    ]
-    for example, wanted in cases:
-        got = answer(schema, example)
-        assert got is not None, "your function returns nothing; it should return a list of names."
-        assert sorted(got) == wanted, f"for {example} it should return {wanted}, not {got}."
+    from course_utils.datasets import load_auto_mpg
+
+    mixed = pd.DataFrame(
+        {
+            "room": ["A", "B", "C"],
+            "heated": [True, False, True],
+            "degrees": [19.5, -2.0, 21.0],
+            "people": [3, 0, 12],
+            "noise": [40.0, None, 55.0],
+        }
+    )
+    for table in (mixed, load_auto_mpg()):
+        got = answer(table)
+        assert isinstance(got, dict), "your function should return a dict."
+        for name in table:
+            numeric = pd.api.types.is_numeric_dtype(table[name])
+            is_bool = pd.api.types.is_bool_dtype(table[name])
+            if not numeric or is_bool or table[name].isna().any():
+                why = "a gap" if numeric and not is_bool else "no numbers"
+                assert name not in got, f"{name} has {why}: leave it out."
+            else:
+                assert name in got, f"{name} is missing."
+                wanted = (min(table[name]), max(table[name]))
+                assert tuple(got[name]) == wanted, f"{name} is from {wanted[0]} to {wanted[1]}."
 
 
-faulty = Exercise(
-    test=_test_faulty,
-    solve=faulty_features,
+own_ranges = Exercise(
+    test=_test_own_ranges,
+    solve=find_ranges,
     hints=(
-        "schema.validate raises InvalidExample (from course_utils.inference) if anything is wrong.",
-        "The exception has a list .faults; each fault has a .pointer such as '/weight'.",
+        "table.select_dtypes('number') keeps the columns of numbers; bool is not among them.",
+        ".dropna(axis='columns') drops the columns with gaps; .items() gives names and columns.",
     ),
 )

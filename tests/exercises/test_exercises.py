@@ -108,6 +108,17 @@ def adding_without_nan():
     return app
 
 
+def trusting_service():
+    """Converts whatever it gets, and crashes on text."""
+    app = Flask("litres")
+
+    @app.post("/api/litres")
+    def convert():
+        return {"litres": round(235.215 / request.get_json()["mpg"], 1)}
+
+    return app
+
+
 WRONG = [
     ("00_start_here", "best", lambda url, cars: cars[0]),
     ("00_start_here", "best", lambda url, cars: min(cars, key=lambda car: car["weight"])),
@@ -121,8 +132,9 @@ WRONG = [
     ("01_flask_hello_world", "lookup", lambda rows: Flask("empty")),
     ("02_mpg_service", "fill", lambda cars: cars.fillna({"horsepower": 93.5})),
     ("02_mpg_service", "fill", lambda cars: cars.dropna()),
-    ("02_mpg_service", "litres", lambda mpg: mpg * 1.609344 / 3.785411784),
-    ("02_mpg_service", "faulty", lambda schema, example: []),
+    ("02_mpg_service", "litre_service", trusting_service),
+    ("02_mpg_service", "own_ranges", lambda table: {"people": (0, 12)}),
+    ("02_mpg_service", "own_ranges", lambda table: dict.fromkeys(table, (0, 12))),
     ("03_mpg_client", "predict", lambda url, cars: [20.0 for _ in cars]),
     ("03_mpg_client", "patient", lambda url, car: 21.0),
     ("03_mpg_client", "patient", lambda url, car: {}["mpg"]),
