@@ -6,60 +6,90 @@ from typing import Any
 from course_utils.exercises import Exercise, serving
 
 
-def likeliest(url: str, path: Any) -> str:
-    """The likeliest class of the photo in a file, as the image service at ``url`` sees it."""
-    import requests
+def build_app(classify: Any) -> Any:
+    """An app whose ``POST /name`` answers the class of the photo in the field ``photo``."""
+    from flask import Flask, jsonify, request
+    from PIL import Image
 
-    with path.open("rb") as photo:
-        answer = requests.post(f"{url}/api/image", files={"image": photo}, timeout=10)
-    return answer.json()["pred"][0]["name"]
+    app = Flask("exercise")
+
+    @app.post("/name")
+    def name() -> Any:
+        file = request.files.get("photo")
+        if file is None:
+            return jsonify(error="Send a file in the field photo."), 400
+        try:
+            photo = Image.open(file.stream)
+            if photo.width * photo.height > 25_000_000:
+                return jsonify(error="The image has more than 25 million pixels."), 400
+            photo = photo.convert("RGB")
+        except Exception:
+            return jsonify(error="This is no image that can be read."), 400
+        return jsonify(name=classify(photo))
+
+    return app
 
 
-def _test_ask(answer: Callable[[str, Any], str]) -> None:
-    from course_utils.environment import data_folder
-    from course_utils.inference import shipped_model
-    from course_utils.services import image
+def _test_build(answer: Callable[[Callable[[Any], str]], Any]) -> None:
+    seen = []
 
-    with serving(image.create_app(shipped_model("image"))) as url:
-        for name, wanted in (("coffee.png", "espresso"), ("paintbrush.jpg", "paintbrush")):
-            got = answer(url, data_folder() / "photos" / name)
-            assert got is not None, "your function returns nothing; it should return a name."
-            assert got == wanted, f"for {name} the service says {wanted}; you returned {got!r}."
+    def classify(photo: Any) -> str:
+        seen.append((photo.mode, photo.size))
+        return "a test image"
+
+    app = answer(classify)
+    assert hasattr(app, "test_client"), "your function should return a Flask app."
+    client = app.test_client()
+    good = _encode(64, 48)
+    cases = {
+        "a good PNG": ({"photo": good}, 200),
+        "no file": ({}, 400),
+        "a file in another field": ({"image": good}, 400),
+        "a text": ({"photo": b"This is no image."}, 400),
+        "half a PNG": ({"photo": good[: len(good) // 2]}, 400),
+        "a PNG of 5,001 x 5,000 pixels": ({"photo": _encode(5001, 5000)}, 400),
+    }
+    for what, (files, wanted) in cases.items():
+        form = {field: (_open_bytes(content), "photo.png") for field, content in files.items()}
+        reply = client.post("/name", data=form, content_type="multipart/form-data")
+        got = reply.status_code
+        assert got == wanted, f"for {what} the status should be {wanted}, not {got}."
+        if wanted == 200:
+            assert reply.get_json() == {"name": "a test image"}, (
+                "the answer should be the JSON {'name': ...} with what classify returns."
+            )
+    assert seen == [("RGB", (64, 48))], (
+        f"classify should get the good photo only, in RGB and in its own size; it got {seen}."
+    )
 
 
-ask = Exercise(
-    test=_test_ask,
-    solve=likeliest,
+def _encode(width: int, height: int) -> bytes:
+    from PIL import Image
+
+    file = _open_bytes()
+    # Noise does not pack, so half of the file has half of the pixels.
+    noise = Image.effect_noise((64, 48), 100)
+    noise.resize((width, height), Image.Resampling.NEAREST).save(file, "PNG")
+    return bytes(file.getvalue())
+
+
+def _open_bytes(content: bytes = b"") -> Any:
+    """A file in memory."""
+    import io
+
+    return io.BytesIO(content)
+
+
+build = Exercise(
+    test=_test_build,
+    solve=build_app,
     hints=(
-        "Open the file with path.open('rb') and post it to f'{url}/api/image' with "
-        "files={'image': photo}.",
-        "answer.json()['pred'] is a list, likeliest first; each entry has a 'name'.",
-    ),
-)
-
-
-def name_or_none(guesses: list[dict[str, Any]], threshold: float) -> str | None:
-    """The first guess's name, if it is likely enough."""
-    first = guesses[0]
-    return first["name"] if first["prob"] >= threshold else None
-
-
-def _test_doubt(answer: Callable[[list[dict[str, Any]], float], str | None]) -> None:
-    guesses = [{"name": "fig", "prob": 0.4}, {"name": "pomegranate", "prob": 0.3}]
-    for threshold, wanted in ((0.2, "fig"), (0.4, "fig"), (0.5, None)):
-        got = answer(guesses, threshold)
-        assert got == wanted, (
-            f"the first guess is a fig with probability 0.4; with the threshold {threshold} "
-            f"your function should return {wanted!r}, not {got!r}."
-        )
-
-
-doubt = Exercise(
-    test=_test_doubt,
-    solve=name_or_none,
-    hints=(
-        "guesses[0] is the likeliest: a dict with 'name' and 'prob'.",
-        "return guesses[0]['name'] if ... else None",
+        "request.files.get('photo') is None where there is no such file. Answer an error with "
+        "return jsonify(error='...'), 400",
+        "Image.open reads the header: compare width * height with 25_000_000 before "
+        ".convert('RGB') decodes the pixels.",
+        "Put Image.open and convert into one try block. Decoders raise errors of many kinds, so "
+        "catch Exception.",
     ),
 )
 
@@ -100,5 +130,72 @@ letterbox = Exercise(
         "One way: shrink a copy with .thumbnail((size, size)), make Image.new('RGB', (size, "
         "size)), and paste the copy in the middle.",
         "Pillow has a function for it: ImageOps.pad.",
+    ),
+)
+
+
+def classify_folder(url: str, folder: Any) -> dict[str, str]:
+    """By file name: the likeliest class, or the status of a request that was refused."""
+    import requests
+
+    found = {}
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            response = requests.post(url, files={"image": file}, timeout=30)
+        if response.status_code == 200:
+            found[path.name] = response.json()["pred"][0]["name"]
+        else:
+            found[path.name] = f"status {response.status_code}"
+    return found
+
+
+def _test_folder(answer: Callable[[str, Any], dict[str, str]]) -> None:
+    import tempfile
+    from pathlib import Path
+
+    from PIL import Image
+
+    with tempfile.TemporaryDirectory() as name, serving(_name_colors()) as url:
+        folder = Path(name)
+        for color in ("red", "blue"):
+            Image.new("RGB", (40, 30), color).save(folder / f"{color}.png")
+        (folder / "notes.txt").write_text("no image")
+        got = answer(f"{url}/api/image", folder)
+    assert isinstance(got, dict), "your function should return a dict: file name to class."
+    for file, wanted in {"red.png": "red", "blue.png": "blue", "notes.txt": "status 400"}.items():
+        assert got.get(file) == wanted, (
+            f"for {file} the result should be {wanted!r}, not {got.get(file)!r}."
+        )
+
+
+def _name_colors() -> Any:
+    """A service with the image service's answers, whose classes are red and blue."""
+    from flask import Flask, jsonify, request
+
+    from course_utils.images import BadImage, read_image
+
+    app = Flask("colors")
+
+    @app.post("/api/image")
+    def image() -> Any:
+        try:
+            pixels = read_image(request.files["image"].read())
+        except BadImage as error:
+            return jsonify(detail=str(error)), 400
+        red, _, blue = pixels.mean(axis=(0, 1)) / 255
+        pred = [{"name": "red", "prob": red}, {"name": "blue", "prob": blue}]
+        return jsonify(pred=sorted(pred, key=lambda guess: -guess["prob"]))
+
+    return app
+
+
+folder = Exercise(
+    test=_test_folder,
+    solve=classify_folder,
+    hints=(
+        "for path in folder.iterdir(): open it with path.open('rb') and post it with "
+        "requests.post(url, files={'image': file}, timeout=30).",
+        "Where response.status_code is 200, the class is response.json()['pred'][0]['name']; "
+        "otherwise store f'status {response.status_code}'.",
     ),
 )
