@@ -22,10 +22,10 @@ def build_app(classify: Any) -> Any:
             photo = Image.open(file.stream)
             if photo.width * photo.height > 25_000_000:
                 return jsonify(error="The image has more than 25 million pixels."), 400
-            photo = photo.convert("RGB")
+            rgb = photo.convert("RGB")
         except Exception:
             return jsonify(error="This is no image that can be read."), 400
-        return jsonify(name=classify(photo))
+        return jsonify(name=classify(rgb))
 
     return app
 
