@@ -151,8 +151,6 @@ WRONG = [
     ("03_mpg_client", "explained", lambda response: response.json()["mpg"]),
     ("03_mpg_client", "counted", lambda url, bodies: {200: len(bodies)}),
     ("03_mpg_client", "counted", without_catching),
-    ("03_mpg_client", "patient", lambda url, car: 21.0),
-    ("03_mpg_client", "patient", lambda url, car: {}["mpg"]),
     ("04_image_api", "build", lambda classify: None),
     ("04_image_api", "letterbox", lambda photo, size: photo.resize((size, size))),
     ("04_image_api", "folder", lambda url, folder: {}),
