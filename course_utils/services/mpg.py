@@ -124,7 +124,7 @@ def read_example(schema: FeatureSchema) -> dict[str, float]:
     Raises:
         Problem: 400 with every fault, 413 or 415.
     """
-    detail = "The body does not describe a car this service can judge; see errors."
+    detail = "The body does not describe a valid car; see errors."
     _, body = read_body({"application/json": MAX_BODY_BYTES})
     value, faults = parse_json(body)
     try:
