@@ -7,16 +7,16 @@ UNPACKING = (".gz", ".bz2", ".xz", ".zip", ".zst")  # pandas unpacks files of th
 # What such a file is, by the bytes it starts with, and what to do.
 _OTHER_KINDS = (
     (rb"\x1f\x8b", "is a gzip archive, not a CSV file: unpack it first"),
-    (rb"BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "is compressed, not a CSV file: unpack it first"),
+    (rb"BZh[1-9]1AY&SY|\xfd7zXZ\0|\(\xb5/\xfd", "is compressed, not a CSV file: unpack it first"),
     (
-        rb"PK\x03\x04|\xd0\xcf\x11\xe0",
+        rb"PK\x03\x04|\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
         'is an Excel workbook or a ZIP archive, not a CSV file: save it as "CSV UTF-8", or unpack '
         "it, first",
     ),
-    (rb"PAR1", "is a Parquet file, not a CSV file: convert it, or name it .parquet"),
-    (rb"\s*<(!doctype|html)", "is a web page, not a CSV file: download the file itself"),
+    (rb"PAR1[\0-\x08\x15]", "is a Parquet file, not a CSV file: convert it, or name it .parquet"),
+    (rb"(?i)\s*<(!doctype|html)", "is a web page, not a CSV file: download the file itself"),
     (
-        rb'"?sep=',
+        rb'(?i)"?sep=."?\r?\n',
         "begins with a line `sep=`, which only Excel knows: delete that line, and see that commas "
         "separate the columns",
     ),
@@ -35,5 +35,5 @@ def check_csv(file: Path) -> None:
     with file.open("rb") as opened:
         start = opened.read(100).removeprefix(b"\xef\xbb\xbf")
     for kind, what in _OTHER_KINDS:
-        if re.match(kind, start, re.IGNORECASE):
+        if re.match(kind, start):
             raise ValueError(f"{file.name} {what}.")

@@ -1,5 +1,6 @@
 """What cannot be predicted is refused before anything is written, in words that help."""
 
+import bz2
 import gzip
 import io
 import json
@@ -66,6 +67,10 @@ def refused(tmp_path: Path) -> Callable[..., str]:
         (f"\n<!DOCTYPE html>{LINE}", "is a web page"),
         (f"sep=,\n{LINE}\n{ROW}\n", "begins with a line `sep=`, which only Excel knows: delete"),
         (f'\ufeff"sep=;"\r\n{LINE}\n', "begins with a line `sep=`"),
+        (bz2.compress(LINE.encode()), "is compressed, not a CSV file: unpack it"),
+        (b"par1,par2\n1,2\n", "It has par1, par2"),
+        (b"BZH_code,x\n1,2\n", "It has BZH_code, x"),
+        (b"sep=,x\n1,2\n", "It has sep=, x"),
         (f",{LINE}\n0,{ROW}\n".encode(), "index=False"),
         (LINE.replace(",", ";").encode(), "It has cylinders;displacement;"),
         (f'{LINE}\n{ROW}\n"{ROW}'.encode(), "Line: 3"),
