@@ -2,7 +2,8 @@
 
 coremltools computes most operations itself, where a program's constants are folded. Here are those
 that it only describes (``coremltools.converters.mil.mil.ops.defs``) and that networks of the
-course consist of. Images are laid out as in MIL: ``(n, channels, height, width)``.
+course consist of. Tensors are laid out as in MIL: ``(n, channels, height, width)``, with one axis
+less for a row and one more for a volume.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,29 +43,29 @@ def compute(kind: str, arguments: Arguments, version: Any) -> Any:
 
 
 def _conv(a: Arguments) -> Any:
-    x, weight = _channels_last(a["x"]), tf.transpose(a["weight"], [2, 3, 1, 0])
-    groups, padding = int(a["groups"]), _padding(a)
+    x, weight = _channels_last(a["x"]), np.moveaxis(a["weight"], (0, 1), (-1, -2))
+    groups, padding = int(a["groups"]), str(a["pad_type"]).upper()
     strides, dilations = a["strides"].tolist(), a["dilations"].tolist()
-    if groups == 1:
-        y = tf.nn.conv2d(x, weight, strides, padding, dilations=dilations)
-    elif groups == x.shape[-1]:  # one kernel, or a few, for each channel
-        height, width, _, outputs = weight.shape
-        weight = tf.reshape(weight, [height, width, groups, outputs // groups])
+    if padding == "CUSTOM":
+        x, padding = np.pad(x, [(0, 0), *a["pad"].reshape(-1, 2), (0, 0)]), "VALID"
+    if x.ndim == 4 and 1 < groups == x.shape[-1]:  # faster than one after the other
+        weight = weight.reshape(*weight.shape[:2], groups, -1)
         y = tf.nn.depthwise_conv2d(x, weight, [1, *strides, 1], padding, dilations=dilations)
     else:
-        raise NotImplementedError(f"in {groups} groups")
+        pairs = zip(np.split(x, groups, -1), np.split(weight, groups, -1), strict=True)
+        parts = [tf.nn.convolution(*pair, strides, padding, dilations=dilations) for pair in pairs]
+        y = np.concatenate(parts, -1)
     return _channels_first(y + a.get("bias", 0.0))
 
 
 def _conv_transpose(a: Arguments) -> Any:
-    x, weight = _channels_last(a["x"]), tf.transpose(a["weight"], [2, 3, 1, 0])
-    if int(a["groups"]) != 1 or a.get("output_shape") is None:
-        raise NotImplementedError("in groups, or without the shape of its result")
-    batch, channels, height, width = a["output_shape"].tolist()
-    shape = [batch, height, width, channels]
-    y = tf.nn.conv2d_transpose(
-        x, weight, shape, a["strides"].tolist(), _padding(a), dilations=a["dilations"].tolist()
-    )
+    x, weight = _channels_last(a["x"]), np.moveaxis(a["weight"], (0, 1), (-1, -2))
+    if int(a["groups"]) != 1 or a.get("output_shape") is None or str(a["pad_type"]) == "custom":
+        raise NotImplementedError("in groups, with own padding, or without its result's shape")
+    batch, channels, *sides = a["output_shape"].tolist()
+    shape, strides, padding = [batch, *sides, channels], a["strides"].tolist(), str(a["pad_type"])
+    dilations = a["dilations"].tolist()
+    y = tf.nn.conv_transpose(x, weight, shape, strides, padding.upper(), dilations=dilations)
     return _channels_first(y + a.get("bias", 0.0))
 
 
@@ -76,46 +77,21 @@ def _upsample_bilinear(a: Arguments) -> Any:
     return _channels_first(tf.image.resize(_channels_last(a["x"]), size))
 
 
-def _on_rows(compute_image: Callable[[Arguments], Any]) -> Callable[[Arguments], Any]:
-    """An operation on images that takes rows ``(n, channels, length)``, too: images one high."""
-
-    def run(a: Arguments) -> Any:
-        if a["x"].ndim != 3:
-            return compute_image(a)
-        before = {"strides": [1], "dilations": [1], "kernel_sizes": [1], "pad": [0, 0]}
-        image = {name: np.array([*before[name], *a[name]]) for name in before.keys() & a.keys()}
-        image |= {name: a[name][:, :, None] for name in {"x", "weight"} & a.keys()}
-        return compute_image({**a, **image})[:, :, 0]
-
-    return run
-
-
 def _pool(kind: str) -> Callable[[Arguments], Any]:
     def pool(a: Arguments) -> Any:
-        kernel, strides = a["kernel_sizes"].tolist(), a["strides"].tolist()
-        y = tf.nn.pool(_channels_last(a["x"]), kernel, kind, strides, _padding(a))
+        kernel, strides, padding = a["kernel_sizes"].tolist(), a["strides"].tolist(), a["pad_type"]
+        y = tf.nn.pool(_channels_last(a["x"]), kernel, kind, strides, str(padding).upper())
         return _channels_first(y)
 
     return pool
 
 
-def _padding(a: Arguments) -> Any:
-    """The padding of an image, as TensorFlow's functions take it."""
-    kind = str(a["pad_type"])
-    if kind == "custom":
-        top, bottom, left, right = a["pad"].tolist()
-        return [[0, 0], [top, bottom], [left, right], [0, 0]]
-    return kind.upper()  # "SAME" or "VALID"
+def _channels_last(x: np.ndarray) -> np.ndarray:
+    return np.moveaxis(x, 1, -1)
 
 
-def _channels_last(x: Any) -> Any:
-    if len(x.shape) != 4:
-        raise NotImplementedError(f"on tensors of shape {tuple(x.shape)}: only images (4 axes)")
-    return tf.transpose(x, [0, 2, 3, 1])
-
-
-def _channels_first(x: Any) -> Any:
-    return tf.transpose(x, [0, 3, 1, 2]).numpy()
+def _channels_first(x: Any) -> np.ndarray:
+    return np.moveaxis(np.asarray(x), -1, 1)
 
 
 def _batch_norm(a: Arguments) -> Any:
@@ -127,12 +103,12 @@ def _batch_norm(a: Arguments) -> Any:
 
 #: operation in MIL -> what computes it
 OPERATIONS: dict[str, Callable[[Arguments], Any]] = {
-    "avg_pool": _on_rows(_pool("AVG")),
+    "avg_pool": _pool("AVG"),
     "batch_norm": _batch_norm,
     "cast": lambda a: a["x"],  # `mil.Program` gives it the type that is declared
-    "conv": _on_rows(_conv),
+    "conv": _conv,
     "conv_transpose": _conv_transpose,
-    "max_pool": _on_rows(_pool("MAX")),
+    "max_pool": _pool("MAX"),
     "silu": lambda a: a["x"] / (1 + np.exp(-a["x"])),
     "upsample_bilinear": _upsample_bilinear,
 }
