@@ -15,13 +15,8 @@ import numpy as np
 from course_utils.export.conversion import Report, check_path, print_step, write_export
 from course_utils.export.mil import import_coremltools
 from course_utils.export.mil_parity import verify as verify
-from course_utils.export.source import CAFFE as CAFFE
-from course_utils.export.source import MINUS_ONE_TO_ONE as MINUS_ONE_TO_ONE
-from course_utils.export.source import RAW as RAW
-from course_utils.export.source import ZERO_TO_ONE as ZERO_TO_ONE
-from course_utils.export.source import Pixels as Pixels
 from course_utils.export.source import Source
-from course_utils.export.source import UnsupportedNetwork as UnsupportedNetwork
+from course_utils.inference.pixels import CAFFE, MINUS_ONE_TO_ONE, RAW, ZERO_TO_ONE, Pixels  # noqa: F401
 from course_utils.inference.tracing import trace_network
 
 IMAGE, TABLE = "image", "features"  # names of the input

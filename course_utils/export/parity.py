@@ -169,7 +169,7 @@ def compare_answers(
     theirs, ours = logits or (recover_logits(got), recover_logits(wanted))
     scale = find_largest(ours)
     if logits is None:
-        scale = np.maximum(scale, RESOLUTION / tolerance.logits)
+        scale = np.maximum(scale, RESOLUTION / max(tolerance.logits, RESOLUTION))
     return [
         make_check("probabilities", got, wanted, tolerance.probabilities, labels=labels),
         make_check("logits", theirs, ours, tolerance.logits, scale, labels),

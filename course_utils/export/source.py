@@ -6,13 +6,9 @@ from typing import Any
 import numpy as np
 
 from course_utils.environment import quiet_native_stderr
-from course_utils.inference.pixels import CAFFE as CAFFE
-from course_utils.inference.pixels import MINUS_ONE_TO_ONE as MINUS_ONE_TO_ONE
 from course_utils.inference.pixels import RAW as RAW
-from course_utils.inference.pixels import ZERO_TO_ONE as ZERO_TO_ONE
 from course_utils.inference.pixels import Pixels as Pixels
-from course_utils.inference.tracing import UnsupportedNetwork as UnsupportedNetwork
-from course_utils.inference.tracing import check_network
+from course_utils.inference.tracing import UnsupportedNetwork, check_network
 
 BATCH_SIZE = 16  # examples that are computed at a time
 
@@ -99,8 +95,10 @@ class Source:
 
     def predict(self, samples: np.ndarray) -> np.ndarray:
         """What Keras itself answers, ``(n, classes)`` in float32."""
+        from keras.tree import flatten  # its output may be a dictionary of one
+
         return compute_in_batches(
-            lambda batch: np.asarray(self.model(batch, training=False), np.float32),
+            lambda batch: np.asarray(flatten(self.model(batch, training=False))[0], np.float32),
             self.prepare(samples),
         )
 

@@ -19,10 +19,12 @@ from course_utils.environment import quiet_native_stderr
 LOGGERS = ("coremltools", "tensorflow", "tf2onnx")
 #: how the converters name an operation that does not exist in their format
 MISSING_OPERATION = r"TF op '(\w+)' not|'tf\.(\w+)' op|No Op registered for (\w+)"
-#: operations whose result differs from call to call
-RANDOM_OPERATION = r"Random|Multinomial"
+#: operations whose result differs from call to call; of the stateless ones the seed may do so
+RANDOM_OPERATION = r"Random|Multinomial|TruncatedNormal|^Rng|^Stateful(?!Partitioned)"
+#: operations that a seed does not depend on if it stays the same
+CHANGING_OPERATION = r"Placeholder|ReadVariableOp"
 MAX_REASON_LENGTH = 200
-OTHER_FLOATS = ("float16", "bfloat16", "float64")
+OTHER_PRECISIONS = ("float16", "bfloat16", "float64", "float8", "int8", "int4")
 
 
 class UnsupportedNetwork(ValueError):
@@ -33,8 +35,8 @@ def check_network(model: Any) -> None:
     """Refuse what no format can hold, before a converter starts.
 
     Raises:
-        UnsupportedNetwork: the network has no input yet, has several inputs or outputs, or computes
-            in another precision than float32.
+        UnsupportedNetwork: the network has no input yet, has several inputs or outputs, keeps a
+            state from call to call, or computes in another precision than float32.
     """
     if not model.built or not getattr(model, "inputs", None):
         raise UnsupportedNetwork(
@@ -47,13 +49,18 @@ def check_network(model: Any) -> None:
             "outputs; networks with one of each are exported."
         )
     for layer in walk_layers(model):
-        if layer.compute_dtype in OTHER_FLOATS:
+        if getattr(layer, "stateful", False):
             raise UnsupportedNetwork(
-                f"The network {model.name!r} computes in {layer.compute_dtype}: its layer "
-                f"{layer.name!r} has the policy {layer.dtype_policy.name}, and networks are "
-                "exported in float32. Build it again after "
-                'keras.config.set_dtype_policy("float32") and give it these weights: '
-                "new.set_weights(old.get_weights())."
+                f"The layer {layer.name!r} is stateful: its answer depends on the calls before. "
+                "Build the network again with stateful=False, and give it these weights."
+            )
+        computing = getattr(layer, "quantization_mode", None) or layer.compute_dtype
+        if computing in OTHER_PRECISIONS:
+            raise UnsupportedNetwork(
+                f"The network {model.name!r} computes in {computing}: its layer {layer.name!r} has "
+                f"the policy {layer.dtype_policy.name}, and networks are exported in float32. "
+                'Build it again after keras.config.set_dtype_policy("float32") and give it these '
+                "weights, or those from before quantize(): new.set_weights(old.get_weights())."
             )
 
 
@@ -91,9 +98,9 @@ def trace_network(
 
     signature = tf.TensorSpec((examples, *shape), dtype, name=name)
     function = tf.function(predict, input_signature=[signature])
-    for operation in _walk_back(function.get_concrete_function().outputs[0].op):
-        if re.search(RANDOM_OPERATION, operation.type):
-            subject = _name_subject(network, find_layer(network, operation.name))
+    for operation, place in _walk_back(function.get_concrete_function().outputs):
+        if _is_random(operation):
+            subject = _name_subject(network, find_layer(network, place))
             raise UnsupportedNetwork(
                 f"{subject} answers with random numbers when it predicts, too: two answers to one "
                 "example would differ. Build the network again without it, and give it these "
@@ -102,15 +109,33 @@ def trace_network(
     return function
 
 
-def _walk_back(operation: Any) -> Iterator[Any]:
-    """An operation of a graph, and all those that its result depends on."""
-    waiting, seen = [operation], {operation}
+def _walk_back(tensors: Sequence[Any]) -> Iterator[tuple[Any, str]]:
+    """The operations of a graph that tensors depend on, those in the functions it calls included.
+
+    Each comes with its name in the graph; of one in a function, with that of the call.
+    """
+    waiting, seen = [(tensor.op, "") for tensor in tensors], set()
     while waiting:
-        operation = waiting.pop()
-        yield operation
-        before = {tensor.op for tensor in operation.inputs} - seen
-        seen |= before
-        waiting += before
+        operation, call = waiting.pop()
+        if operation in seen:
+            continue
+        seen.add(operation)
+        yield operation, call or operation.name
+        waiting += [(tensor.op, call) for tensor in operation.inputs]
+        for value in operation.node_def.attr.values():
+            for called in filter(None, [value.func.name, *(each.name for each in value.list.func)]):
+                body = operation.graph._get_function(called).graph
+                waiting += [(tensor.op, call or operation.name) for tensor in body.outputs]
+
+
+def _is_random(operation: Any) -> bool:
+    """Whether the result of an operation differs from call to call."""
+    if not re.search(RANDOM_OPERATION, operation.type):
+        return False
+    seed = operation.inputs[-1:] if operation.type.startswith("Stateless") else []
+    return not seed or any(
+        re.search(CHANGING_OPERATION, before.type) for before, _ in _walk_back(seed)
+    )
 
 
 def write_savedmodel(network: Any, folder: str | Path, dtype: str | None = None) -> None:
@@ -139,14 +164,15 @@ def explain_failure(model: Any, format_name: str) -> Iterator[None]:
     """Silence a converter, and put what it raises in one sentence that names the layer.
 
     Raises:
-        UnsupportedNetwork: the converter raised something; what the disk raises is passed on.
+        UnsupportedNetwork: the converter raised something; what the disk or missing memory
+            raises is passed on, as is a missing package.
     """
     # A failed converter's frames keep its temporary folders alive. They are cleared here, so
     # that Python deletes the folders while the warnings about it are still off.
     with quiet_native_stderr(), quiet_converters():
         try:
             yield
-        except (OSError, UnsupportedNetwork):
+        except (ImportError, MemoryError, OSError, UnsupportedNetwork):
             raise
         except Exception as error:  # a converter raises what the operation makes it raise
             traceback.clear_frames(error.__traceback__)
@@ -179,19 +205,26 @@ def _explain(model: Any, format_name: str, said: str) -> str:
     # Of recurrent layers it is the loop that converters fail at, at times without naming it.
     loops = [each.name for each in walk_layers(model) if getattr(each, "unroll", None) is False]
     layer = find_layer(model, said) or next(iter(loops), "")
-    subject = _name_subject(model, layer)
     way_out = (
         "with unroll=True" if layer in loops else "from other layers, or choose another format"
     )
     operation = re.search(MISSING_OPERATION, said)
-    if operation:
-        name = next(filter(None, operation.groups()))
-        return (
-            f"{subject} uses the operation {name}, which cannot be translated to {format_name}. "
-            f"Build it {way_out}."
-        )
-    reason = said.splitlines()[0][:MAX_REASON_LENGTH].rstrip(". ")
-    return f"{subject} cannot be translated to {format_name}: {reason}. Build it {way_out}."
+    uses = f"uses the operation {operation[operation.lastindex or 0]}, which " if operation else ""
+    reason = "" if operation else f": {_find_reason(said)}"
+    return (
+        f"{_name_subject(model, layer)} {uses}cannot be translated to {format_name}{reason}. "
+        f"Build it {way_out}."
+    )
+
+
+def _find_reason(said: str) -> str:
+    """The line of a converter's message that names the cause."""
+    if re.search(r"loc\(|<unknown>", said):  # what LiteRT's compiler prints is not for people
+        return "the converter refuses it"
+    text = re.sub(r"\x1b\[\d*m", "", said).partition("Arguments received by")[0]  # no colours
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # What Python raises while the network is traced ends in its cause.
+    return lines[-1 if lines[0] == "in user code:" else 0][:MAX_REASON_LENGTH].rstrip(". ")
 
 
 def _name_subject(model: Any, layer: str) -> str:
@@ -213,7 +246,12 @@ def find_layer(model: Any, text: str) -> str:
     Returns:
         The layer's name; empty where the text names none.
     """
-    names = {layer.name for layer in walk_layers(model)}
+    layers = walk_layers(model)
+    names = {layer.name for layer in layers}
+    for kind in re.findall(r"when calling (\w+)\.call", text):  # what a layer raises itself
+        alike = [layer.name for layer in layers if type(layer).__name__ == kind]
+        if len(alike) == 1:
+            return alike[0]
     for path in re.findall(r"[\w.-]+(?:/[\w.-]+)+", text):
         for piece in reversed(path.split("/")):
             stem = re.sub(r"_\d+$", "", piece)  # TensorFlow numbers the calls of a layer

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from course_utils.export import coreml, litert, onnx, savedmodel
-from course_utils.export.source import UnsupportedNetwork
-from course_utils.inference import Predictor, to_litert
+from course_utils.inference import Predictor, to_litert, tracing
+from course_utils.inference.tracing import UnsupportedNetwork
 from tests.export.conftest import silent
 from tests.support import networks
 
@@ -155,6 +155,73 @@ def test_a_network_whose_answers_are_random_is_refused(module, tmp_path):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_random_numbers_are_found_in_functions_and_kept_where_their_seed_is(tmp_path):
+    keras = networks.quiet_keras()
+    import tensorflow as tf
+
+    class Adder(keras.layers.Layer):
+        def __init__(self, draw, **options):
+            super().__init__(**options)
+            self.draw = draw
+
+        def call(self, x):
+            return x + self.draw()
+
+    generator = tf.random.Generator.from_seed(1)
+    draws = {
+        "inner": tf.function(lambda: tf.random.normal([3])),
+        "branch": tf.function(lambda: tf.function(lambda: tf.random.uniform([3]))() * 2),
+        "cut": lambda: tf.random.truncated_normal([3]),
+        "own": lambda: generator.normal([3]),
+    }
+    for name, draw in draws.items():
+        with pytest.raises(UnsupportedNetwork, match=f"layer '{name}' answers with random numbers"):
+            to_litert(classifier(Adder(draw, name=name)))
+    fixed = classifier(Adder(lambda: keras.random.normal((3,), seed=5)))
+    check(savedmodel, fixed, tmp_path)
+
+
+def test_a_network_that_cannot_be_traced_is_named_with_its_cause(tmp_path, recwarn):
+    keras = networks.quiet_keras()
+    layers = keras.layers
+
+    class Broken(layers.Layer):
+        def compute_output_shape(self, shape):
+            return shape
+
+        def call(self, x):
+            raise RuntimeError("no such colour")
+
+    quantized = classifier()
+    quantized.quantize("int8")
+    kept = [keras.Input((4, 2), batch_size=2), layers.LSTM(3, stateful=True, name="memory")]
+    for network, match in (
+        (classifier(Broken(name="broken")), "layer 'broken' cannot .* no such colour. Build"),
+        (keras.Sequential(kept), "layer 'memory' is stateful: .* with stateful=False"),
+        (quantized, "'net' computes in int8: .* has the policy int8_from_float32"),
+    ):
+        with pytest.raises(UnsupportedNetwork, match=match):
+            to_litert(network)
+
+
+def test_a_converters_dump_and_errors_of_the_machine(tmp_path):
+    network = classifier()
+    with (
+        pytest.raises(UnsupportedNetwork, match="LiteRT: the converter refuses it"),
+        tracing.explain_failure(network, "LiteRT"),
+    ):
+        raise RuntimeError('<unknown>:0: error: loc(callsite(fused["a:", "b@c"] at "d")): failed')
+    with pytest.raises(MemoryError), tracing.explain_failure(network, "LiteRT"):
+        raise MemoryError
+
+
+@pytest.mark.parametrize("module", FORMATS)
+def test_an_output_in_a_dictionary_is_verified(module, tmp_path):
+    keras = networks.quiet_keras()
+    pixels = keras.Input((16, 16, 3))
+    check(module, keras.Model(pixels, {"kind": classifier()(pixels)}), tmp_path)
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
 def test_other_precisions_are_named_as_what_they_are(policy, tmp_path, recwarn):
     layers = networks.quiet_keras().layers
@@ -217,6 +284,20 @@ OWN_OPERATIONS = {
         layers.MaxPooling1D(),
     ],
     "scaled": lambda layers: [layers.Conv2D(4, 3, activation="swish")],
+    "a_volume": lambda layers: [
+        layers.Reshape((16, 16, 3, 1)),
+        layers.Conv3D(4, (3, 3, 2), padding="same"),
+        layers.MaxPooling3D((2, 2, 1)),
+        layers.AveragePooling3D((2, 2, 1)),
+        layers.Conv3DTranspose(2, 2),
+    ],
+    "a_separable_row": lambda layers: [
+        layers.Reshape((16, 48)),
+        layers.SeparableConv1D(4, 3),
+        layers.DepthwiseConv1D(3, depth_multiplier=2),
+        layers.AveragePooling1D(2),
+        layers.Conv1DTranspose(4, 3),
+    ],
 }
 
 

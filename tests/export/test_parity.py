@@ -67,6 +67,12 @@ def test_a_unit_in_the_last_place_of_nearly_equal_probabilities_is_no_difference
         assert logits.passed == passed, logits
 
 
+def test_no_tolerance_means_equal():
+    for got in (RIGHT, RIGHT[::-1]):
+        checks = compare_answers(got, RIGHT, Tolerance(0, 0))
+        assert all(check.passed for check in checks) == (got is RIGHT)
+
+
 def test_answers_that_are_no_probabilities_are_compared_with_their_size():
     wanted = np.array([[100.0], [0.0], [-50.0]])
     (found,) = compare_answers(wanted + np.array([[0.1], [0.001], [0]]), wanted, Tolerance(0, 1e-2))

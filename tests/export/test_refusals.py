@@ -5,7 +5,7 @@ import re
 import pytest
 
 from course_utils.export import coreml, litert, onnx
-from course_utils.export.source import UnsupportedNetwork
+from course_utils.inference.tracing import UnsupportedNetwork
 from tests.export.conftest import silent
 from tests.support import networks
 

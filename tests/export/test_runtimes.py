@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from course_utils.export import litert, onnx
-from course_utils.export.source import ZERO_TO_ONE
 from course_utils.inference import labels_path, load_labels
+from course_utils.inference.pixels import ZERO_TO_ONE
 from tests.export.conftest import silent
 
 LABELS = ["zero", "one", "two", "drei", "vièr"]

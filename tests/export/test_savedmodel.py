@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from course_utils.export import savedmodel
-from course_utils.export.source import ZERO_TO_ONE
+from course_utils.inference.pixels import ZERO_TO_ONE
 from tests.export.conftest import silent
 
 

@@ -10,9 +10,9 @@ from PIL import Image
 from course_utils.datasets import load_auto_mpg
 from course_utils.datasets.keras_cache import cache_folder
 from course_utils.environment import data_folder, quiet_native_stderr
-from course_utils.export.source import MINUS_ONE_TO_ONE
 from course_utils.images import read_image
 from course_utils.inference.models import LABELS
+from course_utils.inference.pixels import MINUS_ONE_TO_ONE
 from tests.support.serving import FEATURES
 
 # What part of a photo: its share of each side, and where it lies (0 left or top, 1 right or bottom)
