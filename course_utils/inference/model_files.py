@@ -19,11 +19,8 @@ KERAS_SUFFIXES = (".keras", ".h5")
 PICKLE_STARTS = (b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")
 # By suffix: what stands in each such file, and at which byte.
 SIGNATURES = {".tflite": (4, b"TFL3"), ".keras": (0, b"PK\3\4"), ".h5": (0, b"\x89HDF\r\n\x1a\n")}
-DAMAGE = (
-    *(OSError, EOFError, UnicodeError, json.JSONDecodeError, RecursionError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-LAYERS, METADATA = "config.json", "metadata.json"  # in a .keras file
+DAMAGE_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
+LAYERS_FILE, METADATA_FILE = "config.json", "metadata.json"  # in a .keras file
 MAX_CAUSE_CHARACTERS, MAX_VERSION_CHARACTERS = 200, 20
 WAY_OUT = (
     "Where it was made, convert it to a .tflite file, whose content is "
@@ -67,21 +64,22 @@ def check_kind(path: Path) -> None:
     if path.is_dir():
         raise ValueError(f"{path.name} is a folder; give a file: {', '.join(SIGNATURES)}.")
     refuse_pickle(path)
-    if path.suffix not in SIGNATURES:
-        raise ValueError(f"{path.name}: expected one of {', '.join(SIGNATURES)}")
     with path.open("rb") as file:
         start = file.read(40)
     kinds = [kind for kind, (at, sign) in SIGNATURES.items() if start[at:].startswith(sign)]
     if path.suffix in kinds:
         return
     if kinds:
-        raise ValueError(
-            f"{path.name} holds what a {kinds[0]} file holds. Rename it to {path.stem}{kinds[0]}."
-        )
+        way_out = f"Rename it to {path.stem}{kinds[0]}"
+        if ".keras" in kinds:  # a ZIP archive, such as Teachable Machine's
+            way_out += ", or unpack it and give the .keras or .h5 file inside"
+        raise ValueError(f"{path.name} begins as a {kinds[0]} file does. {way_out}.")
+    if path.suffix not in SIGNATURES:
+        raise ValueError(f"{path.name}: expected one of {', '.join(SIGNATURES)}")
     shown = f"begins with {start.decode('ascii', 'replace')!r}" if start else "is empty"
     raise ValueError(
         f"{path.name} is not a model: the file {shown}. "
-        "Copy or download it again, and look at its size."
+        "Copy or download it again, and compare its size with the original's."
     )
 
 
@@ -100,18 +98,19 @@ def load_keras(path: Path) -> Any:
     with quiet_native_stderr():
         import keras
     try:
-        kept = json.loads(json.dumps(layers), object_hook=_drop_idle_keys)
+        kept = json.loads(json.dumps(layers), object_hook=_drop_keys_without_effect)
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what has another name by now
             file = path if kept == layers else _copy_with(path, kept, Path(folder))
             # Uncompiled: an .h5 file may name its loss in a way that Keras no longer reads.
             return keras.models.load_model(file, compile=False, safe_mode=True)
-    except DAMAGE as error:
+    except DAMAGE_ERRORS as error:
         raise _describe_damage(path, error) from None
     except Exception as error:  # Keras raises what the file's format makes it raise
+        cause = _find_cause(error)
         raise ValueError(
-            f"{path.name}{_describe_version(path)} cannot be loaded by Keras {keras.__version__}, "
-            f"which is here.\n{_find_cause(error)}\n{WAY_OUT}{OTHER_WAY_OUT[path.suffix]}"
+            f"{path.name}{_describe_reason(path, cause, keras.__version__)}.\n{cause}\n"
+            f"{WAY_OUT}{OTHER_WAY_OUT[path.suffix]}"
         ) from None
 
 
@@ -121,40 +120,44 @@ def read_layers(path: Path) -> Any:
     Raises:
         ValueError: it is damaged, or describes none.
     """
-    import h5py
-
     try:
-        if path.suffix == ".keras":
-            with zipfile.ZipFile(path) as archive:
-                return json.loads(archive.read(LAYERS))
-        with h5py.File(path) as file:
-            return json.loads(file.attrs["model_config"])
-    except DAMAGE as error:
-        raise _describe_damage(path, error) from None
+        return json.loads(_read_part(path, LAYERS_FILE, "model_config"))
     except KeyError:
         raise ValueError(
             f"{path.name} holds no network, at most its weights. Build the network in Python, "
             'read them with load_weights, and save all of it with model.save("model.keras").'
         ) from None
+    except Exception as error:  # the readers raise what the file makes them raise
+        raise _describe_damage(path, error) from None
 
 
-def _describe_version(path: Path) -> str:
-    """Which version of Keras saved a file, as part of a sentence; nothing if it does not say so."""
+def _read_part(path: Path, member: str, attribute: str) -> Any:
+    """A member of a ``.keras`` file, or the attribute of an ``.h5`` file that stands for it."""
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(member)
     import h5py
 
+    with h5py.File(path) as file:
+        return file.attrs[attribute]
+
+
+def _describe_reason(path: Path, cause: str, installed: str) -> str:
+    """Why a file cannot be loaded, as the end of a sentence that begins with its name."""
+    if re.search("Unknown layer|Could not locate class", cause):
+        return f" needs a class that Keras {installed} lacks, such as Python code of its author's"
+    said = ""
     with contextlib.suppress(Exception):  # what is wrong with the file is told anyhow
+        version = _read_part(path, METADATA_FILE, "keras_version")
         if path.suffix == ".keras":
-            with zipfile.ZipFile(path) as archive:
-                version = json.loads(archive.read(METADATA))["keras_version"]
-        else:
-            with h5py.File(path) as file:
-                version = file.attrs["keras_version"]
+            version = json.loads(version)["keras_version"]
         text = version.decode() if isinstance(version, bytes) else version
-        return f" was saved by Keras {text[:MAX_VERSION_CHARACTERS]}, and"
-    return ""
+        if text != installed:
+            said = f" was saved by Keras {text[:MAX_VERSION_CHARACTERS]}, and"
+    return f"{said} cannot be loaded by the installed Keras {installed}"
 
 
-def _drop_idle_keys(part: dict[str, Any]) -> dict[str, Any]:
+def _drop_keys_without_effect(part: dict[str, Any]) -> dict[str, Any]:
     """Drop from a layer what Keras 2 wrote of it and Keras 3 refuses, where it changes nothing."""
     kind, config = str(part.get("class_name")), part.get("config")
     if not isinstance(config, dict):
@@ -184,7 +187,7 @@ def _copy_with(path: Path, layers: Any, folder: Path) -> Path:
         return copy
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
         for name in old.namelist():
-            new.writestr(name, text if name == LAYERS else old.read(name))
+            new.writestr(name, text if name == LAYERS_FILE else old.read(name))
     return copy
 
 
@@ -195,7 +198,7 @@ def _refuse_code(path: Path, layers: Any) -> None:
     and it advises to switch the safe mode off.
     """
     parts = [layers]
-    for part in parts:  # it grows meanwhile
+    for part in parts:  # the loop also visits the parts that it appends
         if isinstance(part, list):
             parts += part
         elif isinstance(part, dict):

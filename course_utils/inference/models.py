@@ -27,7 +27,7 @@ PETS = "mobilenet_pets.tflite"
 PETS_LABELS = "mobilenet_pets.labels.json"
 CACHED_FILES = {"image": (CLASSIFIER, LABELS), "pets": (PETS, PETS_LABELS)}  # in Keras' cache
 LABELS_FORM = 'the names of its classes as a JSON list, in the order of its outputs: ["cat", "dog"]'
-HEAD = "pets.weights.h5"  # in data/models: what notebook 10 trained
+HEAD_FILE = "pets.weights.h5"  # in data/models: what notebook 10 trained
 
 
 def find_model(name: str) -> Path:
@@ -46,7 +46,7 @@ def find_model(name: str) -> Path:
 
 @contextlib.contextmanager
 def name_faulty_model(path: Path) -> Iterator[None]:
-    """Say in whatever is raised while a model is loaded and tried which file it is.
+    """Add the file's name to any error raised while a model is loaded and tried.
 
     Of a learner's own model in the output folder it says, too, what to do.
 
@@ -59,13 +59,15 @@ def name_faulty_model(path: Path) -> Iterator[None]:
     except (ImportError, MemoryError):
         raise
     except Exception as error:
-        said = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
+        said = str(error).strip() or type(error).__name__
+        if isinstance(error, OSError) and error.filename:  # such as of the labels beside the model
+            said = f"{Path(error.filename).name}: {error.strerror}"
         if not said.startswith((f"{path.stem} ", f"{path.stem}.", str(path.parent))):
             said = f"{path.name} cannot be served: {said}"
         if path.parent == output_folder() and path.stem in NOTEBOOKS:
             said += (
                 f"\nThis is your own model, {path}: run notebook {NOTEBOOKS[path.stem]} again to "
-                "replace it, or remove it, and the course's is served."
+                "replace it, or remove it. Without it and without --model, the course's is served."
             )
         kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
         raise kind(said) from error
@@ -136,15 +138,14 @@ def load_labels(model: Path) -> list[str]:
         ValueError: the file is not a JSON list of names, or a text that names one in each line.
     """
     path = find_labels(model)
-    with contextlib.suppress(ValueError):  # no JSON, or no UTF-8
+    fault = "is not UTF-8"
+    with contextlib.suppress(ValueError, RecursionError):
         text = path.read_text(encoding="utf-8-sig")
+        fault = "is not a list of class names, in order"
         labels = json.loads(text) if path.suffix == ".json" else _split_lines(text)
         if isinstance(labels, list) and labels and all(isinstance(name, str) for name in labels):
             return labels
-    raise ValueError(
-        f"{path.name} is not a list of class names, in order. Write {labels_path(model).name}: "
-        f"{LABELS_FORM}."
-    )
+    raise ValueError(f"{path.name} {fault}. Write {labels_path(model).name}: {LABELS_FORM}.")
 
 
 def _split_lines(text: str) -> list[str] | None:
@@ -164,9 +165,9 @@ def describe_source(file: str) -> str:
         return f"made from {CLASS_INDEX}"
     if file == CLASSIFIER:
         return f"made from {MOBILENET}"
-    return f"made from {MOBILENET} and {HEAD} {hash_file(find_shipped_head())[:12]}"
+    return f"made from {MOBILENET} and {HEAD_FILE} {hash_file(find_shipped_head())[:12]}"
 
 
 def find_shipped_head() -> Path:
     """The weights of the layer on top of MobileNet that tells cats from dogs."""
-    return data_folder() / "models" / HEAD
+    return data_folder() / "models" / HEAD_FILE

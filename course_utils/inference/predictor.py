@@ -73,7 +73,7 @@ class Predictor:
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: wrong digest, a pickle, code of a stranger's in a ``.keras`` or ``.h5``
+            ValueError: wrong digest, a pickle, code of somebody else in a ``.keras`` or ``.h5``
                 file, a kind of file this cannot read, or a network that this cannot run.
         """
         path = Path(path)

@@ -7,6 +7,7 @@ here types, unknown names and infinities are refused as well.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -214,13 +215,24 @@ class FeatureSchema:
             )
         try:
             document = json.loads(Path(path).read_text(encoding="utf-8"))
-            features = [
-                Feature(name, part["type"] == "integer", part["minimum"], part["maximum"])
-                for name, part in document["properties"].items()
-            ]
+            features = [_read_feature(*item) for item in document["properties"].items()]
             return cls(features, target=document["x-target"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path} is not a saved FeatureSchema: {error!r}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            said = error if isinstance(error, ValueError) else repr(error)
+            raise ValueError(f"{Path(path).name} is not a saved FeatureSchema: {said}.") from error
+
+
+def _read_feature(name: str, part: Mapping[str, Any]) -> Feature:
+    """A feature from its JSON Schema, as `Feature.to_json_schema` writes it.
+
+    Raises:
+        ValueError: it has no range of numbers.
+    """
+    kind, low, high = part["type"], part["minimum"], part["maximum"]
+    numbers = isinstance(low, NUMBERS) and isinstance(high, NUMBERS)
+    if kind not in ("integer", "number") or not numbers or not -math.inf < low <= high < math.inf:
+        raise ValueError(f"feature {name!r} needs a range of numbers, minimum and maximum")
+    return Feature(name, kind == "integer", low, high)
 
 
 def describe(value: Any) -> str:

@@ -21,16 +21,19 @@ TEACHABLE = Path(__file__).parent / "keras2" / "keras_model.h5"  # with labels.t
         ("0 Cat\n2 Dog\n", None),
         ("1 Dog\n0 Cat\n", None),
         ("", None),
+        ("0 Katze\n1 Köter\n".encode("cp1252"), None),
     ],
 )
 def test_a_text_names_a_class_in_each_line(
-    tmp_path: Path, text: str, names: list[str] | None
+    tmp_path: Path, text: str | bytes, names: list[str] | None
 ) -> None:
-    (tmp_path / "labels.txt").write_bytes(text.encode())
+    (tmp_path / "labels.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
     if names:
         assert load_labels(tmp_path / "m.h5") == names
         return
-    with pytest.raises(ValueError, match=r"labels.txt is not a list .* Write m.labels.json: .*\["):
+    with pytest.raises(
+        ValueError, match=r"labels.txt is not (a list|UTF-8).* Write m.labels.json: .*\["
+    ):
         load_labels(tmp_path / "m.h5")
 
 
@@ -41,6 +44,12 @@ def test_the_file_that_is_nearest_to_the_model_is_taken(tmp_path: Path) -> None:
     for name in ("labels.txt", "m.labels.txt", "m.labels.json"):
         (tmp_path / name).write_text(f'["{name}"]', "utf-8")
         assert name in load_labels(model)[0]
+
+
+def test_a_list_that_is_nested_too_deep_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.labels.json").write_text("[" * 100_000, "utf-8")
+    with pytest.raises(ValueError, match=r"m.labels.json is not a list"):
+        load_labels(tmp_path / "m.h5")
 
 
 @pytest.mark.thorough

@@ -45,10 +45,10 @@ def test_a_new_head_makes_the_pets_classifier_anew(full, host, tmp_path):
     head.load_weights(models.find_shipped_head())
     kernel, bias = head.get_weights()
     head.set_weights([kernel[:, ::-1], bias[::-1]])
-    head.save_weights(tmp_path / models.HEAD)
+    head.save_weights(tmp_path / models.HEAD_FILE)
     before = shipped_model("pets").read_bytes()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models, "find_shipped_head", lambda: tmp_path / models.HEAD)
+        patch.setattr(models, "find_shipped_head", lambda: tmp_path / models.HEAD_FILE)
         with pytest.raises(FileNotFoundError, match="Run `course fetch`"):
             shipped_model("pets")
         with pytest.raises(ValueError, match="takes a cat for a dog"):
