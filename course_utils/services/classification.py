@@ -13,8 +13,8 @@ from course_utils import images
 from course_utils.inference import (
     Fault,
     Predictor,
+    find_labels,
     find_model,
-    labels_path,
     load_labels,
     name_faulty_model,
     pointer,
@@ -58,9 +58,9 @@ class Classifier:
         answer: np.ndarray = self.network.predict(picture.reshape(1, *self.network.input_shape))[0]
         if len(answer) == 1:
             answer = np.append(1 - answer, answer)
-        if not (answer.min() >= 0 and abs(answer.sum() - 1) <= 1e-3):  # nor is it with NaN
+        if not (answer.min() >= 0 and abs(answer.sum() - 1) <= 1e-3):  # also of NaN
             raise ValueError(
-                "its answers are no probabilities, each from 0 to 1 and together 1. End the "
+                "it does not return probabilities, each from 0 to 1 and together 1. End the "
                 f'network with softmax, such as Dense({len(answer)}, activation="softmax"), or a '
                 "single output with sigmoid, and save it again."
             )
@@ -108,9 +108,9 @@ def load_classifier(
             )
         if answers != (len(labels),) and (answers, len(labels)) != ((1,), 2):
             raise ValueError(
-                f"{path.stem} answers with shape {answers}; needed is a probability for each of "
-                f"the {len(labels)} class names in {labels_path(path).name}. Correct these, or "
-                f'end the network with Dense({len(labels)}, activation="softmax").'
+                f"{path.stem} answers with shape {answers}; it has to return a probability for "
+                f"each of the {len(labels)} class names in {find_labels(path).name}. Correct "
+                f'these, or end the network with Dense({len(labels)}, activation="softmax").'
             )
         if predictor is None:
             classifier.check(255)

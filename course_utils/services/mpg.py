@@ -29,6 +29,7 @@ from course_utils.services.http.strict_json import parse_json
 from course_utils.services.http.telemetry import ALONE, Host
 
 TARGET = "mpg"  # what the schema has to name
+MAX_MPG = 150  # no car with a combustion engine comes near
 MAX_BODY_BYTES = 64 * 1024  # a car takes about 120
 ANSWER = openapi.object_schema(
     id=openapi.TEXT, mpg={"type": "number"}, errors={"type": "array", "maxItems": 0}
@@ -106,7 +107,12 @@ def load_network(path: Path, predictor: Predictor | None) -> tuple[FeatureSchema
         return schema, predictor
     network = Predictor.load(path)
     schema.check_network(network, path)
-    predict_mpg(network, schema.make_example())
+    miles = predict_mpg(network, schema.make_example())
+    if not 0 <= miles <= MAX_MPG:
+        raise ValueError(
+            f"{path.stem} predicts {miles:.0f} mpg for a car in the middle of the schema's ranges; "
+            f"0 to {MAX_MPG} are possible. Train it again, on these features."
+        )
     return schema, network
 
 
