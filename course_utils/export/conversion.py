@@ -2,11 +2,13 @@
 
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from course_utils.export.source import Source
+from course_utils.inference.pixels import RAW, find_range
 from course_utils.inference.tracing import explain_failure
 
 #: called with the step that begins, the number of steps done, and their total
@@ -42,9 +44,15 @@ def write_export(
 ) -> Iterator[Path]:
     """Yield the place to convert a network into; it becomes ``path`` once it is complete.
 
+    It warns of a network that was certainly trained on other pixels than it is given.
+
     Raises:
         UnsupportedNetwork: whatever the converter raises, in one sentence that names the layer.
     """
+    name, _ = find_range(source.model)
+    if name and source.pixels == RAW:
+        said = f"{path.name} takes pixels from 0 to 255, and Keras' {name} was trained on others."
+        warnings.warn(f"{said} Say preprocess=, such as coreml.MINUS_ONE_TO_ONE.", stacklevel=4)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         draft = Path(folder) / path.name
         with explain_failure(source.model, format_name):

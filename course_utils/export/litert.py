@@ -8,6 +8,7 @@ from course_utils.export.conversion import Report, check_path, print_step, write
 from course_utils.export.parity import Parity, Tolerance, compare_runtime
 from course_utils.export.source import RAW, Pixels, Source
 from course_utils.inference import Predictor, labels_path, load_labels, to_litert, write_labels
+from course_utils.inference.pixels import write_pixels
 
 TOLERANCE = Tolerance(3e-5, 3e-5)  # three times MobileNet's difference on photos
 
@@ -28,7 +29,7 @@ def convert(
     Args:
         path: of the file, which ends in ``.tflite``.
         labels: names of the classes, written beside it to ``NAME.labels.json``, as the image
-            service reads them.
+            service reads them. That a network scales pixels itself is in ``NAME.pixels.json``.
     """
     path = check_path(path, ".tflite", overwrite)
     source = Source(model, preprocess, labels)
@@ -38,6 +39,7 @@ def convert(
     labels_path(path).unlink(missing_ok=True)  # of a model that was there before
     if source.labels:
         write_labels(path, source.labels)
+    write_pixels(source.network, path)
     return path
 
 

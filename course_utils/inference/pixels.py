@@ -1,6 +1,8 @@
 """How a network wants the pixels of a photo, and what its file tells of that."""
 
 import contextlib
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,29 +68,54 @@ STOCK_NETWORKS: dict[str, tuple[str, str | None]] = {
     "block1_pool": ("VGG", "caffe"),
     "conv2_block1_concat": ("DenseNet", None),
 }
-#: kinds of layers that leave the range of pixels as it is
-KEEPS_RANGE = ("InputLayer", "ZeroPadding2D", "Resizing", "CenterCrop", "Dropout", "Random")
+#: kinds of layers, and of LiteRT's operations, that leave the range of pixels as it is
+KEEPS_RANGE = (
+    *("InputLayer", "ZeroPadding2D", "Resizing", "CenterCrop", "Dropout", "Random", "Reshape"),
+    *("Flatten", "DEQUANTIZE", "PAD", "PACK", "RESHAPE", "RESIZE", "SHAPE", "STRIDED_SLICE"),
+)
+MAX_RAW_SCALE = 0.02  # a smaller factor is for pixels up to 255
 
 
-def choose_pixels(model: Path, pixels: str | Pixels | None = None) -> Pixels:
+def pixels_path(model: Path) -> Path:
+    """The file beside a LiteRT file that names its pixels, as a JSON string."""
+    return model.with_name(f"{model.stem}.pixels.json")
+
+
+def write_pixels(network: Any, copy: Path) -> None:
+    """Name beside a LiteRT file the pixels that it takes, where its network scales them itself.
+
+    The file alone may not tell: its converter can make the factor a part of the weights.
+
+    Args:
+        network: that it was made from, as `find_range` takes it.
+        copy: the LiteRT file.
+    """
+    pixels_path(copy).unlink(missing_ok=True)
+    name, wanted = find_range(network)
+    if wanted and not name:
+        pixels_path(copy).write_text(json.dumps(wanted), encoding="utf-8")
+
+
+def choose_pixels(
+    model: Path, pixels: str | Pixels | None = None, default: str = "0..255"
+) -> Pixels:
     """How the network in a file wants its pixels.
 
     Args:
         model: the file.
-        pixels: what is known of it: a name of `PIXELS`, or a `Pixels`. Without, the pixels stay as
-            they are, 0 to 255.
+        pixels: what is known of it: a name of `PIXELS`, or a `Pixels`.
+        default: what is taken where neither ``pixels`` nor the file says anything.
 
     Raises:
-        ValueError: there is no such name; or nothing is said, and the file holds one of Keras'
-            own networks, which was trained on other pixels.
+        ValueError: there is no such name; the file says something else; or nothing is said, and
+            the file holds one of Keras' own networks, which was trained on other pixels.
     """
     if isinstance(pixels, Pixels):
         return pixels
     if pixels is not None and pixels not in PIXELS:
         raise ValueError(f"pixels is one of {', '.join(PIXELS)}, not {pixels!r}.")
-    found = None if pixels else _find_stock_network(model)
-    if found:
-        name, wanted = found
+    name, wanted = find_range(model)
+    if name and not pixels:
         remedy = (
             f'Say --pixels {wanted} (in Python pixels="{wanted}")'
             if wanted
@@ -99,26 +126,67 @@ def choose_pixels(model: Path, pixels: str | Pixels | None = None) -> Pixels:
             f"to 255, and it was trained on others. {remedy}; or --pixels 0..255, if you trained "
             "it on these."
         )
-    return PIXELS[pixels or "0..255"]
+    if wanted and not name and pixels not in (None, wanted):
+        raise ValueError(
+            f"{model.name} begins with a layer that scales pixels of {wanted}, and would scale "
+            f"them twice. Leave out --pixels {pixels}."
+        )
+    return PIXELS[pixels or wanted or default]
 
 
-def _find_stock_network(model: Path) -> tuple[str, str | None] | None:
-    """The row of `STOCK_NETWORKS` that a Keras file begins with; None where that is not certain."""
-    if model.suffix not in KERAS_SUFFIXES:
-        return None
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        layers = list(_list_layers(read_layers(model)))
-        kinds = [kind for kind, _ in layers if not kind.startswith(KEEPS_RANGE)]
-        if kinds[:1] in (["Conv2D"], ["SeparableConv2D"]):  # else something may scale them first
-            found = [STOCK_NETWORKS[name] for _, name in layers if name in STOCK_NETWORKS]
-            return found[0] if found else None
-    return None
+def find_range(model: Any) -> tuple[str, str | None]:
+    """What the layers of a network tell of the pixels that it takes.
+
+    Args:
+        model: a Keras network, or the path of a model file.
+
+    Returns:
+        The name of the network where it is one of `STOCK_NETWORKS`, else an empty text; and the
+        name of its pixels in `PIXELS`, None where the layers do not tell.
+    """
+    layers: list[tuple[str, dict[str, Any]]] = []
+    with contextlib.suppress(Exception):  # what is wrong with a file is told when it is loaded
+        if not isinstance(model, Path):
+            layers = list(_list_layers({"config": model.get_config()}))
+        elif model.suffix in KERAS_SUFFIXES:
+            layers = list(_list_layers(read_layers(model)))
+        elif pixels_path(model).is_file():
+            return "", json.loads(pixels_path(model).read_text(encoding="utf-8"))
+        else:
+            layers = list(_list_operations(model.read_bytes()))
+    inside = (layer for layer in layers if not layer[0].startswith(KEEPS_RANGE))
+    kind, config = next(inside, ("", {}))
+    scale = config.get("scale")
+    if kind in ("Rescaling", "MUL") and isinstance(scale, float) and 0 < scale < MAX_RAW_SCALE:
+        return "", "0..255"
+    found = [STOCK_NETWORKS[n] for _, c in layers if (n := c.get("name")) in STOCK_NETWORKS]
+    # Where something else comes first, it may scale the pixels.
+    certain = kind.upper().endswith(("CONV2D", "CONV_2D"))
+    return found[0] if found and certain else ("", None)
 
 
-def _list_layers(network: Any) -> Iterator[tuple[str, str]]:
-    """Kind and name of the layers of a configuration, in order, with those of inner networks."""
+def _list_layers(network: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Kind and configuration of a network's layers, in order, with those of inner networks."""
     for layer in network["config"]["layers"]:
         if "layers" in layer["config"]:
             yield from _list_layers(layer)
         else:
-            yield layer["class_name"], layer["config"]["name"]
+            yield layer["class_name"], layer["config"]
+
+
+def _list_operations(content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The operations of a LiteRT file as layers, once for each name that is part of theirs."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    kinds = {code: name for name, code in vars(schema.BuiltinOperator).items()}
+    model = schema.Model.GetRootAs(content)
+    graph = model.Subgraphs(0)
+    for operation in map(graph.Operators, range(graph.OperatorsLength())):
+        code = model.OperatorCodes(operation.OpcodeIndex())
+        kind = kinds[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+        second = max(operation.Inputs(operation.InputsLength() > 1), 0)  # -1: left out
+        constant = np.asarray(model.Buffers(graph.Tensors(second).Buffer()).DataAsNumpy())
+        scale = constant.view(np.float32).item() if constant.nbytes == 4 else None
+        for name in re.split("[/;]", graph.Tensors(operation.Outputs(0)).Name().decode()):
+            for each in (name, re.sub(r"_\d+$", "", name)):  # TensorFlow numbers a layer's calls
+                yield kind, {"name": each, "scale": scale}

@@ -16,6 +16,7 @@ from flask import Flask, Response, jsonify
 
 from course_utils.images import digits
 from course_utils.inference import Fault, Predictor, find_model, name_faulty_model
+from course_utils.inference.pixels import Pixels, choose_pixels
 from course_utils.services import classification
 from course_utils.services.http import cors, openapi, page
 from course_utils.services.http.body import UploadLimit, get_file, read_body
@@ -34,7 +35,8 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
 
     Args:
         model: a ``.keras``, ``.h5`` or ``.tflite`` file that takes pictures of shape ``(28, 28)``
-            or ``(28, 28, 1)``, 0 to 1, and gives ten probabilities; by default what
+            or ``(28, 28, 1)``, 0 to 1 (0 to 255 where it scales
+            them itself), and gives ten probabilities; by default what
             `inference.find_model` finds.
         host: what the server around the app offers it.
 
@@ -45,7 +47,9 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
     """
     path = Path(model) if model else find_model("digit")
     with name_faulty_model(path):
-        classifier = classification.Classifier(path, Predictor.load(path), DIGITS)
+        wanted = choose_pixels(path, default="0..1")
+        pixels = Pixels(wanted.scale * 255, wanted.bias)  # pictures of digits are 0 to 1
+        classifier = classification.Classifier(path, Predictor.load(path), DIGITS, pixels)
         takes, answers = classifier.network.input_shape, classifier.network.output_shape
         if takes not in ((28, 28), (28, 28, 1)) or answers != (10,):
             raise ValueError(

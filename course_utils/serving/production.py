@@ -25,8 +25,8 @@ from prometheus_client import values
 
 from course_utils import services
 from course_utils.environment import hide_gpu
-from course_utils.inference import KERAS_SUFFIXES, keras_to_litert
-from course_utils.inference.pixels import choose_pixels
+from course_utils.inference import KERAS_SUFFIXES, keras_to_litert, name_faulty_model
+from course_utils.inference.pixels import choose_pixels, write_pixels
 from course_utils.services.http.telemetry import Host
 from course_utils.serving import ports
 
@@ -78,9 +78,10 @@ def serve(
     with ports.hold(port, host), tempfile.TemporaryDirectory(prefix="course-model-") as folder:
         with _hold_back_ctrl_c():
             if model is not None and model.suffix in KERAS_SUFFIXES:
-                if services.SERVICES[name].takes_pixels:
-                    choose_pixels(model, pixels)  # what its file tells of them is lost then
-                model = _convert_to_litert(name, model, Path(folder))
+                with name_faulty_model(model):
+                    if services.SERVICES[name].takes_pixels:
+                        choose_pixels(model, pixels)  # its LiteRT file may tell less
+                    model = _convert_to_litert(name, model, Path(folder))
             create_app: Callable[..., Any] = services.SERVICES[name].create_app
             # What cannot be served is reported before the start.
             if store:
@@ -115,6 +116,7 @@ def _convert_to_litert(name: str, model: Path, folder: Path) -> Path:
     copy_companion = services.SERVICES[name].copy_companion
     if copy_companion:
         copy_companion(model, copy)
+    write_pixels(model, copy)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn, initializer=hide_gpu) as pool:
         try:

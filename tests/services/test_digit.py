@@ -109,20 +109,22 @@ def test_an_empty_picture_is_told_apart(served: Served, image: Image.Image) -> N
 # Keras 3.13 as it saves weights, with NumPy 2.
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize(("scale", "bright"), [(1.0, 1), (1 / 255, 255)])
 def test_a_convolutional_network_is_served_as_well(
-    tmp_path: Path, test_digits: list[tuple[np.ndarray, str]]
+    tmp_path: Path, test_digits: list[tuple[np.ndarray, str]], scale: float, bright: int
 ) -> None:
     """One that takes pictures of shape (28, 28, 1), as most do; from a .keras file."""
     import keras
 
     pixels = keras.Input((28, 28, 1))
-    flat = keras.layers.Flatten()(keras.layers.Conv2D(2, 5, strides=4)(pixels))
+    scaled = keras.layers.Rescaling(scale)(pixels)
+    flat = keras.layers.Flatten()(keras.layers.Conv2D(2, 5, strides=4)(scaled))
     path = tmp_path / "cnn.keras"
     keras.Model(pixels, keras.layers.Dense(10, activation="softmax")(flat)).save(path)
     pixels, _ = test_digits[0]
     file = io.BytesIO(encoded(Image.fromarray(pixels), "PNG")), "digit.png"
     answer = create_app(path).test_client().post("/api/digit", data={"file": file})
-    expected = Predictor.load(path).predict(pixels.reshape(1, 28, 28, 1) / 255)[0]
+    expected = Predictor.load(path).predict(pixels.reshape(1, 28, 28, 1) / 255 * bright)[0]
     assert np.abs(np.array(answer.json["probabilities"]) - expected).max() < 0.01
 
 

@@ -85,7 +85,10 @@ def test_a_keras_file_that_cannot_be_converted_is_one_sentence(tmp_path, recwarn
     process = start_keras_service(tmp_path, *memory)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "Error: The layer 'memory' uses the operation TensorListReserve" in said
+    assert (
+        "Error: mpg.keras cannot be served: The layer 'memory' uses the operation TensorListReserve"
+        in said
+    )
     assert "Traceback" not in said
     assert len(said.splitlines()) <= 4  # the first two say which model, and where
 
