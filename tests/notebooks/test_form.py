@@ -22,6 +22,7 @@ REBUILT: tuple[str, ...] = ("00", "01", "02", "03", "04")
 each_rebuilt = pytest.mark.parametrize(
     "path", [path for path in NOTEBOOKS if path.name[:2] in REBUILT], ids=lambda path: path.stem
 )
+LOADS_KERAS = re.compile(r"^(import|from) (keras|tensorflow)", re.MULTILINE)
 # Folders of one machine. /content is Colab's, the same for everybody.
 MACHINE = re.compile(r"(?<![\w.])/(home|root|Users|tmp|work|usr|opt|private|var)/|[A-Z]:\\\\?\w")
 
@@ -63,6 +64,17 @@ def test_nothing_went_wrong(path):
             assert output.get("name") != "stderr", output.text
             if output.output_type == "error":
                 assert "raises-exception" in tags(cell), output.evalue
+
+
+@each_notebook
+def test_keras_is_loaded_without_tensorflow_s_start_up_messages(path):
+    """They are C++ code's, so they show in JupyterLab alone, and no stored output has them."""
+    for cell in code_cells(read(path)):
+        if "set_seeds(" in cell.source:
+            return
+        assert is_file(cell) or not re.search(
+            r"^(import|from) (keras|tensorflow)", cell.source, re.M
+        )
 
 
 @each_notebook
