@@ -32,13 +32,14 @@ def convert(
             service reads them. That a network scales pixels itself is in ``NAME.pixels.json``.
     """
     path = check_path(path, ".tflite", overwrite)
-    source = Source(model, preprocess, labels)
+    source, replaces = Source(model, preprocess, labels), path.exists()
     report(f"translating the network to LiteRT, writing {path.name}", 0, 1)
     with write_export(path, source, "LiteRT") as draft:
         draft.write_bytes(to_litert(source.network))
-    labels_path(path).unlink(missing_ok=True)  # of a model that was there before
     if source.labels:
         write_labels(path, source.labels)
+    elif replaces:  # the labels are those of the model that was there
+        labels_path(path).unlink(missing_ok=True)
     write_pixels(source.network, path)
     return path
 

@@ -309,14 +309,6 @@ def with_negative_miles() -> Any:
     return network
 
 
-def with_two_outputs() -> Any:
-    one, two = build((7,), (1,)), build((7,), (2,))
-    import keras
-
-    row = keras.Input((7,))
-    return keras.Model(row, [one(row), two(row)])
-
-
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("service", "make", "labels", "reason"),
@@ -325,7 +317,6 @@ def with_two_outputs() -> Any:
         ("mpg", lambda: build((3,), (1,)), None, r"shape \(3,\) .* has 7 features"),
         ("mpg", with_nan, None, "is not a number"),
         ("mpg", with_negative_miles, None, r"m predicts -\d+ mpg for .*; 0 to 150 are possible"),
-        ("mpg", with_two_outputs, None, "1 inputs and 2 outputs"),
         ("image", lambda: build(PHOTO, (3,)), "abc", r'Dense\(3, activation="softmax"\)'),
         ("image", lambda: build(PHOTO, (3, "sigmoid")), "abc", "does not return probabilities"),
         ("image", lambda: build(PHOTO, (1, "sigmoid")), "abc", "each of the 3 class names"),
