@@ -294,7 +294,9 @@ def build(shape: tuple[Any, ...], *last: Any) -> Any:
     layers = keras.layers
     first = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()] if len(shape) == 3 else []
     scale = [layers.Rescaling(1 / 255)] if len(shape) == 3 else []
-    return keras.Sequential([keras.Input(shape), *scale, *first, *(layers.Dense(*d) for d in last)])
+    five = keras.initializers.Constant(5)  # no probability, unless an activation makes one of it
+    dense = [layers.Dense(*each, bias_initializer=five) for each in last]
+    return keras.Sequential([keras.Input(shape), *scale, *first, *dense])
 
 
 def with_nan() -> Any:
