@@ -17,6 +17,7 @@ TAKE_HOME = {
 
 
 @pytest.mark.slow
+@pytest.mark.thorough  # the notebook's own run executes the same cells, with the course in reach
 @pytest.mark.parametrize("path", TAKE_HOME, ids=lambda path: path.stem)
 def test_it_runs_where_the_course_is_not_installed(path, tmp_path):
     notebook = read(path)
