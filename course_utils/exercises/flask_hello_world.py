@@ -68,7 +68,7 @@ def _test_adding(answer: Callable[[], Any]) -> None:
         got = requests.get(f"{url}/add?a=2&b=40", timeout=5)
         assert got.status_code == 200, f"/add?a=2&b=40 answered {got.status_code}, not 200."
         assert got.json() == {"sum": 42}, f"/add?a=2&b=40 answered {got.text.strip()}."
-        for wrong in ("/add?a=2", "/add?a=2&b=two", "/add?a=2&b=nan"):
+        for wrong in ("/add?a=2", "/add?a=2&b=two", "/add?a=2&b=nan", "/add?a=-inf&b=2"):
             status = requests.get(url + wrong, timeout=5).status_code
             assert status == 400, f"{wrong} is the client's fault (400), not {status}."
 
