@@ -113,15 +113,15 @@ def serve(
         raise ValueError(f"{name!r} is not served on Ray; choose one of {', '.join(ON_RAY)}.")
     ray = cluster.import_ray(address)  # says what is missing before anything is loaded
     path = Path(model).absolute() if model else find_model(name)
+    path.stat()  # raises where there is no model, not only what belongs beside it
     SERVICES[name].create_app(path, pixels=pixels)  # raises here what would end each replica
-    network = Predictor.load(path)
     metrics = Path(gettempdir(), f"course-scale-{uuid.uuid4().hex}")
     scaling: dict[str, Any] = {"num_replicas": replicas}
     if max_replicas is not None:
         bounds = {"min_replicas": replicas, "max_replicas": max_replicas}
         scaling = {"autoscaling_config": bounds | {"target_ongoing_requests": target} | AUTOSCALING}
     options = {} if pixels is None else {"pixels": pixels}
-    application = _build_application(name, path, network, metrics, scaling, options)
+    application = _build_application(name, path, Predictor.load(path), metrics, scaling, options)
     if _running and not ray.is_initialized():  # it ended with the Ray that it ran on
         _running.stop()
     cluster.connect(address)
