@@ -5,7 +5,7 @@
 - kills: processes that train a small CNN are killed (SIGKILL) at random moments, a third of them
   within a save; each chain of kills is resumed to its end and compared with a training that
   nobody interrupted.
-- cost: the CNN of notebook 05 on MNIST-sized images, saved every 50 batches; how long training
+- cost: a small CNN on MNIST-sized images, saved every 50 batches; how long training
   stands still for it, within one run.
 - newest, colab: the kills once more, a few, in an environment of its own, with the newest
   TensorFlow and Keras that pyproject.toml allows, and with those of Google Colab today.

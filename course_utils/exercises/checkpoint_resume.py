@@ -7,115 +7,119 @@ from typing import Any
 from course_utils.exercises import Exercise
 
 
+def keep_best(folder: Any) -> Any:
+    """A callback that saves the best model, and remembers its loss in a file."""
+    import keras
+
+    memory = folder / "best.txt"
+
+    class KeepBest(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            best = float(memory.read_text()) if memory.exists() else float("inf")
+            if logs["val_loss"] < best:
+                self.model.save(folder / "best.keras")
+                memory.write_text(str(logs["val_loss"]))
+
+    return KeepBest()
+
+
+def _test_keeper(answer: Callable[[Path], Any]) -> None:
+    import tempfile
+    from unittest import mock
+
+    model = mock.Mock()
+    with tempfile.TemporaryDirectory() as place:
+        for process, losses in enumerate([(0.5, 0.3, 0.4), (0.35, 0.2)], start=1):
+            callback = answer(Path(place))
+            assert hasattr(callback, "on_epoch_end"), "your function should return a callback."
+            callback.set_model(model)
+            for loss in losses:
+                model.save.reset_mock()
+                callback.on_epoch_end(0, {"loss": 1.0, "val_loss": loss})
+                saved, wanted = model.save.called, loss in (0.5, 0.3, 0.2)
+                assert saved == wanted, (
+                    f"callback {process} should {'save' if wanted else 'not save'} after val_loss "
+                    f"{loss}. The losses were 0.5, 0.3, 0.4, then 0.35, 0.2 in a new callback."
+                )
+
+
+keeper = Exercise(
+    test=_test_keeper,
+    solve=keep_best,
+    hints=(
+        "Write a class with the method on_epoch_end(self, epoch, logs=None) that inherits from "
+        "keras.callbacks.Callback, and return an object of it.",
+        "The lowest loss so far: float(file.read_text()) if file.exists() else float('inf')",
+    ),
+)
+
+
 def newest_epoch(folder: Any) -> tuple[Any, int]:
     """The newest checkpoint and its number of epochs."""
-    import re
 
-    def epoch(path: Any) -> int:
-        match = re.search(r"epoch-(\d+)", path.name)
-        return int(match[1]) if match else -1
+    def find_epoch(path: Any) -> int:
+        return int(path.name.split("-")[1])
 
-    newest = max(folder.glob("*.keras"), key=epoch)
-    return newest, epoch(newest)
+    newest = max(folder.glob("epoch-*.keras"), key=find_epoch)
+    return newest, find_epoch(newest)
 
 
 def _test_newest(answer: Callable[[Path], tuple[Path, int]]) -> None:
     import tempfile
 
-    for names in (["epoch-02-loss-0.113.keras"], ["epoch-9-loss-0.2.keras", "epoch-10-loss-0.3"]):
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place)
-            files = [folder / f"{name.removesuffix('.keras')}.keras" for name in names]
-            for file in [*reversed(files), folder / "log.txt"]:
-                file.touch()
-            got = answer(folder)
-        assert got is not None, "your function returns nothing; it should return a pair."
-        path, epochs = got
-        wanted = 2 if len(names) == 1 else 10
-        assert Path(path) == files[-1], f"of {', '.join(names)} the newest is not {path}."
-        assert epochs == wanted, f"{files[-1].name} has {wanted} epochs behind it, not {epochs!r}."
+    with tempfile.TemporaryDirectory() as place:
+        names = ["epoch-10-loss-0.3.keras", "epoch-9-loss-0.2.keras", "log.txt"]
+        for name in names:
+            Path(place, name).touch()
+        got = answer(Path(place))
+    assert isinstance(got, tuple), "your function should return a pair: the file and the number."
+    assert Path(got[0]).name == names[0], f"the newest of {', '.join(names)} is not {got[0]}."
+    assert got[1] == 10, f"{names[0]} has 10 complete epochs, not {got[1]!r}."
 
 
 newest = Exercise(
     test=_test_newest,
     solve=newest_epoch,
     hints=(
-        "re.search(r'epoch-(\\d+)', path.name)[1] is the epoch, as a text.",
+        "path.name.split('-')[1] is the epoch, as a text.",
         "As texts, '9' comes after '10': compare numbers, with max(..., key=...).",
     ),
 )
 
 
-def write_atomically(path: Any, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    import os
+def find_lost(model: Any, path: Any) -> list[int]:
+    """The indices of the variables that a file does not keep."""
+    import keras
+    import numpy as np
 
-    draft = path.with_name(path.name + ".part")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())  # wait until it is on the disk
-    draft.replace(path)
+    model.save(path)
+    loaded = keras.models.load_model(path)
+    lists = [[*m.variables, *m.optimizer.variables] for m in (model, loaded)]
+    pairs = enumerate(zip(*lists, strict=True))
+    return [i for i, (a, b) in pairs if not np.array_equal(a.numpy(), b.numpy())]
 
 
-def _test_atomic(answer: Callable[[Path, bytes], Any]) -> None:
-    import os
+def _test_lost(answer: Callable[[Any, Path], list[int]]) -> None:
     import tempfile
-    from unittest import mock
 
+    import keras
+    import numpy as np
+
+    drop, dense = keras.layers.Dropout(0.5), keras.layers.Dense(1)
+    model = keras.Sequential([keras.Input((3,)), drop, dense])
+    model.compile("adam", "mean_squared_error", jit_compile=False)
+    model.fit(np.ones((8, 3)), np.ones(8), verbose=0)
+    states = [i for i, v in enumerate(model.variables) if v.name == "seed_generator_state"]
     with tempfile.TemporaryDirectory() as place:
-        path = Path(place, "weights.bin")
-        path.write_bytes(b"old")
-        seen = []
-        replace = os.replace
-
-        def watched(source: Any, target: Any, **options: Any) -> None:
-            seen.append((Path(target) == path, path.read_bytes()))
-            replace(source, target, **options)
-
-        with mock.patch("os.replace", watched), mock.patch("os.rename", watched):
-            answer(path, b"new")
-        assert path.read_bytes() == b"new", "after your function the file does not hold the data."
-        left = sorted(entry.name for entry in Path(place).iterdir())
-        assert left == ["weights.bin"], f"something is left behind: {', '.join(left)}."
-        assert seen, "put the finished file in its place with draft.replace(path)."
-        assert seen[-1] == (True, b"old"), "the old content was gone before the new was in place."
+        got = answer(model, Path(place, "model.keras"))
+    assert got == states, f"with a layer Dropout the result should be {states}, not {got!r}."
 
 
-atomic = Exercise(
-    test=_test_atomic,
-    solve=write_atomically,
+lost = Exercise(
+    test=_test_lost,
+    solve=find_lost,
     hints=(
-        "Write the data to another file in the same folder first, and close it.",
-        "draft.replace(path) puts it in its place in one go, on every system.",
-    ),
-)
-
-
-def order_of_epoch(seed: int, epoch: int, n: int) -> Any:
-    """The order of n examples in an epoch."""
-    import numpy as np
-
-    return np.random.default_rng([seed, epoch]).permutation(n)
-
-
-def _test_order(answer: Callable[[int, int, int], Any]) -> None:
-    import numpy as np
-
-    first = answer(5, 0, 100)
-    assert first is not None, "your function returns nothing."
-    assert sorted(first) == list(range(100)), "each number from 0 to n-1 has to be there once."
-    np.random.random(7)  # what another process may have drawn in the meantime
-    assert list(answer(5, 0, 100)) == list(first), "asked again, it gives another order."
-    assert list(answer(5, 1, 100)) != list(first), "the next epoch should have another order."
-    assert list(answer(6, 0, 100)) != list(first), "another seed should give another order."
-
-
-order = Exercise(
-    test=_test_order,
-    solve=order_of_epoch,
-    hints=(
-        "np.random.default_rng takes several numbers as a seed, in a list.",
-        "np.random.default_rng([seed, epoch]).permutation(n)",
+        "model.save(path) and keras.models.load_model(path) give you the second model.",
+        "Compare pairs of variables with np.array_equal(a.numpy(), b.numpy()).",
     ),
 )
