@@ -13,7 +13,7 @@ def keep_best(folder: Any) -> Any:
 
     memory = folder / "best.txt"
 
-    class KeepBest(keras.callbacks.Callback):
+    class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             best = float(memory.read_text()) if memory.exists() else float("inf")
             if logs["val_loss"] < best:
