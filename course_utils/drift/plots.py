@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -15,8 +16,7 @@ from course_utils.drift import verdict
 from course_utils.drift.classifier import CLASSIFIER
 from course_utils.drift.tables import SIDES, Floats, to_floats
 
-MAX_EFFECTS = 15  # columns whose effects are drawn
-MAX_DISTRIBUTIONS = 3  # columns whose distributions are
+MAX_EFFECTS = 10  # columns whose effects are drawn
 MAX_BARS = 8  # categories of a column; the others make one
 MAX_BINS = 40
 MAX_LABEL_LENGTH = 22  # characters of a label of an axis
@@ -40,24 +40,23 @@ class Picture(Figure):
 
 
 def plot_report(report: verdict.Findings) -> Picture:
-    """Effects of the columns, the worst ones before and after, the classifier's ROC curve.
+    """Effects of the columns, the worst one before and after, the classifier's ROC curve.
 
     Returns:
         A figure of its own, unknown to pyplot: as the last expression of a cell it is shown once;
         elsewhere, ``savefig`` writes it.
     """
-    figure, names = Picture(figsize=(16, 8), layout="constrained"), choose_worst(report)
     old, new = report.rows
-    title = f"{report.decision.capitalize()}: {old:,} reference rows, {new:,} current rows"
-    figure.suptitle(title, size="x-large")
-    panels = [["effects", at, "roc"] for at in range(len(names))]
-    axes = figure.subplot_mosaic(panels, gridspec_kw={"wspace": 0.05})
-    _draw_effects(axes["effects"], choose_gravest(report))
-    for at, name in enumerate(names):
-        _draw_column(axes[at], report, name)
-    _draw_roc(axes["roc"], report)
-    shown = [axes[panel].get_legend_handles_labels()[0] for panel in ("effects", 0)]
-    figure.legend(handles=[*shown[0], *shown[1]], loc="outside lower center", ncols=7)
+    with rc_context({"font.size": 12}):
+        figure = Picture(figsize=(10, 9), layout="constrained")
+        title = f"{report.decision.capitalize()}: {old:,} reference rows, {new:,} current rows"
+        figure.suptitle(title, size="x-large")
+        upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(5, 4)).flat
+        _draw_effects(upper.subplots(), choose_gravest(report))
+        upper.legend(loc="outside lower center", ncols=3)
+        column, roc = lower.subplots(1, 2)
+        _draw_column(column, report, choose_worst(report))
+        _draw_roc(roc, report)
     return figure
 
 
@@ -66,12 +65,11 @@ def choose_gravest(report: verdict.Findings) -> pd.DataFrame:
     return report.columns.drop_duplicates("column", ignore_index=True)
 
 
-def choose_worst(report: verdict.Findings) -> list[str]:
-    """The columns to look at: the changed ones, then those that the classifier goes by."""
+def choose_worst(report: verdict.Findings) -> str:
+    """The column to look at: the most changed one, or the one that the classifier goes by."""
     rows = report.columns[report.columns["test"] != CLASSIFIER]
     changed = rows.loc[rows["verdict"] != verdict.NO_CHANGE, "column"]
-    names = dict.fromkeys([*changed, *report.ranking["column"], *report.samples[0]])
-    return list(names)[:MAX_DISTRIBUTIONS]
+    return next(iter([*changed, *report.ranking["column"], *report.samples[0]]))
 
 
 def shorten_label(text: str, length: int = MAX_LABEL_LENGTH) -> str:
@@ -101,7 +99,7 @@ def _draw_effects(ax: Axes, rows: pd.DataFrame) -> None:
     ax.secondary_yaxis("right").set_yticks(at, shown["verdict"] + ": " + shown["test"])
     few = f", the {MAX_EFFECTS} gravest of {len(rows)}" if len(rows) > MAX_EFFECTS else ""
     ax.set_title(f"How much each column has changed{few}")
-    ax.set_xlabel("effect: 0 none, 1 complete")
+    ax.set(xlabel="effect: 0 none, 1 complete", xlim=(0, 1))
 
 
 def _draw_column(ax: Axes, report: verdict.Findings, name: str) -> None:
@@ -117,6 +115,7 @@ def _draw_column(ax: Axes, report: verdict.Findings, name: str) -> None:
         ax.stairs(shares[0], edges, fill=True, color=REFERENCE_COLOUR, label=SIDES[0])
         ax.stairs(shares[1], edges, color=CURRENT_COLOUR, lw=1.6, label=SIDES[1])
         ax.yaxis.set_major_formatter(PercentFormatter(1))
+        ax.set(ylabel="share of the rows", ylim=(0, 1.3 * max(np.max(shares), 0.01)))
         values = len(old) + len(new)
         if outside := values - np.sum(counts):
             notes.append(f"{outside:,} of {values:,} values lie outside this range")
@@ -131,6 +130,7 @@ def _draw_column(ax: Axes, report: verdict.Findings, name: str) -> None:
         ax.invert_yaxis()
         ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.locator_params(axis="x", nbins=5)
+    ax.legend(loc="upper center" if name in report.numbers else "lower right", ncols=2)
     ax.set_title(shorten_label(name, MAX_TITLE_LENGTH))
     ax.set_xlabel("\n".join(notes))
 

@@ -130,7 +130,7 @@ def test_the_picture_is_in_the_file_and_described(tmp_path: Path):
     text = html.unescape(hostile().to_html(tmp_path / "page.html").read_text("utf-8"))
     found = re.search(r'<img src="data:image/png;base64,([^"]*)"', text)
     assert found
-    assert Image.open(io.BytesIO(base64.b64decode(found[1]))).size == (2304, 1152)
+    assert Image.open(io.BytesIO(base64.b64decode(found[1]))).size == (1440, 1296)
     alternative = text[found.end() : text.index("</figure>")]
     assert f"AUC {hostile().auc:.2f}" in alternative
     assert f"{EVIL} 0." in alternative

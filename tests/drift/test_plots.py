@@ -85,7 +85,7 @@ def test_no_name_breaks_the_picture(name: str):
         for s in (0, 1)
     )
     png = compare(*frames).plot()._repr_png_()  # what IPython asks for
-    assert Image.open(io.BytesIO(png)).size == (1600, 800)
+    assert Image.open(io.BytesIO(png)).size == (1000, 900)
 
 
 def test_long_names_are_cut_in_the_middle():
