@@ -6,74 +6,58 @@ from typing import Any
 from course_utils.exercises import Exercise
 
 
-def ks_distance(old: Any, new: Any) -> float:
-    """The largest gap between two empirical distribution functions."""
-    import numpy as np
+def build_app(predict: Any, log: Any) -> Any:
+    """An app whose ``POST /predict`` answers, and appends each accepted row to the file ``log``."""
+    import json
 
-    values = np.union1d(old, new)
-    below = [
-        np.searchsorted(np.sort(side), values, side="right") / len(side) for side in (old, new)
-    ]
-    return float(np.abs(below[0] - below[1]).max())
+    from flask import Flask, jsonify, request
 
+    app = Flask("exercise")
 
-def _test_distance(answer: Callable[[Any, Any], float]) -> None:
-    import numpy as np
-    from scipy import stats
+    @app.post("/predict")
+    def answer() -> Any:
+        row = request.get_json(silent=True)
+        if not isinstance(row, dict):
+            return jsonify(error="Send a JSON object."), 400
+        prediction = predict(row)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        return jsonify(prediction=prediction)
 
-    got = answer([1, 2, 3], [1, 2, 3])
-    assert got is not None, "your function returns nothing."
-    assert abs(got) < 1e-9, f"of two equal samples the gap is 0, not {got:g}."
-    assert abs(answer([1, 2], [3, 4]) - 1) < 1e-9, "where all old values are smaller, it is 1."
-    assert abs(answer([1, 2], [1, 1]) - 0.5) < 1e-9, (
-        "of [1, 2] half lie at or below 1, of [1, 1] all: the gap is 0.5. Count equal values."
-    )
-    random = np.random.default_rng(0)
-    old, new = random.normal(size=80), random.normal(0.5, 1, 60)
-    truth = stats.ks_2samp(old, new).statistic
-    assert abs(answer(old, new) - truth) < 1e-9, (
-        "samples of different sizes: divide each by its own."
-    )
+    return app
 
 
-distance = Exercise(
-    test=_test_distance,
-    solve=ks_distance,
+def _test_log(answer: Callable[[Any, Any], Any]) -> None:
+    import tempfile
+    from pathlib import Path
+
+    import pandas as pd
+
+    with tempfile.TemporaryDirectory() as folder:
+        app = answer(lambda row: 2 * row["x"], log := Path(folder, "requests.jsonl"))
+        assert hasattr(app, "test_client"), "your function should return a Flask app."
+        for body, wanted in {'{"x": 1.5}': 200, "[1]": 400, "?": 400, '{"x": 4}': 200}.items():
+            reply = app.test_client().post("/predict", data=body, content_type="application/json")
+            got = reply.status_code
+            assert got == wanted, f"for {body} the status should be {wanted}, not {got}."
+        assert reply.get_json() == {"prediction": 8}, "for x = 4 the prediction should be 8."
+        assert log.is_file(), "there is no log: append a line to `log` for each accepted row."
+        rows = pd.read_json(log, lines=True).to_dict("list")
+        assert rows == {"x": [1.5, 4.0]}, f"the log should hold x = 1.5 and x = 4, not {rows}."
+
+
+request_log = Exercise(
+    _test_log,
+    build_app,
     hints=(
-        "The gap can be largest only at a value that occurs: np.union1d(old, new) has them all.",
-        "np.searchsorted(np.sort(old), values, side='right') counts how many are at or below.",
-    ),
-)
-
-
-def false_alarm(tests: int, alpha: float) -> float:
-    """The chance of at least one false alarm in independent tests."""
-    return 1 - (1 - alpha) ** tests
-
-
-def _test_alarm(answer: Callable[[int, float], float]) -> None:
-    got = answer(1, 0.05)
-    assert got is not None, "your function returns nothing."
-    assert abs(got - 0.05) < 1e-9, f"of a single test it is alpha itself, 0.05, not {got:g}."
-    got = answer(2, 0.5)
-    assert abs(got - 0.75) < 1e-9, (
-        f"two tosses of a coin: heads at least once in 0.75, not {got:g}."
-    )
-    assert abs(answer(20, 0.05) - 0.6415140776) < 1e-6, "20 tests at 0.05: about 0.64."
-
-
-alarm = Exercise(
-    test=_test_alarm,
-    solve=false_alarm,
-    hints=(
-        "Ask the other way round: how likely is it that no test raises an alarm?",
-        "One test stays silent with 1 - alpha, all of them with that to the power of tests.",
+        "request.get_json(silent=True) is None where the body is no JSON; check for a dict.",
+        "Append to the file: with log.open('a') as file: file.write(json.dumps(row) + '\\n')",
     ),
 )
 
 
 def fill(train: Any, new: Any) -> Any:
-    """Fill both tables with what the training rows say."""
+    """Fill both tables with the medians of the training rows."""
     medians = train.median()
     return train.fillna(medians), new.fillna(medians)
 
@@ -83,25 +67,49 @@ def _test_filling(answer: Callable[[Any, Any], Any]) -> None:
 
     train = pd.DataFrame({"a": [1.0, 2.0, None, 9.0], "b": [5.0, 5.0, 7.0, None]})
     new = pd.DataFrame({"a": [None, 30.0, 40.0], "b": [None, None, 6.0]})
-    before = train.copy(), new.copy()
-    got = answer(train, new)
+    got = answer(train.copy(), new.copy())
     assert got is not None, "your function returns nothing; it should return both tables."
-    filled, later = got
-    assert not filled.isna().any(axis=None), "the training table still has missing values."
-    assert not later.isna().any(axis=None), "the new table still has missing values."
-    assert later["a"][0] != 35, "35 is the new table's own median: that is how drift is made."
-    assert later["a"][0] == filled["a"][2], "the same gap should be filled with the same value."
-    there = filled["a"][0], later["a"][1]
-    assert there == (1, 30), "what was there should stay as it was."
-    unchanged = train.equals(before[0]) and new.equals(before[1])
-    assert unchanged, "the tables that were given should not be changed themselves."
+    for before, after in zip((train, new), got, strict=True):
+        assert not after.isna().any(axis=None), "there are still missing values."
+        assert after.where(before.notna()).equals(before), "do not change the values that exist."
+    assert got[1]["a"][0] != 35, "35 is the new table's own median; this makes drift."
+    assert got[1]["a"][0] == got[0]["a"][2] == 2, "fill both with the training rows' median, 2."
 
 
 filling = Exercise(
-    test=_test_filling,
-    solve=fill,
+    _test_filling, fill, ("train.median() has a median for each column; fillna accepts it.",)
+)
+
+
+def find_changes(old: Any, new: Any) -> dict[str, float]:
+    """D by column, where p times the number of columns is below 0.05 and D is at least 0.1."""
+    from scipy import stats
+
+    names = old.select_dtypes("number").columns
+    tests = {name: stats.ks_2samp(old[name].dropna(), new[name].dropna()) for name in names}
+    sizes = {name: float(t.statistic) for name, t in tests.items() if t.pvalue * len(tests) < 0.05}
+    return {name: size for name, size in sizes.items() if size >= 0.1}
+
+
+def _test_changes(answer: Callable[[Any, Any], dict[str, float]]) -> None:
+    import numpy as np
+    import pandas as pd
+
+    old, new = map(pd.DataFrame, np.random.default_rng(0).normal(size=(2, 200, 20)))
+    many = pd.DataFrame({"x": np.arange(20_000.0), "city": "Rome"})
+    few = pd.DataFrame({"a": [*range(100), None], "b": [*range(50, 150), None]})
+    assert answer(old, new) == {}, "nothing changed in 20 columns of noise: adjust the p-values."
+    assert answer(many, many.assign(x=many["x"] + 600)) == {}, "a D of 0.03 is below 0.1."
+    got = answer(few, few.assign(a=few["a"] + 40))
+    assert list(got) == ["a"], f"only a changed; leave missing values out. You found {list(got)}."
+    assert abs(got["a"] - 0.4) < 1e-9, f"the D of column a is 0.4, not {got['a']}."
+
+
+own_tables = Exercise(
+    _test_changes,
+    find_changes,
     hints=(
-        "train.median() has a median for each column, and fillna takes it as it is.",
-        "Use train.median() for both tables, never new.median().",
+        "old.select_dtypes('number') has the columns of numbers; drop missing values by .dropna().",
+        "Keep a column where test.pvalue * number_of_columns < 0.05 and test.statistic >= 0.1.",
     ),
 )

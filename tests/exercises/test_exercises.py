@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import json
 import pickletools
 import re
 from collections import Counter
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import requests
 from flask import Flask, request
+from scipy import stats
 
 from course_utils.exercises import Exercise, start_here
 from tests.support.notebooks import NOTEBOOKS, code_cells, each_notebook, read, tags
@@ -140,6 +142,32 @@ def forgetful(folder):
     return Forgetful()
 
 
+def log_everything(predict, log):
+    """Logs also what it refuses."""
+    app = Flask("logging")
+
+    @app.post("/predict")
+    def answer():
+        row = request.get_json(silent=True)
+        with log.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        return ({"prediction": predict(row)}, 200) if isinstance(row, dict) else ({}, 400)
+
+    return app
+
+
+def without_adjustment(old, new):
+    """Takes each p-value for itself."""
+    tests = {name: stats.ks_2samp(old[name], new[name]) for name in old.select_dtypes("number")}
+    return {name: t.statistic for name, t in tests.items() if t.pvalue < 0.05 and t.statistic > 0.1}
+
+
+def without_size(old, new):
+    """Calls everything significant a change."""
+    tests = {name: stats.ks_2samp(old[name], new[name]) for name in old.select_dtypes("number")}
+    return {name: t.statistic for name, t in tests.items() if t.pvalue * len(tests) < 0.05}
+
+
 def without_catching(url, bodies):
     """Right as long as there is a service."""
     counts = Counter()
@@ -185,6 +213,12 @@ WRONG = [
     ("05_checkpoint_resume", "newest", lambda folder: (folder / "epoch-10-loss-0.3.keras", "10")),
     ("05_checkpoint_resume", "lost", lambda model, path: []),
     ("05_checkpoint_resume", "lost", lambda model, path: list(range(len(model.variables)))),
+    ("07_drift", "request_log", lambda predict, log: None),
+    ("07_drift", "request_log", log_everything),
+    ("07_drift", "filling", lambda train, new: (train.fillna(0), new.fillna(0))),
+    ("07_drift", "filling", lambda train, new: (train.fillna(2), new.fillna(new.median()))),
+    ("07_drift", "own_tables", without_adjustment),
+    ("07_drift", "own_tables", without_size),
     ("08_coreml", "pixels", lambda low, high: (1 / 127.5, -1)),
     ("08_coreml", "quantize", in_one_step),
     ("08_coreml", "own", lambda model, rows: (b"", 0.0)),
