@@ -1,68 +1,90 @@
 """Exercises of notebook 06."""
 
-from collections.abc import Callable
+from typing import Any
 
-from course_utils.exercises import Exercise
+from course_utils.exercises import Exercise, serving
 
 
-def fragile_links(html: str) -> list[str]:
-    """The addresses in a page that name a host or begin at its root."""
+def sort_links(html: str) -> tuple[list[str], list[str]]:
+    """Addresses that a path prefix breaks, and addresses that the policy blocks."""
     import re
 
-    links = re.findall(r'(?:src|href)="([^"]*)"', html)
-    return [link for link in links if link.startswith(("/", "http:", "https:"))]
+    links = re.findall(r'src="([^"]*)"', html)
+    blocked = [link for link in links if link.startswith(("//", "http://", "https://"))]
+    breaks = [link for link in links if link.startswith("/") and link not in blocked]
+    return breaks, blocked
 
 
-def _test_fragile(answer: Callable[[str], list[str]]) -> None:
-    html = (
-        '<link href="assets/a.css"><script src="/assets/b.js"></script>'
-        '<a href="api/model">model</a><img src="//cdn.example/c.png"><a href="#top">up</a>'
-        '<script src="https://cdn.example/d.js"></script><img src="data:image/png;base64,AA">'
-    )
-    wanted = ["/assets/b.js", "//cdn.example/c.png", "https://cdn.example/d.js"]
-    got = answer(html)
-    assert got is not None, "your function returns nothing; it should return a list."
-    missed = [link for link in wanted if link not in got]
-    assert not missed, f"{missed[0]} would not be found below a proxy's path."
-    extra = [link for link in got if link not in wanted]
-    assert not extra, f"{extra[0]} works below any path."
+def _test_links(answer: Any) -> None:
+    breaks, blocked = ["/b.js", "/img/c.png"], ["//cdn.example/d.js", "https://cdn.example/e.js"]
+    found = ["a.js", *breaks, "./img/f.png", *blocked]
+    got = answer("".join(f'<script src="{link}"></script>' for link in found))
+    assert got == (breaks, blocked), f"of {found} it should return {(breaks, blocked)}, not {got}."
 
 
-fragile = Exercise(
-    test=_test_fragile,
-    solve=fragile_links,
-    hints=(
-        're.findall(r\'(?:src|href)="([^"]*)"\', html) gives all addresses.',
-        "What begins with / or names a host (http:, https:) forgets the path that a proxy added.",
-    ),
+links = Exercise(
+    _test_links, sort_links, ("re.findall finds the addresses.", "First sort out the full ones.")
 )
 
 
-def data_url(jpeg: bytes) -> str:
-    """A JPEG as a data: URL (RFC 2397)."""
-    import base64
+def build_app(page: str, classify: Any) -> Any:
+    """A page and its API, whose errors are all JSON."""
+    from flask import Flask, request
 
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+    app = Flask("exercise")
+    app.add_url_rule("/", view_func=lambda: page)
+
+    @app.post("/name")
+    def name() -> Any:
+        if "photo" not in request.files:
+            return {"error": "Send a file in the field photo."}, 400
+        try:
+            return {"name": classify(request.files["photo"].read())}
+        except Exception:
+            return {"error": "The photo could not be classified."}, 500
+
+    return app
 
 
-def _test_embed(answer: Callable[[bytes], str]) -> None:
-    from urllib.request import urlopen
+def _test_build(answer: Any) -> None:
+    import io
 
-    jpeg = bytes(range(256))
-    got = answer(jpeg)
-    assert isinstance(got, str), "your function should return a text."
-    assert got.startswith("data:"), "a data: URL begins with data:, then its type."
-    with urlopen(got) as opened:  # Python reads such addresses as a browser does
-        kind, content = opened.headers.get_content_type(), opened.read()
-    assert kind == "image/jpeg", f"it should say that it is an image/jpeg, not {kind}."
-    assert content == jpeg, "what comes out of your URL is not what went in."
+    app = answer("<h1>Page</h1>", lambda photo: {b"cat": "a cat"}[photo])
+    assert hasattr(app, "test_client"), "your function should return a Flask app."
+    client = app.test_client()
+    assert client.get("/").text == "<h1>Page</h1>", "GET / should return the page as it is."
+    for field, photo, status in (("photo", "cat", 200), ("image", "cat", 400), ("photo", "x", 500)):
+        reply = client.post("/name", data={field: (io.BytesIO(photo.encode()), "a.png")})
+        got = reply.status_code, sorted(reply.get_json(silent=True) or {})
+        wanted = status, ["name" if status == 200 else "error"]
+        assert got == wanted, f"{photo!r} in {field} should give {wanted}, not {got}."
+        assert "b'x'" not in reply.text, "the answer contains the text of the exception."
 
 
-embed = Exercise(
-    test=_test_embed,
-    solve=data_url,
-    hints=(
-        "It reads data:image/jpeg;base64, and then the bytes in base64.",
-        "base64.b64encode(jpeg) gives bytes; .decode('ascii') makes a text of them.",
-    ),
-)
+build = Exercise(_test_build, build_app, ("Call classify in a try block, and catch Exception.",))
+
+
+def ask_links(url: str) -> dict[str, int]:
+    """The status of each address in the page at ``url``."""
+    import re
+    from urllib.parse import urljoin
+
+    import requests
+
+    found = re.findall(r'src="([^"]*)"', requests.get(url, timeout=30).text)
+    return {link: requests.get(urljoin(url, link), timeout=30).status_code for link in found}
+
+
+def _test_own(answer: Any) -> None:
+    from flask import Flask
+
+    app = Flask("own")
+    app.add_url_rule("/ada/", view_func=lambda: '<img src="a.png"><img src="/a.png">')
+    app.add_url_rule("/ada/a.png", "picture", lambda: "a picture")
+    with serving(app) as url:
+        got = answer(f"{url}/ada/")
+    wanted = {"a.png": 200, "/a.png": 404}
+    assert got == wanted, f"for a page at /ada/ with a.png beside it {wanted} is right, not {got}."
+
+
+own_page = Exercise(_test_own, ask_links, ("urljoin(url, link) completes it; requests gets it.",))

@@ -182,6 +182,24 @@ def in_one_step(weights, bits):
     return np.round(weights / step).astype(int), np.full(weights.shape[1], step)
 
 
+def two_kinds_in_one(html):
+    """Takes a full address for one that a path prefix breaks, as the notebook once did."""
+    links = re.findall(r'src="([^"]*)"', html)
+    return [link for link in links if link.startswith(("/", "http"))], []
+
+
+def crashing_app(page, classify):
+    """Right, but for errors: Flask answers them in HTML."""
+    app = Flask("crashing")
+    app.add_url_rule("/", view_func=lambda: page)
+
+    @app.post("/name")
+    def name():
+        return {"name": classify(request.files["photo"].read())}
+
+    return app
+
+
 WRONG = [
     ("00_start_here", "best", lambda url, cars: cars[0]),
     ("00_start_here", "best", lambda url, cars: min(cars, key=lambda car: car["weight"])),
@@ -213,6 +231,11 @@ WRONG = [
     ("05_checkpoint_resume", "newest", lambda folder: (folder / "epoch-10-loss-0.3.keras", "10")),
     ("05_checkpoint_resume", "lost", lambda model, path: []),
     ("05_checkpoint_resume", "lost", lambda model, path: list(range(len(model.variables)))),
+    ("06_web_app", "links", lambda html: ([], [])),
+    ("06_web_app", "links", two_kinds_in_one),
+    ("06_web_app", "build", lambda page, classify: None),
+    ("06_web_app", "build", crashing_app),
+    ("06_web_app", "own_page", lambda url: {"a.png": 200}),
     ("07_drift", "request_log", lambda predict, log: None),
     ("07_drift", "request_log", log_everything),
     ("07_drift", "filling", lambda train, new: (train.fillna(0), new.fillna(0))),
