@@ -12,7 +12,9 @@ from scipy import ndimage
 SIDE_PIXELS = 28  # of MNIST's pictures
 BOX_PIXELS = 20  # of the digit in them
 POLARITY_SIDE_PIXELS = 32  # of the copy in which light on dark is told from dark on light
-GROUND_SIDE_PIXELS = 64  # of the copy in which the light on the paper is estimated
+# Of the copy in which the light on the paper is estimated. In a smaller one the edge of a sharp
+# shadow is blurred, and the difference would be taken for ink.
+GROUND_SIDE_PIXELS = 200
 MAX_STROKE_SHARE = 0.3  # of a picture's longer side: no stroke is as wide
 MIN_CONTRAST = 0.12  # of ink, 1 being black on white
 MIN_PEAK_INK = 0.7  # of full ink; a stroke reaches more somewhere
