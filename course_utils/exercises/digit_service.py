@@ -1,118 +1,125 @@
 """Exercises of notebook 09."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from course_utils.exercises import Exercise, serving
 
 
-def centred(picture: Any) -> Any:
-    """The picture moved so that its centre of mass is in the middle, to the pixel."""
-    import numpy as np
-    from scipy import ndimage
+def allow(app: Any, origins: Any) -> Any:
+    """The app, whose answers pages of these origins may read."""
+    from flask import request
 
-    middle = ndimage.center_of_mass(picture)
-    down, right = (round(side / 2 - at) for side, at in zip(picture.shape, middle, strict=True))
-    return np.roll(picture, (down, right), axis=(0, 1))
+    def add_headers(response: Any) -> Any:
+        response.headers["Vary"] = "Origin"
+        if request.headers.get("Origin") in origins:
+            response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+            response.headers["Access-Control-Allow-Headers"] = "content-type"
+        return response
 
-
-def _test_centre(answer: Callable[[Any], Any]) -> None:
-    import numpy as np
-    from scipy import ndimage
-
-    draw = np.random.default_rng(9)
-    for top, left in ((2, 3), (10, 12), (3, 14)):
-        picture = np.zeros((28, 28), np.float32)
-        picture[top : top + 10, left : left + 6] = draw.uniform(0.2, 1, (10, 6))
-        moved = answer(picture)
-        assert moved is not None, "your function returns nothing; it should return a picture."
-        assert moved.shape == (28, 28), f"the result should be 28 x 28, not {moved.shape}."
-        assert abs(moved.sum() - picture.sum()) < 1e-3, "some of the ink has been lost."
-        y, x = ndimage.center_of_mass(moved)
-        assert abs(y - 14) <= 0.51, f"the centre of mass is in row {y:.1f}; it should be in 14."
-        assert abs(x - 14) <= 0.51, f"the centre of mass is in column {x:.1f}; it should be in 14."
+    app.after_request(add_headers)
+    return app
 
 
-centre = Exercise(
-    test=_test_centre,
-    solve=centred,
-    hints=(
-        "ndimage.center_of_mass(picture) gives the row and the column of the middle; by how much "
-        "are they away from 14?",
-        "np.roll(picture, (down, right), axis=(0, 1)) moves a picture by whole pixels.",
-    ),
+def _test_allow(answer: Callable[[Any, list[str]], Any]) -> None:
+    from flask import Flask
+
+    app = Flask("exercise")
+    app.add_url_rule("/upload", view_func=lambda: '"7"', methods=["POST"])
+    app = answer(app, listed := ["https://my.example", "http://localhost:3000"])
+    assert hasattr(app, "test_client"), "your function should return the app."
+    client, prefix = app.test_client(), "Access-Control-Allow-"
+    for origin in (*listed, "https://elsewhere.example", "https://my.example.org", None):
+        sent = {"Origin": origin} if origin else {}
+        for call in (client.post, client.options):
+            headers = call("/upload", headers=sent).headers
+            wanted, got = origin if origin in listed else None, headers.get(f"{prefix}Origin")
+            assert got == wanted, f"to a page of {origin} {prefix}Origin is {got}, not {wanted}."
+            assert "Origin" in headers.get("Vary", ""), f"to a page of {origin} Vary is missing."
+        got = headers.get(f"{prefix}Headers", "").lower()
+        assert "content-type" in got or not wanted, f"{prefix}Headers is {got!r} in a preflight."
+
+
+cors_by_hand = Exercise(
+    test=_test_allow,
+    solve=allow,
+    hints=("app.after_request(your_function) calls it for each response, preflights included.",),
 )
 
 
-def read_number(url: str, photos: list[bytes]) -> int:
-    """The number whose digits these pictures show, as the digit service at ``url`` reads them."""
-    import requests
+def find_dark_ink(grey: Any) -> Any:
+    """Where ink takes away a large part of the light that the paper around it reflects."""
+    from scipy import ndimage
 
-    read = ""
-    for photo in photos:
-        read += requests.post(f"{url}/upload", files={"file": photo}, timeout=10).json()
-    return int(read)
-
-
-def _printed(digit: str) -> bytes:
-    import io
-
-    from PIL import Image, ImageDraw, ImageFont
-
-    page = Image.new("L", (200, 260), "white")
-    font = ImageFont.load_default(200)
-    ImageDraw.Draw(page).text((40, 10), digit, "black", font, stroke_width=4)
-    file = io.BytesIO()
-    page.save(file, "PNG")
-    return file.getvalue()
+    window = max(grey.shape) * 3 // 10  # wider than a stroke
+    paper = ndimage.grey_closing(grey, (window, window))
+    return grey < 0.6 * paper
 
 
-def _test_number(answer: Callable[[str, list[bytes]], int]) -> None:
-    from course_utils.inference import shipped_model
-    from course_utils.services import digit
-
-    with serving(digit.create_app(shipped_model("digit"))) as url:
-        for number in (7, 372):
-            got = answer(url, [_printed(each) for each in str(number)])
-            assert got is not None, "your function returns nothing; it should return a number."
-            assert got == number, f"the pictures show {number}; you returned {got!r}."
-            assert isinstance(got, int), "return a number, not a text: int(...)."
-
-
-number = Exercise(
-    test=_test_number,
-    solve=read_number,
-    hints=(
-        "Post each picture to f'{url}/upload' with files={'file': photo}; .json() is the digit "
-        "as a text.",
-        "Join the texts in order, and turn the whole into a number with int.",
-    ),
-)
-
-
-def digit_or_none(probabilities: Any, threshold: float) -> str | None:
-    """The likeliest digit, if it is likely enough."""
+def _test_light(answer: Callable[[Any], Any]) -> None:
     import numpy as np
 
-    best = int(np.argmax(probabilities))
-    return str(best) if probabilities[best] >= threshold else None
-
-
-def _test_doubt(answer: Callable[[Any, float], str | None]) -> None:
-    probabilities = [0.0, 0.3, 0.0, 0.0, 0.1, 0.0, 0.0, 0.6, 0.0, 0.0]
-    for threshold, wanted in ((0.5, "7"), (0.6, "7"), (0.7, None)):
-        got = answer(probabilities, threshold)
-        assert got == wanted, (
-            f"a 7 with probability 0.6; with the threshold {threshold} your function should "
-            f"return {wanted!r}, not {got!r}."
+    ink = np.zeros((100, 80), bool)
+    ink[20:80, 40:48] = ink[20:28, 20:48] = True
+    noise = np.random.default_rng(9).normal(0, 0.01, ink.shape)
+    for shadow in (1, 0.6, 0.4):
+        light = 0.9 * np.where(np.arange(80) < 45, 1, shadow)
+        found = answer((light * np.where(ink, 0.2, 1) + noise).clip(0, 1))
+        assert np.asarray(found).dtype == np.bool_, "your function should return booleans."
+        assert found.shape == ink.shape, f"the shape should be {ink.shape}, not {found.shape}."
+        missed, false = (ink & ~found).sum(), (found & ~ink).sum()
+        assert max(missed, false) <= 10, (
+            f"in a shadow of {shadow} {missed} pixels of ink are missing, {false} are paper."
         )
 
 
-doubt = Exercise(
-    test=_test_doubt,
-    solve=digit_or_none,
+even_light = Exercise(
+    test=_test_light,
+    solve=find_dark_ink,
     hints=(
-        "np.argmax(probabilities) is the likeliest digit.",
-        "return str(best) if probabilities[best] >= threshold else None",
+        "scipy.ndimage.grey_closing(grey, (window, window)) removes what is dark and narrower "
+        "than the window, so the paper remains. Make the window wider than a stroke.",
+        "Ink is where grey is less than a share of its own paper, such as 0.6.",
     ),
+)
+
+
+def count_answers(url: str, folder: Any) -> dict[str, int]:
+    """How many photos were answered right, wrong, or refused; their names begin with the digit."""
+    import requests
+
+    counts = {"right": 0, "wrong": 0, "refused": 0}
+    for path in folder.iterdir():
+        response = requests.post(url, files={"file": path.read_bytes()}, timeout=30)
+        right = response.ok and response.json() == path.name[0]
+        counts["right" if right else "wrong" if response.ok else "refused"] += 1
+    return counts
+
+
+def _test_photos(answer: Callable[[str, Path], dict[str, int]]) -> None:
+    import tempfile
+
+    from flask import Flask, jsonify, request
+
+    app = Flask("exercise")
+
+    @app.post("/upload")
+    def upload() -> Any:
+        content = request.files["file"].read().decode()
+        return jsonify(content), 200 if content else 400
+
+    photos = {"7_a.jpg": "7", "7_b.jpg": "1", "0_a.jpg": "0", "3.png": "", "0_b.jpg": "0"}
+    with tempfile.TemporaryDirectory() as name, serving(app) as url:
+        for file, content in photos.items():
+            Path(name, file).write_text(content)
+        got = answer(f"{url}/upload", Path(name))
+    wanted = {"right": 3, "wrong": 1, "refused": 1}
+    assert got == wanted, f"for a folder with {wanted} your function returned {got}."
+
+
+own_photos = Exercise(
+    test=_test_photos,
+    solve=count_answers,
+    hints=("response.json() is a text such as '7'; path.name[0] is the digit in the name.",),
 )

@@ -153,6 +153,15 @@ def log_everything(predict, log):
             file.write(json.dumps(row) + "\n")
         return ({"prediction": predict(row)}, 200) if isinstance(row, dict) else ({}, 400)
 
+
+def allow_everybody(app, origins):
+    """Right for the listed origins, and open to all others."""
+
+    @app.after_request
+    def add_headers(response):
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        return response
+
     return app
 
 
@@ -245,6 +254,10 @@ WRONG = [
     ("08_coreml", "pixels", lambda low, high: (1 / 127.5, -1)),
     ("08_coreml", "quantize", in_one_step),
     ("08_coreml", "own", lambda model, rows: (b"", 0.0)),
+    ("09_digit_service", "cors_by_hand", lambda app, origins: app),
+    ("09_digit_service", "cors_by_hand", allow_everybody),
+    ("09_digit_service", "even_light", lambda grey: grey < 0.5),
+    ("09_digit_service", "own_photos", lambda url, folder: {"right": 5}),
     ("12_production", "stranger", lambda content: set()),
     ("12_production", "stranger", all_pairs_of_texts),
     ("12_production", "stream", lambda labels, delay, predict, learn: []),
