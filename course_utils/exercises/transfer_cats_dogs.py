@@ -6,97 +6,110 @@ from typing import Any
 from course_utils.exercises import Exercise, serving
 
 
-def cat_or_dog(url: str, path: Any) -> str:
-    """What the back end at ``url`` takes the photo in a file for."""
+def build_network(base: Any, classes: int) -> Any:
+    """A frozen base with augmentation before it and a new head on it."""
+    import keras
+    from keras import layers
+
+    base.trainable = False
+    pixels = keras.Input(base.input_shape[1:])
+    features = layers.Dropout(0.5)(base(layers.RandomFlip("horizontal")(pixels)))
+    network = keras.Model(pixels, layers.Dense(classes, activation="softmax")(features))
+    network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return network
+
+
+def _test_build(answer: Callable[[Any, int], Any]) -> None:
+    import numpy as np
+
+    base, photos = _build_base(), np.random.default_rng(10).uniform(0, 255, (12, 8, 8, 3))
+    network = answer(base, 3)
+    assert hasattr(network, "fit"), "your function should return a Keras model."
+    before = [array.copy() for array in base.get_weights()]
+    network.fit(photos, np.arange(12) % 3, verbose=0)
+    assert np.shape(network(photos)) == (12, 3), "for 12 photos the output should be (12, 3)."
+    frozen = all(map(np.array_equal, before, base.get_weights()))
+    assert frozen, "fit has changed the base: set base.trainable = False."
+    kinds = {layer.__class__.__name__ for layer in network._flatten_layers()}
+    assert "RandomFlip" in kinds, "there is no RandomFlip before the base."
+
+
+def _build_base() -> Any:
+    """A small network in place of MobileNet."""
+    from keras import Input, Sequential, layers
+
+    first = [Input((8, 8, 3)), layers.Conv2D(4, 3, name="first"), layers.BatchNormalization()]
+    second = [layers.Conv2D(6, 3, name="second"), layers.BatchNormalization(name="norm")]
+    return Sequential([*first, *second, layers.GlobalAveragePooling2D()])
+
+
+LAYERS = "Join RandomFlip, base, Dropout and Dense with keras.Model(pixels, output); compile it."
+INPUT = "Set base.trainable = False. The input is pixels = keras.Input(base.input_shape[1:])."
+build = Exercise(test=_test_build, solve=build_network, hints=(INPUT, LAYERS))
+
+
+def unfreeze_from(network: Any, name: str) -> int:
+    """Make the layers from ``name`` on trainable, but not batch normalization; count them."""
+    import keras
+
+    reached = False
+    for layer in network.layers:
+        reached = reached or layer.name == name
+        layer.trainable = reached and not isinstance(layer, keras.layers.BatchNormalization)
+    return sum(weight.numpy().size for weight in network.trainable_weights)
+
+
+def _test_unfreeze(answer: Callable[[Any, str], int]) -> None:
+    for name, wanted in (("second", {"second"}), ("first", {"first", "second"})):
+        network = _build_base()
+        got = answer(network, name)
+        found = {layer.name for layer in network.layers if layer.trainable_weights}
+        assert found == wanted, f"from {name} on, {wanted} should be trainable, not {found}."
+        count = sum(layer.count_params() for layer in network.layers if layer.name in wanted)
+        assert got == count, (
+            f"from {name} on, {count} parameters are trainable; you returned {got}."
+        )
+
+
+LOOP = "Go through network.layers in order, and note when layer.name == name has been reached."
+RULE = "layer.trainable = reached and not isinstance(layer, keras.layers.BatchNormalization)"
+unfreeze = Exercise(test=_test_unfreeze, solve=unfreeze_from, hints=(LOOP, RULE))
+
+
+def find_highest(url: str, folder: Any) -> float:
+    """The highest probability that the back end gives for a photo in a folder."""
     import base64
 
     import requests
 
-    photo = base64.b64encode(path.read_bytes()).decode()
-    answer = requests.post(url, json={"image": photo}, timeout=10)
-    shares = answer.json()["prediction"]
-    return max(shares, key=shares.get)
+    highest = 0.0
+    for path in folder.iterdir():
+        photo = {"image": base64.b64encode(path.read_bytes()).decode()}
+        shares = requests.post(url, json=photo, timeout=60).json()["prediction"]
+        highest = max(highest, *shares.values())
+    return highest
 
 
-def _test_ask(answer: Callable[[str, Any], str]) -> None:
-    from course_utils.environment import data_folder
-    from course_utils.inference import shipped_model
-    from course_utils.services import pets
+def _test_threshold(answer: Callable[[str, Any], float]) -> None:
+    import tempfile
+    from pathlib import Path
 
-    with serving(pets.create_app(shipped_model("pets"))) as url:
-        for name, wanted in (("cat.png", "cat"), ("dog.jpg", "dog")):
-            got = answer(f"{url}/", data_folder() / "photos" / name)
-            assert got is not None, "your function returns nothing; it should return a name."
-            assert got == wanted, f"for {name} the service says {wanted}; you returned {got!r}."
+    from flask import Flask, request
 
+    app = Flask("exercise")
 
-ask = Exercise(
-    test=_test_ask,
-    solve=cat_or_dog,
-    hints=(
-        "base64.b64encode(path.read_bytes()).decode() is the photo as a text; post it with "
-        "json={'image': ...}.",
-        "answer.json()['prediction'] is a dict of two probabilities; max(shares, key=shares.get) "
-        "is the name of the larger one.",
-    ),
-)
+    @app.post("/")
+    def classify() -> Any:
+        cat = {"AAAA": 0.64, "BBBB": 0.25}[request.get_json()["image"]]  # of the two files below
+        return {"prediction": {"cat": cat, "dog": 1 - cat}}
+
+    with tempfile.TemporaryDirectory() as name, serving(app) as url:
+        for content in (b"\0\0\0", b"\x04\x10A"):
+            Path(name, f"{content[0]}.jpg").write_bytes(content)
+        got = answer(url, Path(name))
+    assert got == 0.75, f"the highest of the four probabilities is 0.75; you returned {got!r}."
 
 
-def counts(truth: Any, answers: Any) -> Any:
-    """How often class i was taken for class j: row i, column j."""
-    import numpy as np
-
-    table = np.zeros((2, 2), int)
-    for true, said in zip(truth, answers, strict=True):
-        table[true, said] += 1
-    return table
-
-
-def _test_confusion(answer: Callable[[Any, Any], Any]) -> None:
-    import numpy as np
-
-    truth, answers = np.array([0, 0, 0, 1, 1, 0]), np.array([0, 1, 1, 1, 0, 0])
-    table = answer(truth, answers)
-    assert table is not None, "your function returns nothing; it should return a table."
-    assert np.shape(table) == (2, 2), f"the table should be 2 x 2, not {np.shape(table)}."
-    wanted = [[2, 2], [1, 1]]
-    assert np.sum(table) == 6, "six pictures are to be counted, each once."
-    turned = np.asarray(table).T.tolist() == wanted
-    assert not turned, "rows and columns have changed places: a row is what it truly is."
-    assert np.asarray(table).tolist() == wanted, f"expected {wanted}, got {table!r}."
-
-
-confusion = Exercise(
-    test=_test_confusion,
-    solve=counts,
-    hints=(
-        "Start with np.zeros((2, 2), int) and go through both at once with zip.",
-        "table[true, said] += 1",
-    ),
-)
-
-
-def cat_dog_or_none(shares: dict[str, float], least: float) -> str | None:
-    """The likelier of the two, if it is likely enough."""
-    name = max(shares, key=lambda name: shares[name])
-    return name if shares[name] >= least else None
-
-
-def _test_doubt(answer: Callable[[dict[str, float], float], str | None]) -> None:
-    for cat, least, wanted in ((0.9, 0.8, "cat"), (0.1, 0.8, "dog"), (0.6, 0.8, None)):
-        shares = {"cat": cat, "dog": round(1 - cat, 1)}
-        got = answer(shares, least)
-        assert got == wanted, (
-            f"for {shares} and at least {least} your function should return {wanted!r}, not "
-            f"{got!r}."
-        )
-
-
-doubt = Exercise(
-    test=_test_doubt,
-    solve=cat_dog_or_none,
-    hints=(
-        "First find the name with the larger share, then look at the share.",
-        "name = max(shares, key=shares.get); then `return name if ... else None`.",
-    ),
-)
+HINT = "base64.b64encode(path.read_bytes()).decode() is the photo as text for json={'image': ...}."
+ENDS = "response.json()['prediction'].values() are two probabilities; max takes the highest."
+threshold = Exercise(test=_test_threshold, solve=find_highest, hints=(HINT, ENDS))

@@ -14,7 +14,7 @@ import requests
 from flask import Flask, request
 from scipy import stats
 
-from course_utils.exercises import Exercise, start_here
+from course_utils.exercises import Exercise, start_here, transfer_cats_dogs
 from tests.support.notebooks import NOTEBOOKS, code_cells, each_notebook, read, tags
 
 # Of Keras' own, when it saves a model under NumPy 2.
@@ -177,6 +177,22 @@ def without_size(old, new):
     return {name: t.statistic for name, t in tests.items() if t.pvalue * len(tests) < 0.05}
 
 
+def with_a_base_that_is_trained(base, classes):
+    """Right, but that nothing is frozen."""
+    network = transfer_cats_dogs.build_network(base, classes)
+    base.trainable = True
+    network.compile("adam", "sparse_categorical_crossentropy")
+    return network
+
+
+def unfreezing_normalization(network, name):
+    """Takes the name into account, and not the kind of a layer."""
+    names = [layer.name for layer in network.layers]
+    for layer in network.layers:
+        layer.trainable = names.index(layer.name) >= names.index(name)
+    return sum(weight.numpy().size for weight in network.trainable_weights)
+
+
 def without_catching(url, bodies):
     """Right as long as there is a service."""
     counts = Counter()
@@ -258,6 +274,11 @@ WRONG = [
     ("09_digit_service", "cors_by_hand", allow_everybody),
     ("09_digit_service", "even_light", lambda grey: grey < 0.5),
     ("09_digit_service", "own_photos", lambda url, folder: {"right": 5}),
+    ("10_transfer_cats_dogs", "build", lambda base, classes: None),
+    ("10_transfer_cats_dogs", "build", with_a_base_that_is_trained),
+    ("10_transfer_cats_dogs", "unfreeze", lambda network, name: len(network.layers)),
+    ("10_transfer_cats_dogs", "unfreeze", unfreezing_normalization),
+    ("10_transfer_cats_dogs", "threshold", lambda url, folder: 0.64),
     ("12_production", "stranger", lambda content: set()),
     ("12_production", "stranger", all_pairs_of_texts),
     ("12_production", "stream", lambda labels, delay, predict, learn: []),
