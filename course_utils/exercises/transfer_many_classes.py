@@ -3,93 +3,108 @@
 from collections.abc import Callable
 from typing import Any
 
-from course_utils.exercises import Exercise
+from course_utils.exercises import Exercise, serving
 
 
-def macro_accuracy(truth: Any, answer: Any) -> float:
-    """The mean of the classes' recalls."""
-    import numpy as np
-
-    return float(np.mean([(answer[truth == c] == c).mean() for c in np.unique(truth)]))
-
-
-def _test_macro(answer: Callable[[Any, Any], float]) -> None:
-    import numpy as np
-
-    truth, said = np.array([0] * 8 + [1] * 2), np.array([0] * 8 + [0, 1])
-    got = answer(truth, said)
-    assert got is not None, "your function returns nothing; it should return a number."
-    assert abs(got - 0.9) > 1e-9, (
-        "that is the accuracy, 9 of 10. Here class 0 has a recall of 1 and class 1 of 0.5."
-    )
-    assert abs(got - 0.75) < 1e-9, f"recalls of 1 and 0.5 have the mean 0.75, not {got:g}."
-    got = answer(np.array([2, 2, 3, 3]), np.array([2, 7, 3, 3]))
-    assert abs(got - 0.75) < 1e-9, (
-        "an answer may be a class that does not occur: of truths 2, 2, 3, 3 and answers 2, 7, 3, 3 "
-        f"the recalls are 0.5 and 1, the mean is 0.75, not {got:g}."
-    )
+def split_by_group(table: Any, share: float) -> tuple[Any, Any]:
+    """Two tables without a common group; the second has about that share of the groups."""
+    groups = table["group"].unique()
+    chosen = table["group"].isin(groups[: round(share * len(groups))])
+    return table[~chosen], table[chosen]
 
 
-score = Exercise(
-    test=_test_macro,
-    solve=macro_accuracy,
+def _test_split(answer: Callable[[Any, float], tuple[Any, Any]]) -> None:
+    import pandas as pd
+
+    for share, wanted in ((0.25, 2), (0.5, 4)):
+        table = pd.DataFrame({"file": range(40), "group": [f"g{k % 8}" for k in range(40)]})
+        training, validation = answer(table.copy(), share)
+        assert sorted([*training["file"], *validation["file"]]) == list(range(40)), (
+            "each row should be in exactly one of the two tables."
+        )
+        common = sorted(set(training["group"]) & set(validation["group"]))
+        assert not common, f"the groups {', '.join(common)} are in both tables."
+        got = validation["group"].nunique()
+        assert got == wanted, f"the second table should have {wanted} of 8 groups, not {got}."
+
+
+split = Exercise(
+    test=_test_split,
+    solve=split_by_group,
     hints=(
-        "The recall of class c: (answer[truth == c] == c).mean().",
-        "Take the mean of that over all c in np.unique(truth).",
+        "Choose groups, not rows: round(share * number of groups) of set(table['group']).",
+        "chosen = table['group'].isin(second) is True for the rows of the groups in second.",
     ),
 )
 
 
-def copies_needed(counts: dict[str, int]) -> dict[str, int]:
-    """What each class lacks to be as many as the largest."""
-    largest = max(counts.values())
-    return {name: largest - count for name, count in counts.items()}
+def top_k_recalls(truth: Any, probabilities: Any, k: int) -> dict[int, float]:
+    """By class: the share of its pictures for which it is among the k likeliest classes."""
+    likeliest = (-probabilities).argsort(axis=1)[:, :k]
+    found = (likeliest == truth[:, None]).any(axis=1)
+    return {int(c): float(found[truth == c].mean()) for c in set(truth.tolist())}
 
 
-def _test_copies(answer: Callable[[dict[str, int]], dict[str, int]]) -> None:
-    for counts, wanted in (
-        ({"robin": 40, "wren": 11, "kite": 2}, {"robin": 0, "wren": 29, "kite": 38}),
-        ({"owl": 3, "jay": 3}, {"owl": 0, "jay": 0}),
-    ):
-        got = answer(dict(counts))
-        assert got == wanted, f"of {counts} each class needs {wanted}; you returned {got!r}."
+def _test_recalls(answer: Callable[[Any, Any, int], dict[int, float]]) -> None:
+    import numpy as np
+
+    truth = np.array([0, 0, 0, 0, 2])
+    rows = [[0.6, 0.3, 0.1], [0.3, 0.6, 0.1], [0.1, 0.6, 0.3], [0.5, 0.4, 0.1], [0.2, 0.5, 0.3]]
+    for k, wanted in ((1, {0: 0.5, 2: 0.0}), (2, {0: 0.75, 2: 1.0}), (3, {0: 1.0, 2: 1.0})):
+        got = answer(truth.copy(), np.array(rows), k)
+        assert got == wanted, f"for k = {k} the recalls should be {wanted}, not {got}."
 
 
-lacking = Exercise(
-    test=_test_copies,
-    solve=copies_needed,
+recalls = Exercise(
+    test=_test_recalls,
+    solve=top_k_recalls,
     hints=(
-        "max(counts.values()) is the size of the largest class.",
-        "{name: largest - count for name, count in counts.items()}",
+        "likeliest = (-probabilities).argsort(axis=1)[:, :k] has k classes per picture.",
+        "found = (likeliest == truth[:, None]).any(axis=1); class c: found[truth == c].mean().",
     ),
 )
 
 
-def class_weights(counts: dict[int, int]) -> dict[int, float]:
-    """The rarer, the heavier: the weights of scikit-learn's ``"balanced"``."""
-    total = sum(counts.values())
-    return {name: total / (len(counts) * count) for name, count in counts.items()}
+def recalls_of_service(url: str, folder: Any) -> dict[str, float]:
+    """By class: the share of the pictures in its sub-folder for which the service names it."""
+    import requests
+
+    found = {}
+    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        first = []
+        for file in place.iterdir():
+            response = requests.post(url, files={"image": file.read_bytes()}, timeout=30)
+            first.append(response.ok and response.json()["pred"][0]["name"] == place.name)
+        found[place.name] = sum(first) / len(first)
+    return found
 
 
-def _test_weigh(answer: Callable[[dict[int, int]], dict[int, float]]) -> None:
-    counts = {0: 60, 1: 30, 2: 10}
-    got = answer(dict(counts))
-    assert isinstance(got, dict), f"your function should return a dict, not {got!r}."
-    assert set(got) == set(counts), "each class needs a weight, and nothing else."
-    totals = [counts[name] * got[name] for name in counts]
-    assert max(totals) - min(totals) < 1e-9, (
-        f"number times weight should be the same for each class; yours gives {totals}."
+def _test_service(answer: Callable[[str, Any], dict[str, float]]) -> None:
+    import tempfile
+    from pathlib import Path
+
+    from PIL import Image
+
+    from course_utils.exercises.image_api import _name_colors
+
+    with tempfile.TemporaryDirectory() as name, serving(_name_colors()) as url:
+        for label, colors in {"red": "red red red blue", "blue": "blue red"}.items():
+            Path(name, label).mkdir()
+            for number, color in enumerate(colors.split()):
+                Image.new("RGB", (40, 30), color).save(Path(name, label, f"{number}.png"))
+        (Path(name, "red") / "4.png").write_text("no image")
+        got = answer(f"{url}/api/image", Path(name))
+    assert got == {"red": 0.6, "blue": 0.5}, (
+        "of red 3 answers are right, 1 is wrong, and 1 file is refused: 0.6. Of blue 1 of 2 is "
+        f"right: 0.5. You returned {got!r}."
     )
-    assert abs(sum(totals) / 100 - 1) < 1e-9, (
-        f"the average weight of the 100 pictures should be 1, not {sum(totals) / 100:g}."
-    )
 
 
-weigh = Exercise(
-    test=_test_weigh,
-    solve=class_weights,
+service = Exercise(
+    test=_test_service,
+    solve=recalls_of_service,
     hints=(
-        "A class of half as many pictures needs twice the weight: some number / count.",
-        "That number is the pictures in total, divided by the number of classes.",
+        "For each file: requests.post(url, files={'image': file.read_bytes()}, timeout=30).",
+        "Count it where response.ok and response.json()['pred'][0]['name'] == place.name.",
     ),
 )

@@ -1,28 +1,23 @@
-"""A training and a test part from a folder of pictures and a CSV of labels, balanced without leaks.
+"""Folders of labelled pictures: a CSV of labels, checked, and the layouts of two sets of birds.
 
-A table of pictures has one row per picture, with the columns ``file`` (its path), ``label``,
-``digest`` (SHA-256 of its pixels) and, after `split`, ``copy``: 0 for the picture itself, 1 and up
-for altered copies. Only the training part is copied, after the split. `Parts` refuses tables that
-share a picture.
+A table of pictures has one row per picture, with the columns ``file`` (its path), ``label`` and
+``digest`` (SHA-256 of its pixels). The sets of birds come with a ``part`` of their own as well.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from course_utils.common import check_csv
-from course_utils.datasets import CIFAR10_CLASSES, load_cifar10
 from course_utils.training.transfer import read_picture
 
 MAX_NAMES = 3  # names in an error message; the others are only counted
-BATCH_SIZE = 64  # pictures that are altered in one step
+KAGGLE_PARTS = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def read_labels(
@@ -108,151 +103,53 @@ def _name_some(names: Sequence[Any]) -> str:
     return f"{shown} and {others} more" if others > 0 else shown
 
 
-@dataclass(frozen=True)
-class Parts:
-    """A training part and a test part, which share no picture.
-
-    Raises:
-        ValueError: a picture, or an altered copy of it, is in both.
-    """
-
-    training: pd.DataFrame
-    test: pd.DataFrame
-
-    def __post_init__(self) -> None:
-        shared = set(self.training["digest"]) & set(self.test["digest"])
-        if shared:
-            raise ValueError(f"The training and the test part share pictures ({len(shared)}).")
-
-    @property
-    def classes(self) -> list[str]:
-        """The names of the classes, sorted: the order of a network's outputs."""
-        return sorted(set(self.training["label"]))
-
-
-def split(table: pd.DataFrame, *, share: float = 0.2, seed: int = 0) -> Parts:
-    """Draw the test part, by chance but with the same share of each class (stratified).
-
-    Of the rarest class, too, each part gets at least one picture; that is why this is not
-    scikit-learn's ``train_test_split``.
+def read_cub(folder: str | Path) -> pd.DataFrame:
+    """Read the lists of CUB-200-2011 (Wah et al., 2011): 200 species of birds.
 
     Args:
-        table: from `read_labels`.
-        share: of the test part.
-        seed: the same one draws the same part again.
-
-    Raises:
-        ValueError: a class has a single picture, or ``share`` is not between 0 and 1.
-    """
-    if not 0 < share < 1:
-        raise ValueError(f"share={share}: give a number between 0 and 1.")
-    sizes = table["label"].value_counts()
-    single = sorted(sizes.index[sizes < 2])
-    if single:
-        raise ValueError(
-            "Each class needs two pictures, one to learn from and one to test with. Add pictures "
-            f"of {_name_some(single)}, or leave the class out."
-        )
-    random = np.random.default_rng(seed)
-    test: list[int] = []
-    for _, rows in sorted(table.groupby("label").indices.items()):
-        count = min(max(1, round(share * len(rows))), len(rows) - 1)
-        test += random.permutation(rows)[:count].tolist()
-    chosen = np.isin(np.arange(len(table)), test)
-    table = table.assign(copy=0)
-    return Parts(table[~chosen].reset_index(drop=True), table[chosen].reset_index(drop=True))
-
-
-def balance_classes(parts: Parts, *, seed: int = 0) -> Parts:
-    """Bring each class of the training part to the size of the largest; the test part stays.
-
-    A smaller class gets altered copies, of each of its pictures equally often.
-
-    Args:
-        parts: from `split`.
-        seed: of the order in which pictures are copied.
-    """
-    largest = int(parts.training["label"].value_counts().max())
-    random = np.random.default_rng(seed)
-    chosen = []
-    for _, rows in parts.training.groupby("label"):
-        order = random.permutation(len(rows))
-        turns = np.arange(largest)  # each round takes every picture once
-        chosen.append(rows.iloc[order[turns % len(rows)]].assign(copy=turns // len(rows)))
-    return Parts(pd.concat(chosen, ignore_index=True), parts.test)
-
-
-def build_augmentation(seed: int = 0) -> Any:
-    """Build the layers that alter copies: flip, rotation, zoom and contrast.
+        folder: ``CUB_200_2011``, unpacked: with ``images`` and four lists, whose lines begin with
+            the number of a picture or of a class.
 
     Returns:
-        A Keras network: pixels from 0 to 255 in and out, ``(n, height, width, 3)``. It changes
-        them with ``training=True`` only.
-    """
-    import keras
-
-    layers = keras.layers
-    changes = [
-        layers.RandomFlip("horizontal", seed=seed),
-        layers.RandomRotation(0.04, seed=seed + 1),  # of a full turn, either way
-        layers.RandomZoom(0.15, seed=seed + 2),
-        layers.RandomContrast(0.2, value_range=(0, 255), seed=seed + 3),
-    ]
-    return keras.Sequential(changes, name="augmentation")
-
-
-def read_pictures(part: pd.DataFrame, size: int, *, seed: int = 0) -> np.ndarray:
-    """Read the pixels of a table's pictures, the copies altered by `build_augmentation`.
-
-    Args:
-        part: the training or the test part of `Parts`.
-        size: pixels per side; 1,000 pictures of size 128 take 49 MB.
-        seed: of the augmentation.
-
-    Returns:
-        uint8 array of shape ``(n, size, size, 3)``, 0 to 255, in the order of the rows.
+        A table with ``file``, ``label`` (such as ``001.Black_footed_Albatross``) and ``part``,
+        ``training`` or ``test`` as its authors split it.
 
     Raises:
-        ValueError: a picture cannot be read; with its name.
-        OSError: a file is not there.
+        OSError: a list is not there.
+        ValueError: a list does not have a line for each picture.
     """
-    with ThreadPoolExecutor() as pool:
-        pixels = np.stack(list(pool.map(lambda file: read_picture(file, size), part["file"])))
-    copies = np.flatnonzero(part["copy"])
-    if len(copies):
-        alter = build_augmentation(seed)
-        for rows in np.split(copies, range(BATCH_SIZE, len(copies), BATCH_SIZE)):
-            altered = np.asarray(alter(pixels[rows].astype(np.float32), training=True))
-            pixels[rows] = np.clip(altered.round(), 0, 255).astype(np.uint8)
-    return pixels
-
-
-def write_cifar10(
-    folder: str | Path, sizes: Mapping[str, int], *, part: str = "training", seed: int = 0
-) -> Path:
-    """Write pictures of CIFAR-10 into a folder of PNG files with a CSV of labels.
-
-    Args:
-        folder: for the files, made where it is missing.
-        sizes: how many pictures of each class, by its name in `datasets.CIFAR10_CLASSES`; drawn
-            by chance.
-        part: ``"training"`` or ``"test"``, as CIFAR-10 has them.
-        seed: of the drawing.
-
-    Returns:
-        The path of the CSV, ``labels.csv`` in ``folder``: columns ``file`` and ``label``, shuffled.
-    """
-    images, labels = load_cifar10()[("training", "test").index(part)]
-    random = np.random.default_rng(seed)
     place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    chosen = []
-    for name, size in sizes.items():
-        of_class = np.flatnonzero(labels == CIFAR10_CLASSES.index(name))
-        chosen += [(number, name) for number in random.choice(of_class, size, replace=False)]
-    random.shuffle(chosen)
-    for number, _ in chosen:
-        Image.fromarray(images[number]).save(place / f"{number:05d}.png")
-    rows = [(f"{number:05d}.png", name) for number, name in chosen]
-    pd.DataFrame(rows, columns=["file", "label"]).to_csv(place / "labels.csv", index=False)
-    return place / "labels.csv"
+
+    def read_list(name: str) -> pd.Series:
+        table = pd.read_csv(place / f"{name}.txt", sep=" ", header=None, index_col=0)
+        return table[1].rename(name)
+
+    names = ("images", "image_class_labels", "train_test_split")
+    lists = pd.concat([read_list(name) for name in names], axis="columns")
+    labels = lists["image_class_labels"].map(read_list("classes"))
+    if lists.isna().any(axis=None) or labels.isna().any():
+        raise ValueError(f"The lists in {place} do not fit together: unpack the set again.")
+    files = [str(place / "images" / file) for file in lists["images"]]
+    part = np.where(lists["train_test_split"] == 1, "training", "test")
+    return pd.DataFrame({"file": files, "label": labels.tolist(), "part": part})
+
+
+def read_kaggle_birds(folder: str | Path, csv: str = "birds.csv") -> pd.DataFrame:
+    """Read the CSV of Kaggle's "BIRDS 525 SPECIES", which lies beside train, valid and test.
+
+    Args:
+        folder: with the CSV and its three folders, unpacked.
+        csv: the name of the CSV, whose columns ``filepaths`` and ``labels`` are used.
+
+    Returns:
+        A table with ``file``, ``label``, ``digest`` and ``part``: training, validation or test.
+
+    Raises:
+        FileNotFoundError, ValueError: as of `read_labels`; or a picture is in no such folder.
+    """
+    path = Path(folder) / csv
+    table = read_labels(path, file_column="filepaths", label_column="labels")
+    part = [Path(file).relative_to(path.parent).parts[0] for file in table["file"]]
+    if other := sorted(set(part) - set(KAGGLE_PARTS)):
+        raise ValueError(f"{csv} names folders other than train, valid and test: {other}.")
+    return table.assign(part=[KAGGLE_PARTS[name] for name in part])

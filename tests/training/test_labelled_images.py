@@ -1,14 +1,13 @@
-"""From a CSV of labels to two parts that share nothing."""
+"""A CSV of labels and its pictures, and the layouts of two sets of birds."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from course_utils.datasets import CIFAR10_CLASSES, load_cifar10
 from course_utils.training import labelled_images
-
-SIZE = 32
 
 
 def folder_of(place, sizes, seed=1):
@@ -93,71 +92,6 @@ def test_of_the_same_picture_under_two_names_the_first_is_kept(csv):
     assert not table["file"].str.endswith("again.bmp").any()
 
 
-def test_the_split_is_stratified(table):
-    parts = labelled_images.split(table, seed=3)
-    assert parts.test["label"].value_counts().to_dict() == {"robin": 8, "wren": 2, "kite": 1}
-    assert sorted([*parts.training["file"], *parts.test["file"]]) == sorted(table["file"])
-    again = labelled_images.split(table, seed=3)
-    assert list(again.test["file"]) == list(parts.test["file"])
-    other = labelled_images.split(table, seed=4)
-    assert list(other.test["file"]) != list(parts.test["file"])
-
-
-def test_a_class_of_one_picture_cannot_be_split(table):
-    lonely = table.drop(table.index[table["label"] == "kite"][0])
-    with pytest.raises(ValueError, match="Add pictures of kite"):
-        labelled_images.split(lonely)
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        labelled_images.split(table, share=20)
-
-
-def test_balanced_brings_each_class_to_the_same_number(table):
-    parts = labelled_images.split(table)
-    even = labelled_images.balance_classes(parts)
-    assert set(even.training["label"].value_counts()) == {32}
-    assert even.test is parts.test
-    assert not set(even.training["file"]) & set(even.test["file"])
-    # Each picture as often as the others of its class, give or take one; each at first as it is.
-    for _, rows in even.training.groupby("label"):
-        counts = rows["file"].value_counts()
-        assert counts.max() - counts.min() <= 1
-        for _, copies in rows.groupby("file")["copy"]:
-            assert sorted(copies) == list(range(len(copies)))
-
-
-def test_parts_with_a_common_picture_are_refused(table):
-    table = table.assign(copy=0)
-    with pytest.raises(ValueError, match=r"share pictures \(1\)"):
-        labelled_images.Parts(table.iloc[:21], table.iloc[20:])
-
-
-def test_pictures_are_as_in_their_files_but_for_copies(table):
-    parts = labelled_images.split(table)
-    made = labelled_images.read_pictures(parts.test, SIZE)
-    first = Image.open(parts.test["file"][0]).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-    assert (made.shape, made.dtype) == ((11, SIZE, SIZE, 3), np.uint8)
-    assert (made[0] == np.asarray(first)).all()
-    even = labelled_images.balance_classes(parts)
-    once, again, other = (
-        labelled_images.read_pictures(even.training, SIZE, seed=s) for s in (1, 1, 2)
-    )
-    assert (once == again).all()
-    differs = (once != other).any(axis=(1, 2, 3))
-    assert not differs[even.training["copy"] == 0].any()
-    assert differs[even.training["copy"] > 0].mean() > 0.95
-
-
-def test_an_altered_copy_still_looks_like_its_picture():
-    """Averages of light and colour stay near; the one is the other mirrored, turned, nearer."""
-    photos = load_cifar10()[0][0][:64].astype(np.float32)
-    augmentation = labelled_images.build_augmentation(3)
-    altered = np.asarray(augmentation(photos, training=True))
-    assert altered.min() >= 0
-    assert altered.max() <= 255
-    assert np.abs(altered.mean((1, 2)) - photos.mean((1, 2))).mean() < 12
-    assert (np.asarray(augmentation(photos, training=False)) == photos).all()
-
-
 def test_a_damaged_picture_is_named(csv):
     file = csv.parent / "robin/7.png"
     file.write_bytes(file.read_bytes()[:-30])
@@ -165,12 +99,67 @@ def test_a_damaged_picture_is_named(csv):
         labelled_images.read_labels(csv)
 
 
-def test_cifar10_as_files(tmp_path):
-    csv = labelled_images.write_cifar10(tmp_path / "x", {"cat": 5, "ship": 3}, part="test")
-    table = labelled_images.read_labels(csv)
-    images, labels = load_cifar10()[1]
-    assert table["label"].value_counts().to_dict() == {"cat": 5, "ship": 3}
+def write_cub(place):
+    """Three species and five pictures in the layout of CUB-200-2011."""
+    species = ["001.Black_footed_Albatross", "002.Laysan_Albatross", "003.Sooty_Albatross"]
+    folder_of(place / "images", dict(zip(species, (2, 2, 1), strict=True))).unlink()
+    files = [
+        f"{name}/{k}.png" for name in species for k in range(2) if (name, k) != (species[2], 1)
+    ]
+    lists = {
+        "images": files,
+        "image_class_labels": [1 + species.index(file.partition("/")[0]) for file in files],
+        "train_test_split": [1, 0, 0, 1, 1],
+        "classes": species,
+    }
+    for name, values in lists.items():
+        lines = [f"{number} {value}\n" for number, value in enumerate(values, 1)]
+        (place / f"{name}.txt").write_text("".join(lines))
+    return place
+
+
+def test_cub_with_its_own_split(tmp_path):
+    table = labelled_images.read_cub(write_cub(tmp_path / "CUB_200_2011"))
+    assert list(table["part"]) == ["training", "test", "test", "training", "training"]
+    assert list(table["label"][[0, 4]]) == ["001.Black_footed_Albatross", "003.Sooty_Albatross"]
     for file, label in zip(table["file"], table["label"], strict=True):
-        number = int(file[-9:-4])
-        assert CIFAR10_CLASSES[labels[number]] == label
-        assert (pixels(file) == images[number]).all()
+        assert Path(file).parent.name == label
+        assert pixels(file).shape == (24, 30, 3)
+
+
+@pytest.mark.parametrize("name", ["images", "train_test_split", "classes"])
+def test_lists_of_cub_that_do_not_fit_together_are_refused(tmp_path, name):
+    file = write_cub(tmp_path / "CUB_200_2011") / f"{name}.txt"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ValueError, match="do not fit together"):
+        labelled_images.read_cub(file.parent)
+
+
+@pytest.fixture
+def kaggle(tmp_path):
+    """Two species in the layout of Kaggle's birds; returns the CSV."""
+    rows = []
+    for seed, part in enumerate(("train", "valid", "test")):
+        place = tmp_path / part
+        folder_of(place, {"ABBOTTS BABBLER": 2, "ROBIN": 3}, seed).unlink()
+        rows += [(f"{part}/{f.parent.name}/{f.name}", f.parent.name) for f in place.glob("*/*")]
+    csv = tmp_path / "birds.csv"
+    table = pd.DataFrame(rows, columns=["filepaths", "labels"])
+    table.assign(**{"class id": 0.0, "data set": "x"}).to_csv(csv, index=False)
+    return csv
+
+
+def test_kaggle_s_birds_with_their_parts(kaggle):
+    table = labelled_images.read_kaggle_birds(kaggle.parent)
+    assert table.value_counts(["part", "label"]).to_dict() == {
+        (part, label): count
+        for part in ("training", "validation", "test")
+        for label, count in (("ABBOTTS BABBLER", 2), ("ROBIN", 3))
+    }
+
+
+def test_kaggle_s_birds_in_other_folders_are_refused(kaggle):
+    (kaggle.parent / "valid").rename(kaggle.parent / "images to predict")
+    kaggle.write_text(kaggle.read_text().replace("valid/", "images to predict/"))
+    with pytest.raises(ValueError, match=r"\['images to predict'\]"):
+        labelled_images.read_kaggle_birds(kaggle.parent)
