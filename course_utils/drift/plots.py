@@ -86,19 +86,19 @@ def _draw_effects(ax: Axes, rows: pd.DataFrame) -> None:
     colours = shown["verdict"].map(COLOURS).tolist()
     ax.barh(at, shown["effect"], color=colours, alpha=0.3)
     ax.barh(at, shown["effect_low"], color=colours)
-    ax.fill_between([], [], color="grey", alpha=0.3, label="change observed")
-    ax.fill_between([], [], color="grey", label="of which is sure")
+    ax.fill_between([], [], color="grey", alpha=0.3, label="effect")
+    ax.fill_between([], [], color="grey", label="lower confidence limit")
     for bound, style, label in (
         (verdict.RETRAIN_EFFECT, "-", f"retrain from {verdict.RETRAIN_EFFECT:.3g}"),
         (verdict.WATCH_EFFECT, "--", f"watch from {verdict.WATCH_EFFECT:.3g}"),
-        (verdict.NOVEL_EFFECT, ":", f"watch from {verdict.NOVEL_EFFECT:.3g} if never seen before"),
+        (verdict.NOVEL_EFFECT, ":", f"watch from {verdict.NOVEL_EFFECT:.3g} for new values"),
     ):
         ax.axvline(bound, color="black", lw=1.1, ls=style, label=label)
     ax.set_yticks(at, shown["column"].map(shorten_label))
     ax.invert_yaxis()
     ax.secondary_yaxis("right").set_yticks(at, shown["verdict"] + ": " + shown["test"])
-    few = f", the {MAX_EFFECTS} gravest of {len(rows)}" if len(rows) > MAX_EFFECTS else ""
-    ax.set_title(f"How much each column has changed{few}")
+    few = f": the {MAX_EFFECTS} gravest of {len(rows)}" if len(rows) > MAX_EFFECTS else ""
+    ax.set_title(f"Effects of the columns{few}")
     ax.set(xlabel="effect: 0 none, 1 complete", xlim=(0, 1))
 
 
@@ -198,7 +198,7 @@ def _draw_roc(ax: Axes, report: verdict.Findings) -> None:
         f"retrain from {verdict.AUC_BOUND:g}; guessing is 0.5",
         size="medium",
     )
-    ax.set_xlabel(f"reference rows called new\n({old:,} + {new:,} rows it was not trained on)")
-    ax.set_ylabel("current rows called new")
+    ax.set_xlabel(f"false positive rate\n({old:,} + {new:,} rows it was not trained on)")
+    ax.set_ylabel("true positive rate")
     ax.set_aspect("equal")
     ax.legend(loc="lower right")

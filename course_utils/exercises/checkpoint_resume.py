@@ -8,7 +8,7 @@ from course_utils.exercises import Exercise
 
 
 def keep_best(folder: Any) -> Any:
-    """A callback that saves the best model, and remembers its loss in a file."""
+    """A callback that saves the best model, and its loss in a file."""
     import keras
 
     memory = folder / "best.txt"

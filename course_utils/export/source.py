@@ -116,7 +116,9 @@ class Source:
             )
         names: list[str] = []
         for number, name in enumerate(map(str, labels)):
-            names.append(f"{name} ({number})" if name in names else name)
+            while name in names:
+                name = f"{name} ({number})"
+            names.append(name)
         return names
 
 
