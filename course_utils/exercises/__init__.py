@@ -8,8 +8,10 @@ never asks for what its notebook has not shown. No other room imports from it.
 import contextlib
 import inspect
 import io
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -28,21 +30,22 @@ class Exercise:
 
     def problem(self, answer: Callable[..., Any]) -> str:
         """What is not right yet about ``answer``; empty if all is."""
-        untouched = False
+        returned: list[Any] = []
 
         def watched(*args: Any, **kwargs: Any) -> Any:
-            nonlocal untouched
-            returned = answer(*args, **kwargs)
-            untouched = untouched or returned is ...
-            return returned
+            returned.append(answer(*args, **kwargs))
+            return returned[-1]
 
         try:
             self.test(watched)
         except Exception as error:  # whatever the learner's code raises is an answer, too
-            if untouched:
+            if any(value is ... for value in returned):
                 return "the three dots are still there; put your code in their place."
-            if isinstance(error, AssertionError):
-                return str(error)
+            said = str(error) if isinstance(error, AssertionError) else ""
+            if returned and all(value is None for value in returned):
+                return f"{said} Your function returned nothing.".strip()
+            if said:
+                return said
             return f"your code raised {type(error).__name__}: {error}"
         return ""
 
@@ -70,3 +73,22 @@ def serving(app: Any) -> Iterator[str]:
         server = launch(app, port=5055)
     with server:
         yield server.url
+
+
+def open_client(app: Any, *, quiet: bool = False) -> Any:
+    """A test client of a learner's Flask app; if ``quiet``, without tracebacks of its crashes."""
+    from flask import Flask
+
+    assert isinstance(app, Flask), "your function should return a Flask app."
+    app.logger.disabled = quiet
+    return app.test_client()
+
+
+@contextlib.contextmanager
+def make_folder(files: Mapping[str, bytes]) -> Iterator[Path]:
+    """A temporary folder with the given files, for as long as a check needs it."""
+    with tempfile.TemporaryDirectory() as name:
+        for file, content in files.items():
+            Path(name, file).parent.mkdir(exist_ok=True)
+            Path(name, file).write_bytes(content)
+        yield Path(name)

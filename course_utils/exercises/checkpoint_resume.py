@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from course_utils.exercises import Exercise
+from course_utils.exercises import Exercise, make_folder
 
 
 def keep_best(folder: Any) -> Any:
@@ -24,13 +25,10 @@ def keep_best(folder: Any) -> Any:
 
 
 def _test_keeper(answer: Callable[[Path], Any]) -> None:
-    import tempfile
-    from unittest import mock
-
     model = mock.Mock()
-    with tempfile.TemporaryDirectory() as place:
+    with make_folder({}) as folder:
         for process, losses in enumerate([(0.5, 0.3, 0.4), (0.35, 0.2)], start=1):
-            callback = answer(Path(place))
+            callback = answer(folder)
             assert hasattr(callback, "on_epoch_end"), "your function should return a callback."
             callback.set_model(model)
             for loss in losses:
@@ -65,13 +63,9 @@ def newest_epoch(folder: Any) -> tuple[Any, int]:
 
 
 def _test_newest(answer: Callable[[Path], tuple[Path, int]]) -> None:
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as place:
-        names = ["epoch-10-loss-0.3.keras", "epoch-9-loss-0.2.keras", "log.txt"]
-        for name in names:
-            Path(place, name).touch()
-        got = answer(Path(place))
+    names = ["epoch-10-loss-0.3.keras", "epoch-9-loss-0.2.keras", "log.txt"]
+    with make_folder(dict.fromkeys(names, b"")) as folder:
+        got = answer(folder)
     assert isinstance(got, tuple), "your function should return a pair: the file and the number."
     assert Path(got[0]).name == names[0], f"the newest of {', '.join(names)} is not {got[0]}."
     assert got[1] == 10, f"{names[0]} has 10 complete epochs, not {got[1]!r}."
@@ -100,8 +94,6 @@ def find_lost(model: Any, path: Any) -> list[int]:
 
 
 def _test_lost(answer: Callable[[Any, Path], list[int]]) -> None:
-    import tempfile
-
     import keras
     import numpy as np
 
@@ -110,8 +102,8 @@ def _test_lost(answer: Callable[[Any, Path], list[int]]) -> None:
     model.compile("adam", "mean_squared_error", jit_compile=False)
     model.fit(np.ones((8, 3)), np.ones(8), verbose=0)
     states = [i for i, v in enumerate(model.variables) if v.name == "seed_generator_state"]
-    with tempfile.TemporaryDirectory() as place:
-        got = answer(model, Path(place, "model.keras"))
+    with make_folder({}) as folder:
+        got = answer(model, folder / "model.keras")
     assert got == states, f"with a layer Dropout the result should be {states}, not {got!r}."
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from course_utils.exercises import Exercise, serving
+from course_utils.exercises import Exercise, make_folder, open_client, serving
 
 
 def allow(app: Any, origins: Any) -> Any:
@@ -28,8 +28,7 @@ def _test_allow(answer: Callable[[Any, list[str]], Any]) -> None:
     app = Flask("exercise")
     app.add_url_rule("/upload", view_func=lambda: '"7"', methods=["POST"])
     app = answer(app, listed := ["https://my.example", "http://localhost:3000"])
-    assert hasattr(app, "test_client"), "your function should return the app."
-    client, prefix = app.test_client(), "Access-Control-Allow-"
+    client, prefix = open_client(app), "Access-Control-Allow-"
     for origin in (*listed, "https://elsewhere.example", "https://my.example.org", None):
         sent = {"Origin": origin} if origin else {}
         for call in (client.post, client.options):
@@ -98,8 +97,6 @@ def count_answers(url: str, folder: Any) -> dict[str, int]:
 
 
 def _test_photos(answer: Callable[[str, Path], dict[str, int]]) -> None:
-    import tempfile
-
     from flask import Flask, jsonify, request
 
     app = Flask("exercise")
@@ -109,11 +106,9 @@ def _test_photos(answer: Callable[[str, Path], dict[str, int]]) -> None:
         content = request.files["file"].read().decode()
         return jsonify(content), 200 if content else 400
 
-    photos = {"7_a.jpg": "7", "7_b.jpg": "1", "0_a.jpg": "0", "3.png": "", "0_b.jpg": "0"}
-    with tempfile.TemporaryDirectory() as name, serving(app) as url:
-        for file, content in photos.items():
-            Path(name, file).write_text(content)
-        got = answer(f"{url}/upload", Path(name))
+    photos = {"7_a.jpg": b"7", "7_b.jpg": b"1", "0_a.jpg": b"0", "3.png": b"", "0_b.jpg": b"0"}
+    with make_folder(photos) as folder, serving(app) as url:
+        got = answer(f"{url}/upload", folder)
     wanted = {"right": 3, "wrong": 1, "refused": 1}
     assert got == wanted, f"for a folder with {wanted} your function returned {got}."
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from course_utils.exercises import Exercise
+from course_utils.exercises import Exercise, make_folder, open_client
 
 
 def build_app(predict: Any, log: Any) -> Any:
@@ -28,16 +28,12 @@ def build_app(predict: Any, log: Any) -> Any:
 
 
 def _test_log(answer: Callable[[Any, Any], Any]) -> None:
-    import tempfile
-    from pathlib import Path
-
     import pandas as pd
 
-    with tempfile.TemporaryDirectory() as folder:
-        app = answer(lambda row: 2 * row["x"], log := Path(folder, "requests.jsonl"))
-        assert hasattr(app, "test_client"), "your function should return a Flask app."
+    with make_folder({}) as folder:
+        client = open_client(answer(lambda row: 2 * row["x"], log := folder / "requests.jsonl"))
         for body, wanted in {'{"x": 1.5}': 200, "[1]": 400, "?": 400, '{"x": 4}': 200}.items():
-            reply = app.test_client().post("/predict", data=body, content_type="application/json")
+            reply = client.post("/predict", data=body, content_type="application/json")
             got = reply.status_code
             assert got == wanted, f"for {body} the status should be {wanted}, not {got}."
         assert reply.get_json() == {"prediction": 8}, "for x = 4 the prediction should be 8."
@@ -68,7 +64,7 @@ def _test_filling(answer: Callable[[Any, Any], Any]) -> None:
     train = pd.DataFrame({"a": [1.0, 2.0, None, 9.0], "b": [5.0, 5.0, 7.0, None]})
     new = pd.DataFrame({"a": [None, 30.0, 40.0], "b": [None, None, 6.0]})
     got = answer(train.copy(), new.copy())
-    assert got is not None, "your function returns nothing; it should return both tables."
+    assert got is not None, "your function should return both tables."
     for before, after in zip((train, new), got, strict=True):
         assert not after.isna().any(axis=None), "there are still missing values."
         assert after.where(before.notna()).equals(before), "do not change the values that exist."

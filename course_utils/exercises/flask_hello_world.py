@@ -1,10 +1,9 @@
 """Exercises of notebook 01."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
-from course_utils.exercises import Exercise, serving
+from course_utils.exercises import Exercise, open_client
 
 
 def greeting_app() -> Any:
@@ -21,13 +20,11 @@ def greeting_app() -> Any:
 
 
 def _test_greeting(answer: Callable[[], Any]) -> None:
-    import requests
-
-    with _served(answer()) as url:
-        for name in ("Ada", "Grace"):
-            got = requests.get(f"{url}/hello/{name}", timeout=5)
-            assert got.status_code == 200, f"/hello/{name} answered {got.status_code}, not 200."
-            assert got.text == f"Hello {name}!", f"/hello/{name} said {got.text!r}."
+    client = open_client(answer(), quiet=True)
+    for name in ("Ada", "Grace"):
+        got = client.get(f"/hello/{name}")
+        assert got.status_code == 200, f"/hello/{name} answered {got.status_code}, not 200."
+        assert got.text == f"Hello {name}!", f"/hello/{name} said {got.text!r}."
 
 
 greeting = Exercise(
@@ -62,15 +59,11 @@ def adding_app() -> Any:
 
 
 def _test_adding(answer: Callable[[], Any]) -> None:
-    import requests
-
-    with _served(answer()) as url:
-        got = requests.get(f"{url}/add?a=2&b=40", timeout=5)
-        assert got.status_code == 200, f"/add?a=2&b=40 answered {got.status_code}, not 200."
-        assert got.json() == {"sum": 42}, f"/add?a=2&b=40 answered {got.text.strip()}."
-        for wrong in ("/add?a=2", "/add?a=2&b=two", "/add?a=2&b=nan", "/add?a=-inf&b=2"):
-            status = requests.get(url + wrong, timeout=5).status_code
-            assert status == 400, f"{wrong} is the client's fault (400), not {status}."
+    client = open_client(answer(), quiet=True)
+    _expect_json(client, "/add?a=2&b=40", {"sum": 42})
+    for wrong in ("/add?a=2", "/add?a=2&b=two", "/add?a=2&b=nan", "/add?a=-inf&b=2"):
+        status = client.get(wrong).status_code
+        assert status == 400, f"{wrong} is the client's fault (400), not {status}."
 
 
 adding = Exercise(
@@ -105,21 +98,15 @@ def lookup_app(rows: dict[str, dict[str, Any]]) -> Any:
 
 
 def _test_lookup(answer: Callable[[dict[str, dict[str, Any]]], Any]) -> None:
-    import requests
-
     rows: dict[str, dict[str, Any]] = {"tea": {"price": 2.5}, "apple pie": {"price": 4, "left": 3}}
-    with _served(answer(rows)) as url:
-        got = requests.get(f"{url}/rows", timeout=5)
-        assert got.status_code == 200, f"/rows answered {got.status_code}, not 200."
-        assert got.json() == {"names": ["apple pie", "tea"]}, f"/rows answered {got.text.strip()}."
-        for name, values in rows.items():
-            got = requests.get(f"{url}/rows/{name}", timeout=5)
-            assert got.status_code == 200, f"/rows/{name} answered {got.status_code}, not 200."
-            assert got.json() == values, f"/rows/{name} answered {got.text.strip()}."
-        got = requests.get(f"{url}/rows/coffee", timeout=5)
-        assert got.status_code == 404, f"there is no row coffee (404), not {got.status_code}."
-        kind = got.headers["Content-Type"]
-        assert "json" in kind, f"the 404 of /rows/coffee should be JSON as well, not {kind}."
+    client = open_client(answer(rows), quiet=True)
+    _expect_json(client, "/rows", {"names": ["apple pie", "tea"]})
+    for name, values in rows.items():
+        _expect_json(client, f"/rows/{name}", values)
+    got = client.get("/rows/coffee")
+    assert got.status_code == 404, f"there is no row coffee (404), not {got.status_code}."
+    kind = got.headers["Content-Type"]
+    assert "json" in kind, f"the 404 of /rows/coffee should be JSON as well, not {kind}."
 
 
 lookup = Exercise(
@@ -133,9 +120,8 @@ lookup = Exercise(
 )
 
 
-def _served(app: Any) -> AbstractContextManager[str]:
-    from flask import Flask
-
-    assert isinstance(app, Flask), "your function should return a Flask app."
-    app.logger.disabled = True  # an answer that raises is a 500; its traceback helps nobody here
-    return serving(app)
+def _expect_json(client: Any, path: str, wanted: dict[str, Any]) -> None:
+    got = client.get(path)
+    assert got.status_code == 200, f"{path} answered {got.status_code}, not 200."
+    content = got.get_json(force=True, silent=True)
+    assert content == wanted, f"{path} answered {got.text.strip()}."

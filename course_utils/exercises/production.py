@@ -1,5 +1,7 @@
 """Exercises of notebook 12."""
 
+import collections
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -32,11 +34,8 @@ class _Deletes:
 
 
 def _test_stranger(answer: Callable[[bytes], Any]) -> None:
-    import collections
-    import pickle
-
     got = answer(pickle.dumps({"weights": [1.5, 2.0]}))
-    assert got is not None, "your function returns nothing; it should return a set."
+    assert got is not None, "your function should return a set."
     assert set(got) == set(), "a dictionary of numbers fetches nothing; the set is empty."
     counts = pickle.dumps(collections.Counter("aab"), protocol=2)
     got = set(answer(counts))
@@ -80,7 +79,7 @@ def _test_stream(answer: Callable[..., Any]) -> None:
             lambda row, asked=asked: asked.append(("predict", row)) or 12.0,
             lambda row, asked=asked: asked.append(("learn", row)),
         )
-        assert got is not None, "your function returns nothing; it should return the errors."
+        assert got is not None, "your function should return the errors."
         predicted = [row for what, row in asked if what == "predict"]
         learned = [row for what, row in asked if what == "learn"]
         assert predicted == [0, 1, 2, 3, 4], f"predict each row once, in order; not {predicted}."

@@ -30,9 +30,7 @@ def find_best_car(url: str, cars: list[dict[str, Any]]) -> dict[str, Any]:
     return cars[predicted.index(max(predicted))]
 
 
-def _test_find_best_car(
-    answer: Callable[[str, list[dict[str, Any]]], dict[str, Any]],
-) -> None:
+def _test_find_best_car(answer: Callable[[str, list[dict[str, Any]]], dict[str, Any]]) -> None:
     with serving(_mpg_app()) as url:
         for cars in CARS, CARS[:2], CARS[:1]:
             got, wanted = answer(url, cars), find_best_car(url, cars)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from course_utils.exercises import Exercise, serving
+from course_utils.exercises import Exercise, make_folder, serving
 
 
 def build_network(base: Any, classes: int) -> Any:
@@ -66,9 +66,7 @@ def _test_unfreeze(answer: Callable[[Any, str], int]) -> None:
         found = {layer.name for layer in network.layers if layer.trainable_weights}
         assert found == wanted, f"from {name} on, {wanted} should be trainable, not {found}."
         count = sum(layer.count_params() for layer in network.layers if layer.name in wanted)
-        assert got == count, (
-            f"from {name} on, {count} parameters are trainable; you returned {got}."
-        )
+        assert got == count, f"from {name} on, {count} parameters are trainable, not {got}."
 
 
 LOOP = "Go through network.layers in order, and note when layer.name == name has been reached."
@@ -91,9 +89,6 @@ def find_highest(url: str, folder: Any) -> float:
 
 
 def _test_threshold(answer: Callable[[str, Any], float]) -> None:
-    import tempfile
-    from pathlib import Path
-
     from flask import Flask, request
 
     app = Flask("exercise")
@@ -103,10 +98,9 @@ def _test_threshold(answer: Callable[[str, Any], float]) -> None:
         cat = {"AAAA": 0.64, "BBBB": 0.25}[request.get_json()["image"]]  # of the two files below
         return {"prediction": {"cat": cat, "dog": 1 - cat}}
 
-    with tempfile.TemporaryDirectory() as name, serving(app) as url:
-        for content in (b"\0\0\0", b"\x04\x10A"):
-            Path(name, f"{content[0]}.jpg").write_bytes(content)
-        got = answer(url, Path(name))
+    photos = {"0.jpg": b"\0\0\0", "4.jpg": b"\x04\x10A"}
+    with make_folder(photos) as folder, serving(app) as url:
+        got = answer(url, folder)
     assert got == 0.75, f"the highest of the four probabilities is 0.75; you returned {got!r}."
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from course_utils.exercises import Exercise, serving
+from course_utils.exercises import Exercise, make_folder, serving
 
 
 def split_by_group(table: Any, share: float) -> tuple[Any, Any]:
@@ -80,20 +80,14 @@ def recalls_of_service(url: str, folder: Any) -> dict[str, float]:
 
 
 def _test_service(answer: Callable[[str, Any], dict[str, float]]) -> None:
-    import tempfile
-    from pathlib import Path
+    from course_utils.exercises.image_api import _draw_color, _name_colors
 
-    from PIL import Image
-
-    from course_utils.exercises.image_api import _name_colors
-
-    with tempfile.TemporaryDirectory() as name, serving(_name_colors()) as url:
-        for label, colors in {"red": "red red red blue", "blue": "blue red"}.items():
-            Path(name, label).mkdir()
-            for number, color in enumerate(colors.split()):
-                Image.new("RGB", (40, 30), color).save(Path(name, label, f"{number}.png"))
-        (Path(name, "red") / "4.png").write_text("no image")
-        got = answer(f"{url}/api/image", Path(name))
+    files = {"red/4.png": b"no image"}
+    for label, colors in {"red": "red red red blue", "blue": "blue red"}.items():
+        for number, color in enumerate(colors.split()):
+            files[f"{label}/{number}.png"] = _draw_color(color)
+    with make_folder(files) as folder, serving(_name_colors()) as url:
+        got = answer(f"{url}/api/image", folder)
     assert got == {"red": 0.6, "blue": 0.5}, (
         "of red 3 answers are right, 1 is wrong, and 1 file is refused: 0.6. Of blue 1 of 2 is "
         f"right: 0.5. You returned {got!r}."

@@ -1,8 +1,9 @@
 """Exercises of notebook 06."""
 
+import io
 from typing import Any
 
-from course_utils.exercises import Exercise, serving
+from course_utils.exercises import Exercise, open_client, serving
 
 
 def sort_links(html: str) -> tuple[list[str], list[str]]:
@@ -47,11 +48,7 @@ def build_app(page: str, classify: Any) -> Any:
 
 
 def _test_build(answer: Any) -> None:
-    import io
-
-    app = answer("<h1>Page</h1>", lambda photo: {b"cat": "a cat"}[photo])
-    assert hasattr(app, "test_client"), "your function should return a Flask app."
-    client = app.test_client()
+    client = open_client(answer("<h1>Page</h1>", lambda photo: {b"cat": "a cat"}[photo]))
     assert client.get("/").text == "<h1>Page</h1>", "GET / should return the page as it is."
     for field, photo, status in (("photo", "cat", 200), ("image", "cat", 400), ("photo", "x", 500)):
         reply = client.post("/name", data={field: (io.BytesIO(photo.encode()), "a.png")})
