@@ -153,6 +153,8 @@ def log_everything(predict, log):
             file.write(json.dumps(row) + "\n")
         return ({"prediction": predict(row)}, 200) if isinstance(row, dict) else ({}, 400)
 
+    return app
+
 
 def allow_everybody(app, origins):
     """Right for the listed origins, and open to all others."""
