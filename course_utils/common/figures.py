@@ -4,6 +4,7 @@ import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MIN_LETTERS_PT = 11.0
@@ -17,11 +18,12 @@ def show_figure(figure: "Figure", alt: str) -> None:
     converters of notebooks look for it (``alt`` of the picture), and is the output's plain text.
 
     Args:
-        figure: of matplotlib; it has a title of its own or of one of its axes.
+        figure: of matplotlib. It has a title of its own or of one of its axes. Where an axis has
+            numbers, the figure says what they count, with the unit.
         alt: what a reader who cannot see the picture should know: its kind, and what it shows.
 
     Raises:
-        ValueError: the figure has no title, or ``alt`` says nothing.
+        ValueError: the figure has no title, numbers without a label, or ``alt`` says nothing.
     """
     import matplotlib.pyplot as plt
     from IPython.display import display
@@ -30,6 +32,13 @@ def show_figure(figure: "Figure", alt: str) -> None:
     titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
     if not any(titles):
         raise ValueError("The figure has no title. State its message: axes.set(title=...).")
+    for name, label in (("x", figure.get_supxlabel()), ("y", figure.get_supylabel())):
+        numbered = [axes for axes in figure.axes if axes.axison and _has_numbers(axes, name)]
+        if numbered and not label and not any(getattr(a, f"get_{name}label")() for a in numbered):
+            raise ValueError(
+                f"The {name} axis has numbers but no label. Name the quantity and its unit: "
+                f"axes.set({name}label=...)."
+            )
     if not alt.strip():
         raise ValueError("Describe the figure in `alt` for those who cannot see it.")
     figure.set_layout_engine("constrained")
@@ -41,3 +50,13 @@ def show_figure(figure: "Figure", alt: str) -> None:
     plt.close(figure)  # or it would be shown once more at the end of the cell
     data = {"image/png": png.getvalue(), "text/plain": alt}
     display(data, metadata={"image/png": {"alt": alt}}, raw=True)  # type: ignore[no-untyped-call]
+
+
+def _has_numbers(axes: "Axes", name: str) -> bool:
+    """Whether an axis has ticks that are numbers, not names."""
+    from matplotlib.category import StrCategoryFormatter
+    from matplotlib.ticker import FixedFormatter, NullFormatter
+
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    names = (FixedFormatter, NullFormatter, StrCategoryFormatter)
+    return len(axis.get_ticklocs()) > 0 and not isinstance(axis.get_major_formatter(), names)

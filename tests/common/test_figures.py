@@ -8,11 +8,13 @@ from IPython.utils.capture import RichOutput, capture_output
 from course_utils.common import show_figure
 
 
-def show(alt: str, title: str = "Heavier cars go less far") -> tuple[RichOutput, plt.Figure]:
+def show(
+    alt: str, title: str = "Heavier cars go less far", ylabel: str = "miles per gallon"
+) -> tuple[RichOutput, plt.Figure]:
     """What a cell shows, and the figure."""
     figure, axes = plt.subplots()
     axes.plot([1, 2], label="cars")
-    axes.set(title=title, xlabel="weight (pounds)")
+    axes.set(title=title, xlabel="weight (pounds)", ylabel=ylabel)
     axes.legend(fontsize=6)
     InteractiveShell.instance()
     with capture_output() as captured:
@@ -43,3 +45,14 @@ def test_small_letters_are_enlarged_and_large_ones_stay() -> None:
 def test_what_is_missing_is_said(title: str, alt: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         show(alt, title)
+
+
+def test_numbers_on_an_axis_need_a_label_and_names_do_not() -> None:
+    with pytest.raises(ValueError, match="The y axis has numbers but no label"):
+        show("A line.", ylabel="")
+    figure, axes = plt.subplots()
+    axes.barh(["by hand", "course"], [3, 1])
+    axes.set(title="The course's is faster", xlabel="time (seconds)")
+    with capture_output() as captured:
+        show_figure(figure, "Two bars.")
+    assert len(captured.outputs) == 1
