@@ -142,6 +142,14 @@ def test_there_is_a_file_to_take_home(path):
         assert any("take-home" in tags(cell) for cell in files)
 
 
+@each_rebuilt
+def test_readme_names_the_same_minutes_in_class(path):
+    text = "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    (minutes,) = re.findall(r"(\d+) minutes in class", text)
+    row = f"| {path.name[:2]} | {minutes} |"
+    assert row in (ROOT / "README.md").read_text("utf-8")
+
+
 @each_notebook
 def test_nine_in_ten_outputs_are_compared(path):
     shown = [cell for cell in code_cells(read(path)) if cell.outputs]
