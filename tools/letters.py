@@ -23,8 +23,11 @@ from string import ascii_lowercase, ascii_uppercase, digits
 from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).parents[1]
-SEED, SIZE, SCALE = 11, 48, 4  # the letters are drawn four times as large, then made smaller
-FEWEST, MOST, COLORS = 12, 240, 16
+SEED = 11
+SIZE_PIXELS = 48
+SCALE = 4  # the letters are drawn four times as large, then made smaller
+MIN_PER_CLASS, MAX_PER_CLASS = 12, 240  # pictures in the collection
+COLORS = 16  # of a PNG
 VERSION = "5.3.0"  # of all packages but these
 VERSIONS = {"amaranth": "5.2.8", "source-code-pro": "5.3.1", "source-serif-4": "5.3.1"}
 APACHE = {"permanent-marker", "special-elite"}  # all others: OFL-1.1
@@ -42,7 +45,7 @@ roboto rubik sansita source-code-pro source-serif-4 space-grotesk special-elite 
 titillium-web varela-round vollkorn work-sans zilla-slab
 """
 TYPEFACES = NAMES.split()
-TEST = 20  # typefaces
+TEST_TYPEFACES = 20
 
 
 def fetch(folder: Path) -> dict[str, tuple[str, str, list[Path]]]:
@@ -73,12 +76,12 @@ def count_characters() -> dict[str, int]:
     text = Counter((ROOT / "LICENSE-prose").read_text(encoding="utf-8"))
     largest = max(text[c] for c in ascii_lowercase)
     characters = digits + ascii_lowercase + ascii_uppercase
-    return {c: max(FEWEST, round(MOST * text[c] / largest)) for c in characters}
+    return {c: max(MIN_PER_CLASS, round(MAX_PER_CLASS * text[c] / largest)) for c in characters}
 
 
 def draw(character: str, font: Path, chance: random.Random) -> bytes:
     """A PNG of a character on its line: a ``c`` is smaller than a ``C``."""
-    large = SIZE * SCALE
+    large = SIZE_PIXELS * SCALE
     type_ = ImageFont.truetype(str(font), round(large * chance.uniform(0.58, 0.68)))
     left, _, right, _ = type_.getbbox(character, anchor="ls")
     ink = Image.new("L", (large, large))
@@ -86,7 +89,7 @@ def draw(character: str, font: Path, chance: random.Random) -> bytes:
     line = large * chance.uniform(0.68, 0.74)
     ImageDraw.Draw(ink).text((across, line), character, 255, font=type_, anchor="ls")
     ink = ink.rotate(chance.uniform(-5, 5), Image.Resampling.BICUBIC)
-    ink = ink.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+    ink = ink.resize((SIZE_PIXELS, SIZE_PIXELS), Image.Resampling.LANCZOS)
     while True:
         ground, color = ([chance.randrange(256) for _ in range(3)] for _ in range(2))
         if abs(sum(ground) - sum(color)) > 240:  # of 765; else nobody could read it
@@ -103,7 +106,7 @@ def main(folder: Path) -> None:
     chance = random.Random(SEED)
     faces = fetch(folder)
     names = chance.sample(TYPEFACES, len(TYPEFACES))
-    parts = {"test": names[:TEST], "collection": names[TEST:]}
+    parts = {"test": names[:TEST_TYPEFACES], "collection": names[TEST_TYPEFACES:]}
     counts = count_characters()
     with zipfile.ZipFile(ROOT / "data/letters.zip", "w") as archive:
 
@@ -118,7 +121,7 @@ def main(folder: Path) -> None:
         for part, chosen in parts.items():
             pictures = []
             for character, count in counts.items():
-                turns = range(TEST if part == "test" else count)
+                turns = range(TEST_TYPEFACES if part == "test" else count)
                 order = chance.sample(chosen, len(chosen))
                 pictures += [(character, order[turn % len(order)]) for turn in turns]
             chance.shuffle(pictures)
