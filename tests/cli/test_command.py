@@ -16,6 +16,7 @@ from course_utils.environment import data_folder
 from course_utils.inference.models import CLASSIFIER
 from tests.support import ROOT
 from tests.support.command import course
+from tests.support.serving import free_port
 
 
 def write_notebook(folder, name, *sources):
@@ -76,7 +77,7 @@ def test_doctor_shows_versions():
 def test_serve_says_what_is_wrong_with_a_model(tmp_path, name, model, code, said):
     (tmp_path / model).write_bytes(b"x")
     shutil.copy(data_folder() / "models" / "mpg.schema.json", tmp_path)
-    result = course("serve", name, "--model", tmp_path / model)
+    result = course("serve", name, "--model", tmp_path / model, "--port", free_port())
     assert result.exit_code == code
     assert said in result.output
     assert "Traceback" not in result.output

@@ -18,7 +18,7 @@ import pytest
 from course_utils.datasets import load_auto_mpg
 from course_utils.inference import Recorder
 from tests.support.command import course
-from tests.support.serving import COURSE, FEATURES, wait_until
+from tests.support.serving import COURSE, FEATURES, free_port, wait_until
 
 TRAINING = load_auto_mpg()[FEATURES].dropna()
 
@@ -217,7 +217,8 @@ def test_hello_records_nothing_and_a_file_is_no_folder(tmp_path: Path) -> None:
     assert "only mpg does" in result.output
     (tmp_path / "file").touch()
     assert course("serve", "mpg", "--record", tmp_path / "file").exit_code == 2
-    below = course("serve", "mpg", "--record", tmp_path / "file" / "folder")
+    folder = tmp_path / "file" / "folder"
+    below = course("serve", "mpg", "--record", folder, "--port", free_port())
     assert below.exit_code == 1
     assert str(tmp_path / "file") in below.output
     assert "Traceback" not in below.output

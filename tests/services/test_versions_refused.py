@@ -131,7 +131,7 @@ def test_a_damaged_log_is_said_once_and_changes_nothing(
     ],
 )
 def test_what_cannot_be_served_is_said(options: list[object], message: str) -> None:
-    result = course("serve", *options)
+    result = course("serve", *options, "--port", free_port())
     assert result.exit_code != 0
     assert message in " ".join(result.output.split())
 
