@@ -33,7 +33,7 @@ help:
 	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
 	@echo "make demo     serve the image network with its web page, and open the page"
 	@echo "make test     lint, types, floors, the fast tests, every notebook once: 11 minutes on 2 cores"
-	@echo "make test-all that and everything else that CI runs: 50 minutes"
+	@echo "make test-all that and everything else that CI runs: 35 minutes"
 	@echo "make test-colab all notebooks on Colab's versions (make test-all runs those that lean on it)"
 	@echo "make test-gpu the tests that need a GPU"
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"

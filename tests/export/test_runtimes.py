@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from course_utils.export import litert, onnx
+from course_utils.export.source import Source
 from course_utils.inference import labels_path, load_labels
 from course_utils.inference.pixels import ZERO_TO_ONE
 from tests.export.conftest import silent
@@ -73,3 +74,9 @@ def test_an_onnx_file_has_its_labels(digits, tmp_path):
     path = onnx.convert(digits[0], tmp_path / "n.onnx", labels=LABELS, report=silent)
     said = {entry.key: entry.value for entry in library.load(path).metadata_props}
     assert json.loads(said["labels"]) == LABELS
+
+
+def test_labels_are_made_unique_also_where_one_has_a_number_already(digits):
+    """CoreML answers with a dictionary: of two equal names one would be lost."""
+    labels = Source(digits[0], labels=["a", "a (2)", "a", "b", "b"]).labels
+    assert labels == ["a", "a (2)", "a (2) (2)", "b", "b (4)"]
