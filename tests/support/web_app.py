@@ -53,8 +53,9 @@ class WebApp:
         self.url = f"{url}/"
         self.asked: list[str] = []
         self.complaints: list[str] = []
+        # Of the context, before it has a page, so that no request comes before the listener.
+        context.on("request", lambda request: self.asked.append(request.url))
         self.page = context.new_page()
-        self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._hear)
         # Asked for here, so that a test which waits for one does not ask too late.
