@@ -13,6 +13,7 @@ from course_utils.cli.options import AS_JSON, FILE, FOLDER
 if TYPE_CHECKING:
     from course_utils.registry import Comparison
 
+SCORES = {"rmse": "RMSE", "mae": "mean absolute error", "error rate": "share of wrong answers"}
 TRAFFIC = {
     "requests": "requests answered",
     "errors": "errors of ours",
@@ -50,8 +51,9 @@ def compare(name: str, labelled: Path, as_json: bool, **options: Any) -> None:
 def print_comparison(found: "Comparison") -> None:
     """A table with a column for each of the two versions."""
     table = Table("", f"served: {found.served}", f"candidate: {found.candidate}")
-    for label, pair in (("RMSE", found.errors.rmse), ("mean error", found.errors.mae)):
-        table.add_row(label, *(f"{value:.2f}" for value in pair))
+    for name, pair in found.errors.scores.items():
+        label = f"{SCORES[name]} on {found.errors.rows:,} labelled rows"
+        table.add_row(label, *(f"{value:.3g}" for value in pair))
     table.add_row("rows refused", *(f"{count:,}" for count in found.refused))
     by_version = {entry["version"]: entry for entry in found.traffic}
     for key, label in TRAFFIC.items() if by_version else ():

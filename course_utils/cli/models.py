@@ -14,6 +14,7 @@ from course_utils import registry
 from course_utils.cli.console import console
 from course_utils.cli.options import ANY_FOLDER, AS_JSON
 
+SCORES = {"rmse": "RMSE", "accuracy": "accuracy"}  # of the metrics of a version, shown in the list
 NAME = click.argument("name")
 VERSION = click.argument("version", type=click.IntRange(1))
 ANY_VERSION = click.argument("version", type=click.IntRange(1), required=False)
@@ -49,11 +50,13 @@ def _list(store: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
     elif not found:
-        say("No model has been registered; notebook 12 shows how.")
+        say("No model has been registered; notebook 14 shows how.")
     else:
-        table = Table("model", "version", "state", "registered", "by", "RMSE", "notes")
+        table = Table("model", "version", "state", "registered", "on held-out rows", "notes")
         for row in found:
-            table.add_row(*(escape("" if v is None else str(v)) for v in row.values()))
+            shown = [row["name"], row["version"], row["state"], (row["registered"] or "")[:10]]
+            texts = [*shown, _describe_score(row), row["notes"]]
+            table.add_row(*(escape("" if text is None else str(text)) for text in texts))
         console.print(table)
 
 
@@ -65,13 +68,28 @@ def _describe_version(name: str, version: int, store: Path | None) -> dict[str, 
         row["state"] = {state.canary: canary, state.version: "served"}.get(version)
         document = registry.load(name, version, store=store).document
     except (OSError, ValueError) as error:  # one damaged version does not hide the others
-        return row | {"registered": None, "by": None, "rmse": None, "notes": f"damaged: {error}"}
+        unknown = dict.fromkeys(("registered", "by", "rows", "metrics"))
+        return row | unknown | {"notes": f"damaged: {error}"}
     return row | {
         "registered": document["registered"],
         "by": document["trained"]["by"],
-        "rmse": round(document["metrics"]["computed"]["rmse"], 4),
+        "rows": document["metrics"]["rows"],
+        "metrics": document["metrics"]["computed"],
         "notes": document["notes"],
     }
+
+
+def _describe_score(row: dict[str, Any]) -> str:
+    """How good a version is; what it shows on rows that it has learned from says nothing of that.
+
+    Such an error would stand beside those on unseen rows, and be smaller.
+    """
+    if row["metrics"] is None:
+        return ""
+    if row["rows"] != "testing":
+        return "not measured"
+    name = next(name for name in SCORES if name in row["metrics"])
+    return f"{SCORES[name]} {row['metrics'][name]:.3g}"
 
 
 @command

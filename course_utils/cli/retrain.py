@@ -8,39 +8,38 @@ import click
 from course_utils.cli.compare import print_comparison
 from course_utils.cli.console import console, print_verdict, show_steps
 from course_utils.cli.exit_codes import EXIT_CODES
-from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE, OneOf
+from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE
 
 if TYPE_CHECKING:
     from course_utils.registry import Outcome
 
 
 @click.command()
-@click.argument("name", type=OneOf(["mpg"]))
-@click.option(
-    "--rows", required=True, type=FILE, help="A CSV file of new cars with their true mpg."
-)
+@click.argument("name")
+@click.option("--rows", required=True, type=FILE, help="A CSV file of new rows with their label.")
 @click.option(
     "--store",
     type=ANY_FOLDER,
-    help="The folder of model versions; by default yours. Where it has no version yet, the shipped "
-    "model becomes version 1.",
+    help="The folder of model versions; by default yours. Where it has no version of mpg yet, the "
+    "shipped model becomes version 1.",
 )
 @click.option("--force", is_flag=True, help="Train even where nothing has drifted.")
 @AS_JSON
 def retrain(as_json: bool, **options: Any) -> None:
     """Train NAME again where new rows have drifted, and serve it if it is surely better.
 
-    Runs the notebook that made the model on the old rows and two thirds of the new ones, and
-    compares on the last third, which neither network has seen. Exits with 0 where nothing had to
+    Runs the code that is registered with the served version, a notebook or a Python file, on the
+    old rows and two thirds of the new ones, and compares on the last third, which neither network
+    has seen. Exits with 0 where nothing had to
     be done, 3 for "watch", 4 where a new version is served, 5 where it was not better or failed
-    the notebook's own checks; 1 and 2 are errors, as in any command. The served version stays in
+    the code's own check; 1 and 2 are errors, as in any command. The served version stays in
     all cases but 4.
     """
     from course_utils import registry
 
     # A log file has no use for a bar.
     with show_steps(silent=as_json or not console.is_terminal) as report:
-        on_cell = functools.partial(report, "running the notebook")
+        on_cell = functools.partial(report, "training")
         found = registry.retrain(**options, on_cell=on_cell)
     print_verdict(found, as_json, found.notes)
     if not as_json:

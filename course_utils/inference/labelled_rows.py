@@ -3,6 +3,8 @@
 What is wrong with a table is said before anything is trained on it, or judged by it.
 """
 
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ import pandas as pd
 
 from course_utils.common import check_csv
 from course_utils.inference.schema import SHOWN_CHARACTERS, FeatureSchema
+
+MAX_NAMES_CHARACTERS = 60  # of the classes, in a message
 
 
 def read(file: str | Path) -> pd.DataFrame:
@@ -32,15 +36,20 @@ def read(file: str | Path) -> pd.DataFrame:
 
 
 def check(
-    table: pd.DataFrame, schema: FeatureSchema, *, gaps: tuple[str, ...] = ()
+    table: pd.DataFrame,
+    schema: FeatureSchema,
+    *,
+    labels: Sequence[str] | None = None,
+    gaps: tuple[str, ...] = (),
 ) -> pd.DataFrame:
-    """The features and the label, as numbers of the schema's kinds.
+    """The features, as numbers of the schema's kinds, and the label: a number or a class's name.
 
     Ranges are not checked: rows to learn from may well lie outside what was learned so far.
 
     Args:
         table: the rows.
         schema: of the model.
+        labels: the classes, where the model is a classifier.
         gaps: features that may be missing in a row.
 
     Returns:
@@ -50,21 +59,57 @@ def check(
         ValueError: every column that is missing, is there twice or holds what it must not.
     """
     wanted = [*schema.names, schema.target]
-    if missing := [name for name in wanted if name not in table]:
-        what = "label" if missing == [schema.target] else "column"
-        raise ValueError(f"The rows lack the {what} {', '.join(missing)}.")
-    if twice := [name for name in wanted if list(table.columns).count(name) > 1]:
-        raise ValueError(f"The rows have the column {', '.join(twice)} more than once: keep one.")
+    _find_columns(table, wanted)
     integers = {feature.name for feature in schema.features if feature.integer}
     columns, faults = {}, []
     for name in wanted:
-        columns[name], wrong = _read_numbers(table[name], name in integers, name in gaps)
+        if labels and name == schema.target:
+            columns[name], wrong = read_classes(table[name], labels), ""
+        else:
+            columns[name], wrong = _read_numbers(table[name], name in integers, name in gaps)
         if wrong:
             faults.append(f"{name}: {wrong}")
     if faults:
         raise ValueError(f"The rows cannot be used as they are. {'; '.join(faults)}.")
     rest = {str(name): table[name] for name in table if name not in wanted}
     return pd.DataFrame(columns | rest).reset_index(drop=True)
+
+
+def check_photos(table: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """The photos that a table names in its column ``file``, and their classes in ``label``.
+
+    Raises:
+        ValueError: a column is missing, a label is none of ``labels``, or a file is not there.
+    """
+    _find_columns(table, ["file", "label"])
+    if absent := [str(file) for file in table["file"] if not Path(file).is_file()]:
+        raise ValueError(f"{len(absent):,} of the files are not there, the first is {absent[0]}.")
+    return table.assign(label=read_classes(table["label"], labels)).reset_index(drop=True)
+
+
+def _find_columns(table: pd.DataFrame, wanted: list[str]) -> None:
+    """Raise where a column is missing or there twice; the last one wanted is the label."""
+    if missing := [name for name in wanted if name not in table]:
+        what = "label" if missing == wanted[-1:] else "column"
+        raise ValueError(f"The rows lack the {what} {', '.join(missing)}.")
+    if twice := [name for name in wanted if list(table.columns).count(name) > 1]:
+        raise ValueError(f"The rows have the column {', '.join(twice)} more than once: keep one.")
+
+
+def read_classes(column: pd.Series, labels: Sequence[str]) -> pd.Series:
+    """A column as names of classes.
+
+    Raises:
+        ValueError: one of them is not among ``labels``.
+    """
+    names = column.astype(str)
+    unknown = ~names.isin(labels).to_numpy()
+    if unknown.any():
+        row = int(unknown.argmax())
+        shown = repr(names.iloc[row][:SHOWN_CHARACTERS])
+        known = textwrap.shorten(", ".join(labels), MAX_NAMES_CHARACTERS, placeholder=" …")
+        raise ValueError(f"{column.name}: {shown} in row {row + 1} is none of the classes {known}.")
+    return names
 
 
 def _read_numbers(column: pd.Series, integer: bool, gaps: bool) -> tuple[pd.Series, str]:
@@ -89,7 +134,9 @@ def drop_known(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd
 
     Two rows are the same where all of ``names`` are equal; missing values are equal, too.
     """
-    both = pd.concat([known[names], table[names]], ignore_index=True).astype(float)
+    both = pd.concat([known[names], table[names]], ignore_index=True)
+    numbers = both.select_dtypes("number").astype(float)  # 8 and 8.0 are the same
+    both = both.assign(**{name: numbers[name] for name in numbers})
     return table[~both.duplicated().to_numpy()[len(known) :]]
 
 

@@ -1,4 +1,4 @@
-"""Where the models lie that are served, and the files beside them.
+"""Where the models lie that are served.
 
 A learner's own model comes first, else the one that the course brings.
 
@@ -7,10 +7,8 @@ weights by `training.pretrained`, and lie in Keras' cache with their labels besi
 """
 
 import contextlib
-import json
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from course_utils.common import hash_file
@@ -26,7 +24,6 @@ LABELS = "mobilenet_imagenet.labels.json"
 PETS = "mobilenet_pets.tflite"
 PETS_LABELS = "mobilenet_pets.labels.json"
 CACHED_FILES = {"image": (CLASSIFIER, LABELS), "pets": (PETS, PETS_LABELS)}  # in Keras' cache
-LABELS_FORM = 'the names of its classes as a JSON list, in the order of its outputs: ["cat", "dog"]'
 HEAD_FILE = "pets.weights.h5"  # in data/models: what notebook 10 trained
 
 
@@ -100,63 +97,6 @@ def shipped_model(name: str) -> Path:
             "Run `course fetch` to bring it."
         )
     return folder / files[0]
-
-
-def labels_path(model: Path) -> Path:
-    """The file that lies beside a classifier: the names of its classes, as a JSON list."""
-    return model.with_name(f"{model.stem}.labels.json")
-
-
-def write_labels(model: Path, labels: Sequence[str]) -> None:
-    """Put the names of a model's classes beside it, in the order of its outputs."""
-    labels_path(model).write_text(json.dumps(list(labels), ensure_ascii=False), encoding="utf-8")
-
-
-def find_labels(model: Path) -> Path:
-    """The file beside a model that names its classes.
-
-    Ours is ``NAME.labels.json``. Where it is not there, ``NAME.labels.txt`` or ``labels.txt`` is
-    taken, as Teachable Machine writes it.
-
-    Raises:
-        FileNotFoundError: none of them is there.
-    """
-    ours = labels_path(model)
-    for path in (ours, ours.with_suffix(".txt"), model.with_name("labels.txt")):
-        if path.is_file():
-            return path
-    raise FileNotFoundError(
-        f"{ours} is missing: {LABELS_FORM}. A labels.txt of Teachable Machine's will do as well."
-    )
-
-
-def load_labels(model: Path) -> list[str]:
-    """The names of a model's classes, in the order of its outputs.
-
-    Raises:
-        FileNotFoundError: they are not beside it.
-        ValueError: the file is not a JSON list of names, or a text that names one in each line.
-    """
-    path = find_labels(model)
-    fault = "is not UTF-8"
-    with contextlib.suppress(ValueError, RecursionError):
-        text = path.read_text(encoding="utf-8-sig")
-        fault = "is not a list of class names, in order"
-        labels = json.loads(text) if path.suffix == ".json" else _split_lines(text)
-        if isinstance(labels, list) and labels and all(isinstance(name, str) for name in labels):
-            return labels
-    raise ValueError(f"{path.name} {fault}. Write {labels_path(model).name}: {LABELS_FORM}.")
-
-
-def _split_lines(text: str) -> list[str] | None:
-    """The names in a text of one a line, which may all be numbered ("0 Cat"); None in disorder."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    numbered = [re.fullmatch(r"(\d+)\s+(.+)", line) for line in lines]
-    if not all(numbered):
-        return lines
-    parts = [match.groups() for match in numbered if match]
-    in_order = [int(number) for number, _ in parts] == list(range(len(parts)))
-    return [name for _, name in parts] if in_order else None
 
 
 def describe_source(file: str) -> str:

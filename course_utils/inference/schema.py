@@ -8,12 +8,14 @@ here types, unknown names and infinities are refused as well.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from course_utils.inference.labels import fits_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,18 +172,26 @@ class FeatureSchema:
         """The middle of each feature's range: an example to try a model on."""
         return [(feature.minimum + feature.maximum) / 2 for feature in self.features]
 
-    def check_network(self, network: "Predictor", model: Path) -> None:
-        """Check that a network, read from ``model``, takes these features and answers one number.
+    def check_network(
+        self, network: "Predictor", model: Path, labels: Sequence[str] | None = None
+    ) -> None:
+        """Check that a network, read from ``model``, takes these features and answers the target.
+
+        That is one number, or a probability for each of the classes that ``labels`` names; of two
+        classes that of the second is enough.
 
         Raises:
             ValueError: it does not.
         """
-        if network.input_shape != (len(self.names),) or network.output_shape != (1,):
+        answers = network.output_shape
+        fits = fits_labels(answers, labels) if labels else answers == (1,)
+        if network.input_shape != (len(self.names),) or not fits:
+            answer = f"{len(labels)} classes of" if labels else "one answer,"
             raise ValueError(
                 f"{model.stem} takes examples of shape {network.input_shape} and answers "
-                f"{network.output_shape}; its schema has {len(self.names)} features "
-                f"({', '.join(self.names)}) and one answer, {self.target}. Put the model beside "
-                "the schema that was saved with it."
+                f"{answers}; its schema has {len(self.names)} features "
+                f"({', '.join(self.names)}) and {answer} {self.target}. Put the model "
+                "beside the schema that was saved with it."
             )
 
     def to_json_schema(self) -> dict[str, Any]:

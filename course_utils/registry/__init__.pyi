@@ -12,9 +12,8 @@ from .promotions import roll_back as roll_back
 from .promotions import try_canary as try_canary
 from .registration import register as register
 from .retraining import Outcome as Outcome
-from .retraining import register_first as register_first
 from .retraining import retrain as retrain
 from .store import ModelVersion as ModelVersion
 from .store import list_models as list_models
 from .store import list_versions as list_versions
-from .store import verify as verify
+from .verification import verify as verify

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from course_utils.inference import labelled_rows
 from course_utils.registry import promotions
-from course_utils.registry.scores import SEED, Model
-from course_utils.registry.store import ModelVersion, verify
+from course_utils.registry.models import Model
+from course_utils.registry.scores import SEED
+from course_utils.registry.store import ModelVersion
+from course_utils.registry.verification import verify
 
 PROMOTE, KEEP, WAIT = "promote", "keep", "wait for more"
 MIN_LABELLED_ROWS = 20  # that a verdict needs
@@ -30,15 +31,19 @@ MIN_DIFFERENCE = 0.02  # of the served version's error; a smaller difference doe
 
 @dataclass(frozen=True)
 class Errors:
-    """Two versions' errors on the same labelled rows, in the label's unit."""
+    """Two versions' errors on the same labelled rows."""
 
     rows: int
-    rmse: tuple[float, float]
-    """Root of the mean squared error: of the served version, of the candidate."""
-    mae: tuple[float, float]
-    """Mean absolute error, likewise."""
+    metric: str
+    """Which of the scores decides: ``rmse``, or of classifiers ``error rate``."""
+    scores: dict[str, tuple[float, float]]
+    """By name: of the served version, of the candidate. Smaller is better.
+
+    ``rmse`` and ``mae`` (root of the mean squared error, mean absolute error) are in the label's
+    unit, ``error rate`` is the share of wrong answers.
+    """
     interval: tuple[float, float]
-    """Where the candidate's RMSE less the served one's lies, with 95 % confidence."""
+    """Where the candidate's score less the served one's lies, with 95 % confidence."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def compare(
 
     Args:
         name: of the model.
-        rows: features and true label; the first 10,000 are used.
+        rows: features and true label, of photos ``file`` and ``label``; the first 10,000 are used.
         store: the folder of versions; by default the learner's.
         candidate: a version; by default the canary.
         url: of the running service, to compare errors and latency, too.
@@ -101,7 +106,7 @@ def load_verified(version: ModelVersion) -> Model:
     """Load a version's model, once it was found to be as it was registered.
 
     Raises:
-        FileNotFoundError: it has no schema, which once was allowed.
+        FileNotFoundError: it has neither schema nor class names, which once was allowed.
         ValueError: it has been changed, or does not fit its schema.
     """
     verify(version)
@@ -111,12 +116,12 @@ def load_verified(version: ModelVersion) -> Model:
 def compare_models(name: str, served: Model, candidate: Model, rows: pd.DataFrame) -> Comparison:
     """`compare` for two models at hand."""
     for model in (served, candidate):  # they need not take the same features
-        rows = labelled_rows.check(rows, model.schema)
+        rows = model.check(rows)
     if len(rows) < 2:
         raise ValueError(f"To compare the versions takes at least two rows; there are {len(rows)}.")
     refused = np.stack([served.refuses(rows), candidate.refuses(rows)])
-    truth = rows[served.schema.target].to_numpy(dtype=float)
-    errors = compute_errors(truth, served.predict(rows), candidate.predict(rows))
+    decided = [model.decide(model.predict(rows)) for model in (served, candidate)]
+    errors = compute_errors(served.read_truth(rows), *decided)
     verdict, reasons = decide(errors, refused)
     return Comparison(
         name=name,
@@ -133,16 +138,24 @@ def compute_errors(truth: np.ndarray, served: np.ndarray, candidate: np.ndarray)
     """Errors of both and the interval of their difference.
 
     Args:
-        truth: labels, shape ``(n,)``, at least two.
+        truth: labels, numbers or names of classes, shape ``(n,)``, at least two.
         served: predictions of the served version.
         candidate: predictions of the other.
     """
     from scipy.stats import bootstrap
 
-    apart = np.stack([served - truth, candidate - truth])
+    if is_classifier := truth.dtype == object:
+        apart = np.stack([served != truth, candidate != truth]).astype(float)
+    else:
+        apart = np.stack([served - truth, candidate - truth])
+
+    def score(values: np.ndarray, axis: int = -1) -> np.ndarray:
+        means: np.ndarray = (values**2).mean(axis=axis)
+        return means if is_classifier else np.sqrt(means)
+
     found = bootstrap(
-        apart**2,
-        lambda old, new, axis: np.sqrt(new.mean(axis=axis)) - np.sqrt(old.mean(axis=axis)),
+        apart,
+        lambda old, new, axis: score(new, axis) - score(old, axis),
         # The same rows of both: what is hard for one is hard for the other, and cancels.
         paired=True,
         method="percentile",
@@ -152,11 +165,14 @@ def compute_errors(truth: np.ndarray, served: np.ndarray, candidate: np.ndarray)
         random_state=np.random.default_rng(SEED),
     )
     low, high = found.confidence_interval
-    rmse, mae = np.sqrt((apart**2).mean(axis=1)), np.abs(apart).mean(axis=1)
+    metric = "error rate" if is_classifier else "rmse"
+    pairs = {metric: score(apart)}
+    if not is_classifier:
+        pairs["mae"] = np.abs(apart).mean(axis=1)
     return Errors(
         rows=len(truth),
-        rmse=(float(rmse[0]), float(rmse[1])),
-        mae=(float(mae[0]), float(mae[1])),
+        metric=metric,
+        scores={name: (float(pair[0]), float(pair[1])) for name, pair in pairs.items()},
         interval=(float(low), float(high)),
     )
 
@@ -184,10 +200,12 @@ def decide(errors: Errors, refused: np.ndarray) -> tuple[str, list[str]]:
 
 
 def _decide_by_errors(errors: Errors) -> tuple[str, str]:
-    (old, new), (low, high) = errors.rmse, errors.interval
+    (old, new), (low, high) = errors.scores[errors.metric], errors.interval
+    name, digits = ("RMSE", 2) if errors.metric == "rmse" else (errors.metric, 3)
     said = (
-        f"On {errors.rows:,} labelled rows the candidate's RMSE is {new:.2f}, the served version's "
-        f"{old:.2f}: a difference of {new - old:+.2f} ({low:+.2f} to {high:+.2f})"
+        f"On {errors.rows:,} labelled rows the candidate's {name} is {new:.{digits}f}, the served "
+        f"version's {old:.{digits}f}: a difference of {new - old:+.{digits}f} "
+        f"({low:+.{digits}f} to {high:+.{digits}f})"
     )
     if errors.rows < MIN_LABELLED_ROWS:
         return WAIT, f"{said}; a verdict takes {MIN_LABELLED_ROWS} rows."

@@ -18,4 +18,5 @@ def render_card(version: ModelVersion) -> str:
     markdown = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
     markdown.filters["number"] = lambda value: "unknown" if value is None else f"{value:.4g}"
     markdown.filters["thousands"] = "{:,}".format
-    return markdown.from_string(template).render(version.document, unknown=UNKNOWN)
+    absent = {"importance": None, "confusions": None}  # as not every kind of model has them
+    return markdown.from_string(template).render(absent | version.document, unknown=UNKNOWN)

@@ -1,4 +1,4 @@
-"""The charts of a version: predictions, errors, importance of the features, distributions."""
+"""The charts of a version: predictions and errors, or confusions; importance; distributions."""
 
 import math
 from pathlib import Path
@@ -7,42 +7,52 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from sklearn.metrics import PredictionErrorDisplay
+from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
 
+from course_utils.registry.models import FILE
 from course_utils.registry.scores import SEED
+
+MAX_WRITTEN_CLASSES = 20  # whose counts and names can still be read in a chart
 
 
 def draw_charts(
     folder: Path,
+    found: dict[str, Any],
     truth: np.ndarray,
-    predicted: np.ndarray,
-    ranking: list[dict[str, Any]],
+    decided: np.ndarray,
     tables: dict[str, pd.DataFrame],
 ) -> list[dict[str, str]]:
     """Draw the charts into ``folder``, as PNG files.
 
     Args:
         folder: to write to.
+        found: of ``record.json`` the ``importance`` of the features and the ``confusions`` of a
+            classifier, those that there are.
         truth: the labels of the rows that metrics were computed on.
-        predicted: the model's predictions for them.
-        ranking: of the features, by importance.
+        decided: the model's answers to them.
         tables: training and testing, whose columns are drawn.
 
     Returns:
         File and title of each chart.
     """
-    points = truth, predicted
-    charts = []
-    for file, title, figure in (
-        ("predicted.png", "Predicted against true", _draw_errors(*points, "actual_vs_predicted")),
-        ("residuals.png", "Errors", _draw_errors(*points, "residual_vs_predicted")),
-        ("ranking.png", "Importance of the features", draw_importance(ranking)),
-        ("distributions.png", "Distributions of the data", _draw_distributions(tables)),
-    ):
+    drawn: list[tuple[str, str, Figure]] = []
+    if "confusions" in found:
+        drawn.append(("confusions.png", "Confusions", draw_confusions(**found["confusions"])))
+    else:
+        for kind, file, title in (
+            ("actual_vs_predicted", "predicted.png", "Predicted against true"),
+            ("residual_vs_predicted", "residuals.png", "Errors"),
+        ):
+            drawn.append((file, title, _draw_errors(truth, decided, kind)))
+    if "importance" in found:
+        ranking = draw_importance(found["importance"]["features"], "confusions" in found)
+        drawn.append(("ranking.png", "Importance of the features", ranking))
+    distributions = _draw_distributions(tables)
+    drawn.append(("distributions.png", "Distributions of the data", distributions))
+    for file, title, figure in drawn:
         figure.suptitle(title)
         figure.savefig(folder / file, dpi=100)
-        charts.append({"file": file, "title": title})
-    return charts
+    return [{"file": file, "title": title} for file, title, _ in drawn]
 
 
 def _draw_errors(truth: np.ndarray, predicted: np.ndarray, kind: str) -> Figure:
@@ -58,25 +68,48 @@ def _draw_errors(truth: np.ndarray, predicted: np.ndarray, kind: str) -> Figure:
     return figure
 
 
-def draw_importance(ranking: list[dict[str, Any]]) -> Figure:
+def draw_confusions(labels: list[str], counts: list[list[int]]) -> Figure:
+    """The confusion matrix: a row for each true class, a column for each predicted one."""
+    side = min(max(4.0, 0.5 * len(labels)), 10.0)
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    written = len(labels) <= MAX_WRITTEN_CLASSES
+    ConfusionMatrixDisplay(np.array(counts), display_labels=labels if written else None).plot(
+        include_values=written, ax=figure.subplots(), cmap="Blues", xticks_rotation=90
+    )
+    return figure
+
+
+def draw_importance(ranking: list[dict[str, Any]], is_classifier: bool = False) -> Figure:
     """A bar for each feature, as `rank_features` found it."""
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     ax = figure.subplots()
     shown = pd.DataFrame(ranking[::-1])
     ax.barh(shown["name"], shown["mean"], xerr=shown["std"])
-    ax.set_xlabel("rise of the RMSE where the feature is shuffled")
+    measure = "share of wrong answers" if is_classifier else "RMSE"
+    ax.set_xlabel(f"rise of the {measure} where the feature is shuffled")
     return figure
 
 
 def _draw_distributions(tables: dict[str, pd.DataFrame]) -> Figure:
-    """A box per table: the middle half of the values, and how far the others reach."""
-    names = list(tables["training"])
+    """A box per table: the middle half of the values, and how far the others reach.
+
+    Of classes, a point for each: how often it is there.
+    """
+    names = [name for name in tables["training"] if name != FILE]
     across = min(4, len(names))
     down = math.ceil(len(names) / across)
-    figure = Figure(figsize=(2.2 * across, 1.7 * down), layout="constrained")
+    figure = Figure(figsize=(max(4.4, 2.2 * across), max(3, 1.7 * down)), layout="constrained")
     for place, name in enumerate(names, start=1):
         ax = figure.add_subplot(down, across, place)
-        ax.boxplot([table[name][np.isfinite(table[name])] for table in tables.values()])
-        ax.set_xticklabels(list(tables))
         ax.set_title(name, fontsize="small")
+        if pd.api.types.is_numeric_dtype(tables["training"][name]):
+            ax.boxplot([table[name][np.isfinite(table[name])] for table in tables.values()])
+            ax.set_xticklabels(list(tables))
+            continue
+        classes = sorted(set().union(*(table[name] for table in tables.values())))
+        for role, table in tables.items():
+            counts = table[name].value_counts().reindex(classes, fill_value=0)
+            ax.plot(np.arange(len(classes)), counts.to_numpy(), "o", label=role)
+        ax.set(xlabel="class", ylabel="rows", ylim=(0, None))
+        ax.legend(fontsize="small")
     return figure

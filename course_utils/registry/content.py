@@ -12,46 +12,70 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from course_utils.common import hash_file
 from course_utils.environment import quiet_native_stderr
+from course_utils.inference import labelled_rows
+from course_utils.registry.models import FILE, Model
 
 
-def read_numbers(table: pd.DataFrame, names: list[str], role: str) -> pd.DataFrame:
-    """These columns of a table as float64, what is missing as NaN.
+def read_table(table: pd.DataFrame, model: Model, role: str) -> pd.DataFrame:
+    """The model's columns of a table: numbers as float64, what is missing as NaN; classes as text.
+
+    Args:
+        table: with more columns, perhaps.
+        model: that the table is for.
+        role: of the table, ``training`` or ``testing``, for messages.
 
     Raises:
-        ValueError: a column is absent or not of numbers, or there are no rows.
+        ValueError: a column is absent or not of numbers, there are no rows, or a class or a photo
+            is unknown.
     """
-    for name in names:
+    for name in (*model.features, model.target):
         if name not in table:
             has = f"There are {', '.join(map(str, table.columns))}."
             raise ValueError(f"The {role} data have no column {name!r}. {has}")
-        if not pd.api.types.is_numeric_dtype(table[name]):
+    if table.empty:
+        raise ValueError(f"The {role} data have no rows.")
+    if not model.schema:
+        return model.check(table)[[*model.features, model.target]]
+    # Column by column: of mixed types, pandas would go by way of objects.
+    columns: dict[str, Any] = {}
+    for name in (*model.features, model.target):
+        if model.labels and name == model.target:
+            columns[name] = labelled_rows.read_classes(table[name], model.labels)
+        elif pd.api.types.is_numeric_dtype(table[name]):
+            columns[name] = table[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
             raise ValueError(
                 f"Column {name!r} of the {role} data is not of numbers: encode it or drop it."
             )
-    if table.empty:
-        raise ValueError(f"The {role} data have no rows.")
-    # Column by column: of mixed types, pandas would go by way of objects.
-    return pd.DataFrame(
-        {name: table[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names}
-    )
+    return pd.DataFrame(columns)
 
 
 def hash_table(table: pd.DataFrame) -> str:
-    """The SHA-256 of what `read_numbers` gave.
+    """The SHA-256 of what `read_table` gave.
 
-    Taken of a line of JSON with the columns' names, then column by column the values as
-    little-endian float64. So neither the index nor the type that a column had (int64, float32,
-    Int64) makes a difference; the order of rows and columns does.
+    Taken of a line of JSON with the columns' names, then column by column: numbers as little-endian
+    float64, classes as a line of JSON, photos as the digests of their files. So neither the index
+    nor the type that a column had (int64, float32, Int64) makes a difference; the order of rows and
+    columns does.
     """
     found = hashlib.sha256(json.dumps(list(table.columns)).encode() + b"\n")
     for name in table.columns:
-        found.update(table[name].to_numpy("<f8").tobytes())
+        if pd.api.types.is_numeric_dtype(table[name]):
+            found.update(table[name].to_numpy("<f8").tobytes())
+        else:
+            texts = (
+                table[name].map(lambda file: hash_file(Path(file))) if name == FILE else table[name]
+            )
+            found.update(json.dumps(texts.tolist(), ensure_ascii=False).encode() + b"\n")
     return found.hexdigest()
 
 
-def describe_column(column: "pd.Series[float]") -> dict[str, Any]:
-    """The distribution of a column's finite values."""
+def describe_column(column: pd.Series) -> dict[str, Any]:
+    """The distribution of a column's finite values, or how often each class is there."""
+    if not pd.api.types.is_numeric_dtype(column):
+        return {"count": len(column), "missing": 0, "classes": column.value_counts().to_dict()}
     values = column[np.isfinite(column)]
     return {
         "count": len(values),

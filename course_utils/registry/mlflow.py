@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 from course_utils.registry.promotions import read_serving
-from course_utils.registry.store import CHARTS, FILES, RECORD, SEAL, ModelVersion, verify
+from course_utils.registry.store import CHARTS, FILES, RECORD, SEAL, ModelVersion
+from course_utils.registry.verification import verify
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from course_utils.common import LOCK_TIMEOUT_S, machine_lock
 from course_utils.common.atomic_files import sync_folder
-from course_utils.registry.store import ModelVersion, list_versions, locate, read, verify
+from course_utils.registry.store import ModelVersion, list_versions, locate, read
+from course_utils.registry.verification import verify
 
 LOG = "promotions.jsonl"
 

@@ -15,12 +15,14 @@ import pandas as pd
 from pydantic_core import to_jsonable_python
 
 from course_utils.environment import __version__
-from course_utils.inference import refuse_pickle, schema_path
+from course_utils.inference import labels_path, refuse_pickle, schema_path
 from course_utils.registry import content, scores
 from course_utils.registry import store as stores
 from course_utils.registry.charts import draw_charts
+from course_utils.registry.models import FILE, Model
 from course_utils.registry.promotions import find_person, format_time
 from course_utils.registry.store import CHARTS, FILES, FORMAT, ModelVersion
+from course_utils.registry.verification import choose_golden
 
 
 def register(
@@ -41,14 +43,16 @@ def register(
 
     Args:
         name: of the model: up to 60 of a-z, 0-9, ``_`` and ``-``.
-        files: the model to serve (``NAME.tflite``), its ``NAME.schema.json``, and what else belongs
-            to it, such as weights or the notebook. They are copied.
+        files: the model to serve (``NAME.tflite``) and what lies beside it: ``NAME.schema.json`` if
+            it takes numbers, ``NAME.labels.json`` if it is a classifier, that one alone if it
+            takes photos. Then what else belongs to it, such as the code that trained it, which
+            `retrain` runs again (`training_code`). They are copied.
         training: the rows it was trained on, with the features and the target that the schema
-            names.
+            names. Of photos, a table with a column ``file`` and a column ``label``.
         testing: rows it has not seen. Metrics and importance are computed on them, else on the
             training rows.
         configuration: how it was trained: epochs, seed and so on.
-        metrics: numbers besides ``rmse``, ``mae`` and ``r2``, which are computed.
+        metrics: numbers besides those that `scores.compute_metrics` computes.
         started: when the training began; without a zone, this machine's time. It ended when the
             model was saved.
         notes: what else a reader has to know, such as what the model is meant for.
@@ -59,8 +63,8 @@ def register(
 
     Raises:
         FileNotFoundError: one of the files is not there.
-        ValueError: a file is a pickle or no model, the schema is not among them, or the data do
-            not fit it; the message says more.
+        ValueError: a file is a pickle or no model, neither schema nor class names are among them,
+            or the data do not fit them; the message says more.
         OSError: the store cannot be written.
     """
     folder = stores.locate(name, store)
@@ -71,9 +75,8 @@ def register(
             (draft / part).mkdir()
         # Without its permissions: a file that is read-only could not be synced to the disk.
         copies = [Path(shutil.copyfile(path, draft / FILES / path.name)) for path in paths]
-        model = scores.Model(copies[0])
-        *features, target = model.columns
-        tables = _read_tables(model.columns, training=training, testing=testing)
+        model = Model(copies[0])
+        tables = _read_tables(model, training=training, testing=testing)
         document = {
             "name": name,
             "notes": notes,
@@ -84,13 +87,13 @@ def register(
                 "started": format_time(started) if started else None,
                 "ended": format_time(saved),
             },
-            "model": {"file": copies[0].name, "features": features, "target": target},
+            "model": {"file": copies[0].name, **_describe_contract(model)},
             "configuration": {"given": configuration or {}},
             **_describe_tables(tables),
             "parameters": {"count": content.count_parameters(copies[0])},
             "code": {"course": __version__},
             "environment": content.describe_environment(),
-            **_describe_predictions(model, tables, draft / CHARTS, metrics or {}),
+            **_describe_predictions(model, tables, draft, metrics or {}),
         }
         plain = to_jsonable_python(document, inf_nan_mode="null", fallback=_make_plain)
         number = stores.publish(draft, plain)
@@ -101,10 +104,12 @@ def _check_files(files: Sequence[str | Path]) -> list[Path]:
     """Return the paths; raise ValueError unless these files can make a version."""
     paths = [Path(file) for file in files]
     names = [path.name for path in paths]
-    if not paths or paths[0].suffix != ".tflite" or schema_path(paths[0]).name not in names:
+    beside = {schema_path(paths[0]).name, labels_path(paths[0]).name} if paths else set()
+    if not paths or paths[0].suffix != ".tflite" or not beside.intersection(names):
         raise ValueError(
-            "The first file is the model to serve, NAME.tflite, and NAME.schema.json has to be "
-            "among the others: see notebook 02."
+            "The first file is the model to serve, NAME.tflite. Among the others has to be "
+            "NAME.schema.json (it takes numbers; see notebook 02) or NAME.labels.json (it takes "
+            "photos; see notebook 10), or both (it classifies rows of numbers)."
         )
     if len({name.casefold() for name in names}) < len(names):
         raise ValueError("Two of the files have the same name: rename one.")
@@ -118,13 +123,18 @@ def _make_plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def _read_tables(columns: list[str], **tables: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
-    """The numbers of the tables that were given, by role."""
+def _read_tables(model: Model, **tables: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    """The model's columns of the tables that were given, by role."""
     return {
-        role: content.read_numbers(table, columns, role)
+        role: content.read_table(table, model, role)
         for role, table in tables.items()
         if table is not None
     }
+
+
+def _describe_contract(model: Model) -> dict[str, Any]:
+    contract = {"features": model.features, "target": model.target}
+    return contract | ({"classes": model.labels} if model.labels else {})
 
 
 def _describe_tables(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
@@ -140,25 +150,30 @@ def _describe_tables(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
         "distributions": {
             name: {role: content.describe_column(table[name]) for role, table in tables.items()}
             for name in tables["training"]
+            if name != FILE
         },
     }
 
 
 def _describe_predictions(
-    model: scores.Model, tables: dict[str, pd.DataFrame], charts: Path, given: Mapping[str, float]
+    model: Model, tables: dict[str, pd.DataFrame], draft: Path, given: Mapping[str, float]
 ) -> dict[str, Any]:
     """How well the model predicts the testing rows, else the training rows; draws the charts."""
     role = list(tables)[-1]
-    rows, predicted = scores.predict_complete_rows(model, tables[role], role)
-    truth, ranking = rows[model.schema.target].to_numpy(), scores.rank_features(model, rows)
-    return {
+    rows, answers = scores.predict_complete_rows(model, tables[role], role)
+    truth, decided = model.read_truth(rows), model.decide(answers)
+    found: dict[str, Any] = {
         "metrics": {
             "rows": role,
             "count": len(rows),
-            "computed": scores.compute_metrics(truth, predicted),
+            "computed": scores.compute_metrics(model, truth, answers),
             "given": {key: float(value) for key, value in given.items()},
         },
-        "importance": {"rows": role, "repeats": scores.REPEATS, "features": ranking},
-        "golden": {"rows": scores.choose_golden(model, rows, predicted)},
-        "charts": draw_charts(charts, truth, predicted, ranking, tables),
+        "golden": {"rows": choose_golden(model, rows, answers, draft)},
     }
+    if model.labels:
+        found["confusions"] = scores.count_confusions(truth, decided, model.labels)
+    if model.schema:
+        ranking = scores.rank_features(model, rows)
+        found["importance"] = {"rows": role, "repeats": scores.REPEATS, "features": ranking}
+    return found | {"charts": draw_charts(draft / CHARTS, found, truth, decided, tables)}

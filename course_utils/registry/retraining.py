@@ -1,7 +1,7 @@
 """Train again, compare, and serve the new network where it is surely better (``course retrain``).
 
-Where new rows have drifted from what the served version was trained on (section 13.4), the notebook
-that made it runs again, on old and new rows, through papermill. A third of the new rows is held
+Where new rows have drifted from what the served version was trained on (section 13.4), the code
+that made it runs again, on old and new rows (`training_code`). A third of the new rows is held
 out: neither network has seen those, and on them the candidate has to beat the served version. The
 candidate is registered in either case, with the rows and the comparison that led to the decision;
 only a better one is served.
@@ -20,20 +20,28 @@ import pandas as pd
 
 from course_utils.datasets import load_auto_mpg
 from course_utils.drift import KEEP, WATCH, DriftReport, compare
-from course_utils.inference import labelled_rows, schema_path, shipped_model
+from course_utils.inference import labelled_rows, shipped_model
 from course_utils.registry import canary, promotions
 from course_utils.registry.canary import Comparison
+from course_utils.registry.models import Model
 from course_utils.registry.registration import register
-from course_utils.registry.scores import SEED, Model
-from course_utils.registry.store import ModelVersion, list_versions
-from course_utils.registry.training_notebook import FOLDS, NotFitToServe, find_notebook, train
+from course_utils.registry.scores import SEED
+from course_utils.registry.store import list_models, list_versions
+from course_utils.registry.training_code import (
+    TRAINING_ROWS,
+    NotFitToServe,
+    find_code,
+    find_companions,
+    train,
+)
 
 PROMOTED, NOT_BETTER, NOT_FIT = "promoted", "not better", "not fit to serve"
 MIN_ROWS = 20  # new rows without a gap: at least so many to learn from, and so many to judge by
 HELD_OUT_SHARE = 1 / 3  # of the new rows without a gap
-TRAINING, TESTING = "training.csv", "testing.csv"  # among a version's files
+TESTING = "testing.csv"  # among a version's files, beside its training rows
+SHIPPED = "mpg"  # the model whose first version is the course's own
 
-OnCell = Callable[[int, int], None]  # called with the cells of the notebook done, and their total
+OnCell = Callable[[int, int], None]  # called with the cells of a notebook done, and their total
 
 
 @dataclass(frozen=True)
@@ -72,27 +80,32 @@ def retrain(
     """Train a new version where new rows have drifted, and serve it if it is surely better.
 
     Args:
-        name: of the model: ``mpg``.
-        rows: a CSV file or a table: new cars with their true label.
-        store: the folder of versions; by default the learner's. Where it has no version of the
-            model yet, the shipped one becomes version 1.
+        name: of the model.
+        rows: a CSV file or a table: new rows with their true label.
+        store: the folder of versions; by default the learner's. Where it has no version of mpg
+            yet, the shipped one becomes version 1.
         force: train even where nothing has drifted.
-        on_cell: told how far the notebook is.
+        on_cell: told how far a notebook is.
 
     Raises:
         OSError: a file cannot be read or written.
-        ValueError: no notebook makes such a model, the rows cannot be used, or the notebook
-            failed; no candidate was registered.
+        ValueError: no version is served, it keeps no code that trains it or takes photos, the rows
+            cannot be used, or the code failed; no candidate was registered.
     """
-    find_notebook(name)
     table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
     if not list_versions(name, store=store):
-        register_first(name, store=store)
+        if name != SHIPPED:
+            known = ", ".join(sorted({*list_models(store=store), SHIPPED}))
+            raise ValueError(
+                f"No version of {name} has been registered; there are versions of {known}. "
+                "Notebook 14 shows how to register one."
+            )
+        _register_shipped(store)
     served = _Served.load(name, store)
     new, notes = served.check_new_rows(table)
     # With the label: where the same cars go farther than before, there is something to learn.
-    trained_on = served.training[served.model.columns].dropna()
-    drift = compare(trained_on, new[served.model.columns].dropna())
+    trained_on = served.training[served.columns].dropna()
+    drift = compare(trained_on, new[served.columns].dropna())
     found = Outcome(drift.decision, drift.reasons, served.model.version, drift, notes)
     if found.verdict in (KEEP, WATCH) and not force:
         return found
@@ -103,37 +116,15 @@ def retrain(
     return _promote_if_better(served, comparison, replace(found, comparison=comparison))
 
 
-def register_first(
-    name: str, rows: pd.DataFrame | None = None, *, store: str | Path | None = None
-) -> ModelVersion:
-    """Register and promote the first version of a model.
-
-    Args:
-        name: of the model: ``mpg``, the only one whose data and notebook the course has.
-        rows: to train it on; without them, the shipped model is registered.
-        store: the folder of versions; by default the learner's.
-
-    Raises:
-        OSError: a file cannot be read or written.
-        ValueError: no notebook makes such a model, there is a served version already, the rows
-            cannot be used, or the notebook failed; nothing was registered.
-    """
-    find_notebook(name)
-    if promotions.read_serving(name, store=store).version is not None:
-        raise ValueError(f"{name} has a served version already: `retrain` makes the next.")
-    cars, model = load_auto_mpg(), shipped_model("mpg")
-    schema = Model(model).schema
+def _register_shipped(store: str | Path | None) -> None:
+    """Register and promote the mpg model that the course ships."""
+    model = shipped_model(SHIPPED)
     with tempfile.TemporaryDirectory(prefix="course-retrain-") as folder:
-        if rows is None:
-            table, notes = cars, "The model that the course ships, trained by notebook 02."
-            files = [model, schema_path(model), _write(table, Path(folder) / TRAINING)]
-        else:
-            table = labelled_rows.check(rows, schema, gaps=_list_columns_with_gaps(cars))
-            table, notes = table.reindex(columns=cars.columns), "Trained by `register_first`."
-            files = train(name, table, Path(folder))
-        first = register(name, files, training=table, notes=notes, store=store)
-    promotions.promote(name, first.number, store=store, reason="the first version")
-    return first
+        table = load_auto_mpg()
+        files = [model, *find_companions(model), _write(table, Path(folder) / TRAINING_ROWS)]
+        notes = "The model that the course ships, trained by notebook 02."
+        first = register(SHIPPED, files, training=table, notes=notes, store=store)
+    promotions.promote(SHIPPED, first.number, store=store, reason="the first version")
 
 
 @dataclass(frozen=True)
@@ -143,6 +134,8 @@ class _Served:
     name: str
     store: str | Path | None
     model: Model
+    code: Path
+    """That trains its successor."""
     training: pd.DataFrame
     """What it was trained on."""
     seen: pd.DataFrame
@@ -152,14 +145,26 @@ class _Served:
     def load(cls, name: str, store: str | Path | None) -> "_Served":
         version = promotions.load(name, promotions.find_served(name, store=store), store=store)
         model = canary.load_verified(version)
-        training, testing = (version.model.with_name(file) for file in (TRAINING, TESTING))
+        if not model.schema:
+            raise ValueError(
+                f"{name} takes photos; only models of tables are trained again here. Train it in "
+                "your notebook, register it, and compare it with `course models compare`."
+            )
+        code = find_code(version)
+        training, testing = (version.model.with_name(file) for file in (TRAINING_ROWS, TESTING))
         if not training.is_file():
             raise ValueError(
                 f"Version {version.number} of {name} does not keep the rows it was trained on: "
-                f"register it again with {TRAINING} among its files."
+                f"register it again with {TRAINING_ROWS} among its files."
             )
         tables = [labelled_rows.read(file) for file in (training, testing) if file.is_file()]
-        return cls(name, store, model, tables[0], pd.concat(tables, ignore_index=True))
+        seen = pd.concat(tables, ignore_index=True)
+        return cls(name, store, model, code, tables[0], seen)
+
+    @property
+    def columns(self) -> list[str]:
+        """The features and the label."""
+        return [*self.model.features, self.model.target]
 
     def check_new_rows(self, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         """Check the rows; return those that are new, and a note on how many were left out.
@@ -168,11 +173,11 @@ class _Served:
             ValueError: a row breaks the schema, or fewer than 2 * MIN_ROWS new ones have no gap.
         """
         gaps = _list_columns_with_gaps(self.training)
-        checked = labelled_rows.check(table, self.model.schema, gaps=gaps)
-        new = labelled_rows.drop_known(self.seen, checked, self.model.columns)
+        checked = self.model.check(table, gaps=gaps)
+        new = labelled_rows.drop_known(self.seen, checked, self.columns)
         old = len(checked) - len(new)
         note = f"{old:,} of {len(checked):,} rows are known already, or there twice." if old else ""
-        without_gap = len(new[self.model.columns].dropna())
+        without_gap = len(new[self.columns].dropna())
         if without_gap < 2 * MIN_ROWS:
             raise ValueError(
                 f"{without_gap} new rows without a gap are too few: {MIN_ROWS} to learn from and "
@@ -189,7 +194,7 @@ def _list_columns_with_gaps(training: pd.DataFrame) -> tuple[str, ...]:
 def _train_candidate(served: _Served, new: pd.DataFrame, on_cell: OnCell) -> Comparison:
     """Train on the old rows and most of the new ones, compare on the rest, and register."""
     # Rows with a gap are only learned from: no service accepts such a row.
-    gap = new[served.model.columns].isna().any(axis=1)
+    gap = new[served.columns].isna().any(axis=1)
     learn, held_out = labelled_rows.split(
         new[~gap], share=HELD_OUT_SHARE, min_rows=MIN_ROWS, seed=SEED
     )
@@ -197,16 +202,16 @@ def _train_candidate(served: _Served, new: pd.DataFrame, on_cell: OnCell) -> Com
     table = pd.concat([served.seen, learn], ignore_index=True)
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="course-retrain-") as folder:
-        files = train(served.name, table, Path(folder), on_cell=on_cell)
-        model, *_, notebook = files
+        files = train(served.name, served.code, table, Path(folder), on_cell=on_cell)
+        model, *_, code = files
         found = canary.compare_models(served.name, served.model, Model(model), held_out)
         candidate = register(
             served.name,
             [*files, _write(held_out, Path(folder) / TESTING)],
             training=table,
             testing=held_out,
-            configuration={"notebook": notebook.name, "folds": FOLDS, "seed": SEED},
-            metrics={"served_rmse": found.errors.rmse[0]},
+            configuration={"code": code.name, "seed": SEED},
+            metrics={f"served {key}": pair[0] for key, pair in found.errors.scores.items()},
             started=began,
             notes=f"Trained by `course retrain` on {len(served.seen):,} known and {len(learn):,} "
             f"new rows, and compared with version {served.model.version}: {found.reasons[0]}",

@@ -24,7 +24,6 @@ from course_utils.environment import output_folder
 RECORD, SEAL, FILES, CHARTS = "record.json", "record.sha256", "files", "charts"
 FORMAT = 1  # of record.json; another number is refused
 DRAFT_PREFIX = ".draft-"  # of a folder that is being filled
-TOLERANCE = 1e-6  # of a golden row's prediction, relative, at least absolute: float32 has no more
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")  # no dots and slashes
 
@@ -107,46 +106,6 @@ def read(name: str, version: int, *, store: str | Path | None = None) -> ModelVe
             "bring its own back from a copy."
         )
     return ModelVersion(name, version, folder, document)
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What `verify` has looked at."""
-
-    files: int
-    """Whose digests are right."""
-    rows: int
-    """Golden rows that were predicted again."""
-    difference: float
-    """The largest, of a prediction from the registered one, relative to 1 or to its size."""
-
-
-def verify(version: ModelVersion) -> Verification:
-    """Check the digest of each file, then let the model predict its golden rows again.
-
-    ``record.json`` itself is checked by `read`.
-
-    Raises:
-        ValueError: a file or a prediction differs; the message says which and what to do.
-    """
-    import numpy as np
-
-    from course_utils.inference import Predictor
-
-    files = check_digests(version)
-    rows = version.document["golden"]["rows"]
-    before = np.array([row["prediction"] for row in rows])
-    model = Predictor.load(version.model)
-    after = model.predict([row["features"] for row in rows])[:, 0].astype(float)
-    apart = np.nan_to_num(np.abs(after - before) / np.maximum(1, np.abs(before)), nan=np.inf)
-    worst = int(np.argmax(apart))
-    if apart[worst] > TOLERANCE:
-        raise ValueError(
-            f"{version.name} {version.number} no longer predicts what it did: {after[worst]:g} "
-            f"instead of {before[worst]:g} for golden row {worst + 1}. The file is unchanged, so "
-            "the runtime is another: compare `environment` in record.json with `course doctor`."
-        )
-    return Verification(files, len(rows), float(apart[worst]))
 
 
 def check_digests(version: ModelVersion) -> int:

@@ -13,8 +13,10 @@ from course_utils import images
 from course_utils.inference import (
     Fault,
     Predictor,
+    as_probabilities,
     find_labels,
     find_model,
+    fits_labels,
     load_labels,
     name_faulty_model,
     pointer,
@@ -55,16 +57,8 @@ class Classifier:
         """
         if self.pixels is not RAW:
             picture = self.pixels.apply(picture)
-        answer: np.ndarray = self.network.predict(picture.reshape(1, *self.network.input_shape))[0]
-        if len(answer) == 1:
-            answer = np.append(1 - answer, answer)
-        if not (answer.min() >= 0 and abs(answer.sum() - 1) <= 1e-3):  # also of NaN
-            raise ValueError(
-                "it does not return probabilities, each from 0 to 1 and together 1. End the "
-                f'network with softmax, such as Dense({len(answer)}, activation="softmax"), or a '
-                "single output with sigmoid, and save it again."
-            )
-        return answer
+        answer: np.ndarray = self.network.predict(picture.reshape(1, *self.network.input_shape))
+        return as_probabilities(answer)[0]
 
     def check(self, brightest: float) -> None:
         """Classify a black picture, a bright one and a noisy one.
@@ -106,7 +100,7 @@ def load_classifier(
                 f"{path.stem} takes examples of shape {takes}; the {name} service needs a model of "
                 "RGB pictures, (height, width, 3) and both given, as keras.Input((224, 224, 3))."
             )
-        if answers != (len(labels),) and (answers, len(labels)) != ((1,), 2):
+        if not fits_labels(answers, labels):
             raise ValueError(
                 f"{path.stem} answers with shape {answers}; it has to return a probability for "
                 f"each of the {len(labels)} class names in {find_labels(path).name}. Correct "

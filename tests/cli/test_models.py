@@ -35,8 +35,19 @@ def test_list_shows_every_version_and_its_state(models: Any, store: Path):
         ("mpg", 2, "canary, 10%"),
     ]
     document = registry.load("mpg", 1, store=store).document
-    assert found[0]["rmse"] == pytest.approx(document["metrics"]["computed"]["rmse"], abs=1e-4)
+    assert found[0]["metrics"] == document["metrics"]["computed"]
+    assert f"RMSE {found[0]['metrics']['rmse']:.3g}" in text
     assert found[0]["notes"] == "For cars of 1970 to 1982."
+
+
+def test_list_sets_no_error_on_rows_learned_from_beside_one_on_others(models: Any):
+    """Version 2 was registered without rows that it has not seen."""
+    _, first, second = (
+        line for line in models("list").stdout.splitlines() if "mpg" in line or "version" in line
+    )
+    assert "RMSE" in first
+    assert "not measured" in second
+    assert "RMSE" not in second
 
 
 def test_list_names_what_is_damaged_and_shows_the_rest(models: Any, store: Path):
@@ -46,7 +57,7 @@ def test_list_names_what_is_damaged_and_shows_the_rest(models: Any, store: Path)
     damaged, fine, *spare = json.loads(models("list", "--json").stdout)
     assert "damaged: " in damaged["notes"]
     assert "record.sha256" in damaged["notes"]
-    assert (damaged["rmse"], fine["rmse"] > 0) == (None, True)
+    assert (damaged["metrics"], fine["metrics"]["rmse"] > 0) == (None, True)
     assert all("line 1, is damaged" in row["notes"] for row in spare)
     assert "damaged" in models("list").stdout
 

@@ -68,7 +68,8 @@ def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
 def test_errors_are_those_of_the_book() -> None:
     truth = np.array([10.0, 20, 30, 40])
     found = compute_errors(truth, truth + np.array([1, -1, 1, -1]), truth + np.array([0, 0, 0, 4]))
-    assert (found.rows, found.rmse, found.mae) == (4, (1, 2), (1, 1))
+    assert (found.rows, found.metric) == (4, "rmse")
+    assert found.scores == {"rmse": (1, 2), "mae": (1, 1)}
 
 
 def test_the_same_rows_of_both_make_it_sharp() -> None:
@@ -134,7 +135,7 @@ def test_labels_tell_which_version_is_right(store: Path) -> None:
     found = canary.compare("mpg", CARS, store=store)
     assert (found.served, found.candidate, found.verdict) == (1, 2, KEEP)
     assert found.errors.rows == len(CARS)
-    assert found.errors.rmse[1] > found.errors.rmse[0] + 0.3
+    assert found.errors.scores["rmse"][1] > found.errors.scores["rmse"][0] + 0.3
     assert found.refused == (0, 0)
 
 

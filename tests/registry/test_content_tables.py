@@ -2,7 +2,8 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from sklearn import metrics
 
 from course_utils import registry
 from course_utils.inference import FeatureSchema
-from course_utils.registry.content import hash_table, read_numbers
+from course_utils.registry.content import hash_table, read_table
+from course_utils.registry.models import Model
 from tests.support.records import FILES, TESTING, TRAINING, predict, register
 from tests.support.serving import FEATURES
 from tests.support.stores import generous
@@ -97,7 +99,8 @@ def test_numbers_come_from_any_type_of_column():
     mixed = pd.DataFrame(
         {"a": pd.array([1, None], dtype="Int64"), "b": [True, False], "c": ["x", "y"]}
     )
-    found = read_numbers(mixed, ["b", "a"], "training")
+    of_two = cast(Model, SimpleNamespace(schema=True, labels=None, features=["b"], target="a"))
+    found = read_table(mixed, of_two, "training")
     assert found.dtypes.tolist() == [np.float64, np.float64]
     assert found["b"].tolist() == [1, 0]
     assert found["a"].isna().tolist() == [False, True]

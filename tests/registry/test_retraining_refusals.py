@@ -58,18 +58,19 @@ def test_a_served_version_without_its_rows(tmp_path: Path) -> None:
         retraining.retrain("mpg", NEW_CARS, store=store)
 
 
-def test_what_no_notebook_makes_is_not_registered(tmp_path: Path) -> None:
-    for attempt in (retraining.retrain, retraining.register_first):
-        with pytest.raises(ValueError, match="No notebook makes digit"):
-            attempt("digit", NEW_CARS, store=tmp_path / "store")
+def test_what_was_never_registered_is_not_trained(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match="No version of digit has been registered; there are versions of mpg"
+    ):
+        retraining.retrain("digit", NEW_CARS, store=tmp_path / "store")
     assert not (tmp_path / "store").exists()
 
 
 RUN = """
 import sys
 from pathlib import Path
-from course_utils.registry import retraining, training_notebook
-rows, store, training_notebook.NOTEBOOKS["mpg"] = map(Path, sys.argv[1:])
+from course_utils.registry import retraining, training_code
+rows, store, training_code.NOTEBOOKS["mpg"] = map(Path, sys.argv[1:])
 retraining.retrain("mpg", rows, store=store)
 """
 

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import registry
 from course_utils.datasets import load_auto_mpg
-from course_utils.registry import training_notebook
+from course_utils.registry import training_code
 from tests.support.command import course
 from tests.support.stores import generous, register
 
@@ -44,7 +44,7 @@ def use_notebook(
     *sources: str,
     tags: tuple[str, ...] = (),
     more: float = 0,
-) -> None:
+) -> Path:
     """Train with a tiny notebook of these sources in the place of the course's own.
 
     What it saves with `SAVE` is the shipped network with ``more`` mpg in every answer.
@@ -53,11 +53,12 @@ def use_notebook(
     trained.write_bytes(generous(more))
     patch.setenv("TRAINED", str(trained))
     tiny = write_notebook(folder, *sources, tags=tags)
-    patch.setitem(training_notebook.NOTEBOOKS, "mpg", tiny)
+    patch.setitem(training_code.NOTEBOOKS, "mpg", tiny)
+    return Path(tiny)
 
 
 def write_notebook(folder: Path, *sources: str, tags: tuple[str, ...] = ()) -> str:
-    """A tiny one for `training_notebook.NOTEBOOKS`; ``tags`` are those of its last cell."""
+    """A tiny one for `training_code.NOTEBOOKS`; ``tags`` are those of its last cell."""
     cells = [new_code_cell(textwrap.dedent(source).strip()) for source in (PARAMETERS, *sources)]
     cells[0].metadata["tags"] = ["parameters"]
     cells[-1].metadata.setdefault("tags", []).extend(tags)

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from course_utils.registry import training_notebook
-from course_utils.registry.training_notebook import NotebookFailed
+from course_utils.registry import training_code
+from course_utils.registry.training_code import TrainingFailed
 from tests.support.retraining import NEW_CARS, SAVE, use_notebook
 
 
 def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_notebook, "PACKAGE_FOLDER", tmp_path / "package")
+    monkeypatch.setattr(training_code, "PACKAGE_FOLDER", tmp_path / "package")
     with pytest.raises(FileNotFoundError, match="install the course again"):
-        training_notebook.find_notebook("mpg")
+        training_code.find_notebook("mpg")
 
 
 @pytest.mark.thorough
@@ -23,26 +23,26 @@ def test_a_missing_notebook_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (
             "rmse = 4.2\nassert rmse < 3.0, rmse",
             ("check-yourself",),
-            training_notebook.NotFitToServe,
-            "own check, `assert rmse < 3.0, rmse`: AssertionError: 4.2",
+            training_code.NotFitToServe,
+            "the own check of tiny.ipynb, `assert rmse < 3.0, rmse`: AssertionError: 4.2",
         ),
         (
             "assert not 'a fault of the notebook'",
             (),
-            NotebookFailed,
+            TrainingFailed,
             "tiny.ipynb failed in `assert not 'a fault of the notebook'`: AssertionError",
         ),
         (
             "values = [1]\nvalues[3]",
             ("check-yourself",),
-            NotebookFailed,
+            TrainingFailed,
             "tiny.ipynb failed in `values[3]`: IndexError: list index out of range",
         ),
         ("print('forgot')", (), FileNotFoundError, "has not saved mpg.tflite"),
         (
             "import os, signal\nos.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))",
             (),
-            NotebookFailed,
+            TrainingFailed,
             "did not come to its end",
         ),
     ],
@@ -52,9 +52,9 @@ def test_a_failing_notebook_says_where_and_why(
 ) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
-    use_notebook(tmp_path, monkeypatch, "x = 1", last, tags=tags)
+    tiny = use_notebook(tmp_path, monkeypatch, "x = 1", last, tags=tags)
     with pytest.raises(error) as raised:
-        training_notebook.train("mpg", NEW_CARS, folder)
+        training_code.train("mpg", tiny, NEW_CARS, folder)
     assert type(raised.value) is error
     assert message in str(raised.value)
 
@@ -66,6 +66,8 @@ def test_cells_that_only_teach_are_left_out(
 ) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
-    use_notebook(tmp_path, monkeypatch, SAVE, "raise AssertionError('it was run')", tags=(tag,))
-    files = training_notebook.train("mpg", NEW_CARS, folder)
+    tiny = use_notebook(
+        tmp_path, monkeypatch, SAVE, "raise AssertionError('it was run')", tags=(tag,)
+    )
+    files = training_code.train("mpg", tiny, NEW_CARS, folder)
     assert "it was run" not in files[-1].read_text(encoding="utf-8")

@@ -1,0 +1,99 @@
+"""The classes of a classifier: the file that names them, and its answers as probabilities."""
+
+import contextlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+LABELS_FORM = 'the names of its classes as a JSON list, in the order of its outputs: ["cat", "dog"]'
+MAX_SUM_ERROR = 1e-3  # of the probabilities of one example
+
+
+def labels_path(model: Path) -> Path:
+    """The file that lies beside a classifier: the names of its classes, as a JSON list."""
+    return model.with_name(f"{model.stem}.labels.json")
+
+
+def write_labels(model: Path, labels: Sequence[str]) -> None:
+    """Put the names of a model's classes beside it, in the order of its outputs."""
+    labels_path(model).write_text(json.dumps(list(labels), ensure_ascii=False), encoding="utf-8")
+
+
+def find_labels(model: Path) -> Path:
+    """The file beside a model that names its classes.
+
+    Ours is ``NAME.labels.json``. Where it is not there, ``NAME.labels.txt`` or ``labels.txt`` is
+    taken, as Teachable Machine writes it.
+
+    Raises:
+        FileNotFoundError: none of them is there.
+    """
+    ours = labels_path(model)
+    for path in (ours, ours.with_suffix(".txt"), model.with_name("labels.txt")):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"{ours} is missing: {LABELS_FORM}. A labels.txt of Teachable Machine's will do as well."
+    )
+
+
+def load_labels(model: Path) -> list[str]:
+    """The names of a model's classes, in the order of its outputs.
+
+    Raises:
+        FileNotFoundError: they are not beside it.
+        ValueError: the file is not a JSON list of names, or a text that names one in each line.
+    """
+    path = find_labels(model)
+    fault = "is not UTF-8"
+    with contextlib.suppress(ValueError, RecursionError):
+        text = path.read_text(encoding="utf-8-sig")
+        fault = "is not a list of class names, in order"
+        labels = json.loads(text) if path.suffix == ".json" else _split_lines(text)
+        if isinstance(labels, list) and labels and all(isinstance(name, str) for name in labels):
+            return labels
+    raise ValueError(f"{path.name} {fault}. Write {labels_path(model).name}: {LABELS_FORM}.")
+
+
+def _split_lines(text: str) -> list[str] | None:
+    """The names in a text of one a line, which may all be numbered ("0 Cat"); None in disorder."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    numbered = [re.fullmatch(r"(\d+)\s+(.+)", line) for line in lines]
+    if not all(numbered):
+        return lines
+    parts = [match.groups() for match in numbered if match]
+    in_order = [int(number) for number, _ in parts] == list(range(len(parts)))
+    return [name for _, name in parts] if in_order else None
+
+
+def fits_labels(outputs: tuple[int, ...], labels: Sequence[str]) -> bool:
+    """Whether a network with this shape of an answer tells these classes apart.
+
+    It has an output for each, or of two classes only that of the second.
+    """
+    return outputs == (len(labels),) or (outputs, len(labels)) == ((1,), 2)
+
+
+def as_probabilities(answers: np.ndarray) -> np.ndarray:
+    """A probability for each class, of shape ``(n, classes)``.
+
+    Args:
+        answers: a network's, of shape ``(n, outputs)``. A single output is the probability of the
+            second of two classes.
+
+    Raises:
+        ValueError: they are no probabilities.
+    """
+    if answers.shape[1] == 1:
+        answers = np.hstack([1 - answers, answers])
+    # Written so that it is false of NaN, too.
+    if not (answers.min() >= 0 and np.abs(answers.sum(axis=1) - 1).max() <= MAX_SUM_ERROR):
+        raise ValueError(
+            "it does not return probabilities, each from 0 to 1 and together 1. End the network "
+            f'with softmax, such as Dense({answers.shape[1]}, activation="softmax"), or a single '
+            "output with sigmoid, and save it again."
+        )
+    return answers

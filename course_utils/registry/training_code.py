@@ -1,0 +1,222 @@
+"""Train by running the code that made a model, on other rows.
+
+So the training stands in one place only. The code is
+
+- a notebook, which runs through papermill. It finds the name of a CSV file in ``ROWS`` and the
+  number of parts to measure on in ``FOLDS``, and saves the model as ``NAME.tflite``, with its
+  companions, in the output folder, which then is not the learner's. Its own checks, in the cells
+  that are tagged ``check-yourself``, are the gate: a network that does not pass them is not fit to
+  serve;
+- or a Python file with a function ``train(rows, folder)``, which gets the rows as a DataFrame and
+  saves ``NAME.tflite``, with its companions, in ``folder``. An AssertionError says that the network
+  is not fit to serve. It runs in a process of its own.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from course_utils.common.notebooks import execute
+from course_utils.environment import PACKAGE_FOLDER
+from course_utils.inference import labels_path, schema_path
+from course_utils.inference.pixels import pixels_path
+from course_utils.registry.store import ModelVersion
+
+NOTEBOOKS = {"mpg": "02_mpg_service.ipynb"}  # the course's own
+TRAINING_ROWS = "training.csv"
+FOLDS = 3  # parts to measure on; the notebook's own five take longer
+CHECK_TAG = "check-yourself"  # of the cells that check the network
+TEACHING_TAGS = {"by-hand", "take-home"}  # of the cells that a training does not need
+COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
+FAILED_LINE = re.compile(r"^-+> *\d+ (.+)$", re.MULTILINE)  # of IPython's traceback
+REPORT = "training failed: "  # begins the last line of what `CALL_TRAIN` writes
+# What the process of a Python file runs: its errors are told as JSON, with the line they arose in.
+CALL_TRAIN = f"""
+import json, pathlib, runpy, sys, traceback
+import pandas
+file, rows, folder = sys.argv[1:]
+sys.path.insert(0, "")
+try:
+    runpy.run_path(file)["train"](pandas.read_csv(rows), pathlib.Path(folder).absolute())
+except Exception as error:
+    lines = [f.line for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+    told = [type(error).__name__, str(error), lines[-1] if lines else ""]
+    print({REPORT!r} + json.dumps(told), file=sys.stderr)
+    sys.exit(1)
+"""
+
+
+class TrainingFailed(ValueError):
+    """The code raised, or its process has gone."""
+
+
+class NotFitToServe(TrainingFailed):
+    """The code's own check was not passed."""
+
+
+def find_code(version: ModelVersion) -> Path:
+    """The code that trains a version's successor: its own, else the course's notebook.
+
+    Raises:
+        FileNotFoundError: the course's notebook is missing.
+        ValueError: neither is there.
+    """
+    for path in sorted(version.model.parent.iterdir()):
+        if path.suffix in (".ipynb", ".py"):
+            return path
+    if version.name in NOTEBOOKS:
+        return find_notebook(version.name)
+    raise ValueError(
+        f"Version {version.number} of {version.name} does not keep the code that trained it: "
+        "register it again with a notebook, or a Python file with a function train(rows, folder), "
+        "among its files. Notebook 14 shows how."
+    )
+
+
+def find_notebook(name: str) -> Path:
+    """The course's notebook that makes a model: in the wheel inside the package, else beside it.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    folders = PACKAGE_FOLDER / "data" / "notebooks", PACKAGE_FOLDER.parent / "notebooks"
+    for folder in folders:
+        if (folder / NOTEBOOKS[name]).is_file():
+            return folder / NOTEBOOKS[name]
+    raise FileNotFoundError(f"{NOTEBOOKS[name]} is missing: install the course again.")
+
+
+def train(
+    name: str,
+    code: Path,
+    table: pd.DataFrame,
+    folder: Path,
+    *,
+    on_cell: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Path]:
+    """Run the code on ``table``.
+
+    Args:
+        name: of the model.
+        code: a notebook or a Python file, as this module's head says.
+        table: features, label and what else the code needs.
+        folder: an empty one, to work in.
+        on_cell: told the number of a notebook's cells done, and their total.
+
+    Returns:
+        The model, its companions, the table as CSV, the code as it ran.
+
+    Raises:
+        FileNotFoundError: the code has not saved a model.
+        ImportError: papermill, nbclient or ipykernel is not installed.
+        NotFitToServe: its own check was not passed.
+        TrainingFailed: it raised otherwise, or its process has gone.
+    """
+    work, home, rows = folder / code.name, folder / "home", folder / TRAINING_ROWS
+    home.mkdir()
+    table.to_csv(rows, index=False)
+    if code.suffix == ".py":
+        shutil.copyfile(code, work)
+        _run_script(work, rows, home)
+    else:
+        _run_notebook(code, work, rows, home, on_cell)
+    model = home / f"{name}.tflite"
+    if not model.is_file():
+        raise FileNotFoundError(f"{code.name} has not saved {model.name}.")
+    return [model, *find_companions(model), rows, work]
+
+
+def find_companions(model: Path) -> list[Path]:
+    """The files beside a model that say what it takes and what its answers mean."""
+    paths = schema_path(model), labels_path(model), pixels_path(model)
+    return [path for path in paths if path.is_file()]
+
+
+def _run_script(work: Path, rows: Path, home: Path) -> None:
+    """Call ``train`` of a Python file in a process of its own.
+
+    Raises:
+        TrainingFailed: it raised, or has gone.
+    """
+    command = [sys.executable, "-c", CALL_TRAIN, work.name, rows.name, home.name]
+    done = subprocess.run(
+        command, cwd=work.parent, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    if not done.returncode:
+        return
+    said = (done.stderr.strip().splitlines() or [""])[-1]
+    if not said.startswith(REPORT):
+        raise _make_stopped(work)
+    kind, message, line = json.loads(said.removeprefix(REPORT))
+    raise _make_error(work, line, kind, message, is_check=True)
+
+
+def _run_notebook(
+    source: Path, work: Path, rows: Path, home: Path, on_cell: Callable[[int, int], None]
+) -> None:
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    tags = _prepare(source, work, {"ROWS": rows.name, "FOLDS": FOLDS})
+    done = 0
+
+    def count(number: int, total: int) -> None:
+        nonlocal done
+        done = number
+        on_cell(number, total)
+
+    try:
+        execute(work, save=True, on_cell=count, environment={"COURSE_HOME": str(home)})
+    except CellExecutionError as error:
+        line = FAILED_LINE.search(COLOUR_CODES.sub("", str(error)))
+        message = COLOUR_CODES.sub("", error.evalue)
+        is_check = CHECK_TAG in tags[done - 1]
+        raise _make_error(
+            work, line[1] if line else "", error.ename, message, is_check=is_check
+        ) from None
+    except (DeadKernelError, AssertionError):  # nbclient's own, where a signal cleaned up first
+        raise _make_stopped(work) from None
+
+
+def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> list[list[str]]:
+    """Write the notebook with a cell of parameters, and without the cells that only teach.
+
+    Returns:
+        The tags of each of its cells.
+    """
+    import nbformat
+    import papermill
+
+    notebook = papermill.execute_notebook(
+        source, work, parameters, prepare_only=True, progress_bar=False
+    )
+    del notebook.metadata["papermill"]  # names folders of this machine
+    # What only teaches, such as the service written by hand, has nothing to do with the new rows.
+    notebook.cells = [
+        cell for cell in notebook.cells if not TEACHING_TAGS & {*cell.metadata.get("tags", [])}
+    ]
+    nbformat.write(notebook, work)  # type: ignore[no-untyped-call]
+    return [cell.metadata.get("tags", []) for cell in notebook.cells]
+
+
+def _make_error(
+    work: Path, line: str, kind: str, message: str, *, is_check: bool
+) -> TrainingFailed:
+    """The error to raise in the place of the code's own: it names the line that failed."""
+    where = f"`{line.strip()}`: " if line else ""
+    said = f"{where}{kind}: {message}".rstrip(": ")
+    if kind == "AssertionError" and is_check:
+        return NotFitToServe(f"The new network does not pass the own check of {work.name}, {said}.")
+    return TrainingFailed(f"{work.name} failed in {said}. Nothing was registered.")
+
+
+def _make_stopped(work: Path) -> TrainingFailed:
+    return TrainingFailed(
+        f"{work.name} did not come to its end: it was stopped, or its process was killed, for "
+        "want of memory perhaps. Nothing was registered."
+    )
