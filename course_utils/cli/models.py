@@ -2,6 +2,7 @@
 
 import functools
 import json
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from course_utils.cli.console import console
 from course_utils.cli.options import ANY_FOLDER, AS_JSON
 
 SCORES = {"rmse": "RMSE", "accuracy": "accuracy"}  # of the metrics of a version, shown in the list
+MAX_NOTES_CHARACTERS = 120  # in the list; the card and --json have all
 NAME = click.argument("name")
 VERSION = click.argument("version", type=click.IntRange(1))
 ANY_VERSION = click.argument("version", type=click.IntRange(1), required=False)
@@ -52,10 +54,11 @@ def _list(store: Path | None, as_json: bool) -> None:
     elif not found:
         say("No model has been registered; notebook 14 shows how.")
     else:
-        table = Table("model", "version", "state", "registered", "on held-out rows", "notes")
+        table = Table("model", "version", "state", "registered", "on own held-out rows", "notes")
         for row in found:
             shown = [row["name"], row["version"], row["state"], (row["registered"] or "")[:10]]
-            texts = [*shown, _describe_score(row), row["notes"]]
+            notes = textwrap.shorten(row["notes"], MAX_NOTES_CHARACTERS, placeholder=" …")
+            texts = [*shown, _describe_score(row), notes]
             table.add_row(*(escape("" if text is None else str(text)) for text in texts))
         console.print(table)
 
