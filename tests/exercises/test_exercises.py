@@ -1,5 +1,6 @@
 """Each exercise: the stub in the notebook fails its check kindly, the shown solution passes."""
 
+import hashlib
 import importlib
 import itertools
 import json
@@ -88,6 +89,12 @@ def all_pairs_of_texts(content):
     """Finds what is fetched, and much that is not: it does not look at the instruction."""
     texts = [text for _, text, _ in pickletools.genops(content) if isinstance(text, str)]
     return {*texts, *map(" ".join, itertools.pairwise(texts))}
+
+
+def of_the_top_level(folder):
+    """Leaves out what lies in subfolders, as the files of a SavedModel do."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def of_two_known_parts(parts):
@@ -302,6 +309,12 @@ WRONG = [
     ("12_production", "stranger", all_pairs_of_texts),
     ("12_production", "stream", lambda labels, delay, predict, learn: []),
     ("12_production", "stream", without_waiting),
+    ("13_saving_models", "checked", lambda path, digests: path.read_bytes()),
+    ("13_saving_models", "checked", lambda path, digests: digests[path.name]),
+    ("13_saving_models", "stranger", lambda content: set()),
+    ("13_saving_models", "stranger", all_pairs_of_texts),
+    ("13_saving_models", "own", lambda folder: {}),
+    ("13_saving_models", "own", of_the_top_level),
     ("13_scale_out", "second_address", lambda ask, addresses: ask(addresses[0])),
     ("13_scale_out", "second_address", lambda ask, addresses: list(map(ask, addresses))[-1]),
     ("13_scale_out", "bottleneck", lambda parts: ("proxy", 1 / 0.002)),
