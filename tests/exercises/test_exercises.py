@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import requests
 from flask import Flask, request
@@ -83,6 +84,24 @@ def without_waiting(labels, delay, predict, learn):
         errors.append(predict(row) - label)
         learn(row)
     return errors
+
+
+def without_a_draft(rows, folder, predict, size):
+    """Right as long as no file is left half written."""
+    files = []
+    for first in range(0, len(rows), size):
+        files.append(folder / f"{first}.csv")
+        if not files[-1].exists():
+            chunk = rows.iloc[first : first + size]
+            chunk.assign(prediction=predict(chunk)).to_csv(files[-1], index=False)
+    return pd.concat(map(pd.read_csv, files), ignore_index=True)
+
+
+def with_the_first_label(log, labels):
+    """Joins by id, but keeps a label that was corrected later."""
+    requests = [json.loads(line) for line in log.read_text().splitlines()]
+    features = pd.DataFrame([{"id": each["id"]} | each["features"] for each in requests])
+    return features.merge(labels.drop_duplicates("id"), on="id").drop(columns="id")
 
 
 def all_pairs_of_texts(content):
@@ -315,6 +334,12 @@ WRONG = [
     ("13_saving_models", "stranger", all_pairs_of_texts),
     ("13_saving_models", "own", lambda folder: {}),
     ("13_saving_models", "own", of_the_top_level),
+    ("15_batch_and_online", "parts", lambda rows, folder, predict, size: rows),
+    ("15_batch_and_online", "parts", without_a_draft),
+    ("15_batch_and_online", "stream", lambda labels, delay, predict, learn: []),
+    ("15_batch_and_online", "stream", without_waiting),
+    ("15_batch_and_online", "own_log", lambda log, labels: labels),
+    ("15_batch_and_online", "own_log", with_the_first_label),
     ("13_scale_out", "second_address", lambda ask, addresses: ask(addresses[0])),
     ("13_scale_out", "second_address", lambda ask, addresses: list(map(ask, addresses))[-1]),
     ("13_scale_out", "bottleneck", lambda parts: ("proxy", 1 / 0.002)),
