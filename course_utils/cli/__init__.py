@@ -33,11 +33,9 @@ class Commands(click.Group):
                 if error.name.startswith("course_utils"):  # a fault of ours, not a missing package
                     raise
                 # As in an image that only serves.
-                tracking = error.name in {"alembic", "mlflow", "sqlalchemy"}
-                extra = "mlflow" if tracking else "production"
                 message = (
                     f"This needs {error.name}, which is not installed here: "
-                    f"pip install 'networks-at-work[{extra}]'."
+                    "pip install 'networks-at-work[mlflow,production]'."
                 )
             raise click.ClickException(message) from None
 

