@@ -57,9 +57,9 @@ def answers(port: int) -> bool:
 
 
 def measure_size(folder: Path) -> float:
-    """Gigabytes on the disk, in whole blocks."""
+    """Gigabytes of the files in a folder."""
     files = [path for path in folder.rglob("*") if not path.is_symlink() and path.is_file()]
-    return sum(path.stat().st_blocks for path in files) * 512 / 1e9
+    return sum(path.stat().st_size for path in files) / 1e9
 
 
 def run_rounds(number: int) -> Iterator[tuple[float, float, float]]:

@@ -113,6 +113,7 @@ def _build(original: Original, scratch: Path, report: Report) -> Path:
                 done = max(done, min(size // 10**6, total))
             report(step, done, total)
     files = bringing.result()
+    report(step, total, total)
     report(f"making {original.name} from {package}")
     file = scratch / original.name
     original.build({Path(each).name: Path(each) for each in files}, file)
