@@ -18,9 +18,11 @@ def find_missing():
     import pathlib
 
     if importlib.util.find_spec("course_utils"):
+        if not EXTRA:
+            return []
         from course_utils.environment import list_missing
 
-        return list_missing(*filter(None, EXTRA.strip("[]").split(",")))
+        return list_missing(*EXTRA.strip("[]").split(","))
     wheels = [w for f in WHEEL_FOLDERS for w in pathlib.Path(f).glob("networks_at_work-*.whl")]
     if wheels:
         newest = max(wheels, key=lambda wheel: wheel.stat().st_mtime)
