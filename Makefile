@@ -10,12 +10,14 @@ endif
 
 BIN := .venv/bin
 READY := .venv/ready
+# The same environment with the test tools.
+TOOLS := .venv/tools
 # The web page, and what it is made of (folders, too: a file may have gone).
 PAGE := course_utils/webapp/dist/index.html
 PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -type f) \
 	$(shell find course_utils/webapp/src)
 ARGS ?=
-BENCHMARKS ?= bench_import mpg_service image_service overload sigterm resume record drift drift_files \
+BENCHMARKS ?= bench_import first_start mpg_service image_service overload sigterm resume record drift drift_files \
 	coreml_parity digits pets servers versions batch scale
 # Three files of tests, or notebooks, at a time (tests/support/scheduling.py): on two processors, since
 # each waits for a part of its time. One takes 1 to 3 GB.
@@ -27,7 +29,7 @@ COUNTED := --cov --cov-report= --cov-fail-under=0
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help lab demo test test-all test-rest lint fast programs test-colab test-gpu refresh links \
-	lock bench clean
+	wheel publish lock bench clean
 
 help:
 	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
@@ -37,6 +39,8 @@ help:
 	@echo "make test-colab all notebooks on Colab's versions (make test-all runs those that lean on it)"
 	@echo "make test-gpu the tests that need a GPU"
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
+	@echo "make wheel    the course as one file, for Colab: networks_at_work-*.whl in the folder dist"
+	@echo "make publish  set the repository's address, its links and a tag (REPO=owner/name)"
 	@echo "make links    write badges, set-up cells and the map of the notebooks"
 	@echo "make lock     bring requirements.lock up to date"
 	@echo "make bench    measure, and print tables (resume, drift and coreml_parity take 20 to 40 minutes each;"
@@ -59,15 +63,15 @@ test-all: COVERAGE := $(COUNTED)
 test-all: test
 	@$(MAKE) --no-print-directory test-rest
 
-lint: $(READY)
+lint: $(TOOLS)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-programs: $(PAGE)
+programs: $(TOOLS) $(PAGE)
 	@$(BIN)/python tools/programs.py chromium curl git --where-possible apache2 apxs systemd-analyze
-	@$(BIN)/course fetch
+	@$(BIN)/course fetch all
 
 # With every notebook once: strictly, offline, from the wheel.
 fast: programs
@@ -81,19 +85,26 @@ test-rest: programs
 test-colab: programs
 	$(BIN)/python -m pytest tests/notebooks/test_colab.py -m slow
 
-test-gpu: $(READY)
+test-gpu: $(TOOLS)
 	$(BIN)/python -m pytest -m gpu
 
-refresh: $(READY)
+refresh: $(TOOLS)
 	$(BIN)/python tools/refresh.py $(ARGS)
 
-links: $(READY)
+links: $(TOOLS)
 	$(BIN)/python tools/links.py
 
-lock: $(READY)
+wheel: $(READY)
+	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@echo "Made: $$(ls dist/networks_at_work-*.whl)"
+
+publish: $(TOOLS)
+	@$(BIN)/python -m tools.publish $(REPO)
+
+lock: $(TOOLS)
 	$(BIN)/python tools/lock.py
 
-bench: $(READY)
+bench: $(TOOLS)
 	@$(BIN)/python tools/programs.py wrk --where-possible apache2 apxs
 	@set -e; for name in $(BENCHMARKS); do echo; $(BIN)/python -m benchmarks.$$name; done
 
@@ -107,6 +118,10 @@ $(READY): requirements.lock pyproject.toml tools/install.py
 	(on Debian and Ubuntu: apt-get install python3-venv), and none was found.\
 	Where yours has another name: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) tools/install.py
+	@touch $@
+
+$(TOOLS): $(READY)
+	@$(PYTHON) tools/install.py test
 	@touch $@
 
 # The installation builds the page; one that has not changed in content is left as it is.

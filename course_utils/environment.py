@@ -6,6 +6,7 @@ Knows nothing of the modules above it. TensorFlow is imported only where a funct
 import contextlib
 import importlib.metadata
 import importlib.util
+import itertools
 import os
 import platform
 import re
@@ -13,11 +14,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-
-try:
-    __version__ = importlib.metadata.version("networks-at-work")
-except importlib.metadata.PackageNotFoundError:  # the source tree, not installed
-    __version__ = "0+source"
 
 _stderr_lock = threading.RLock()
 GPU_GROWTH_VARIABLE = "TF_FORCE_GPU_ALLOW_GROWTH"
@@ -109,6 +105,20 @@ def set_seeds(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
+def list_missing(*extras: str) -> list[str]:
+    """What pip would have to install for these extras of the course, as requirements."""
+    from packaging.requirements import Requirement
+
+    requirements = [Requirement(line) for line in _read_requirements()]
+    wanted = (
+        str(each).partition(";")[0]
+        for extra, each in itertools.product(extras, requirements)
+        if not each.marker or each.marker.evaluate({"extra": extra})
+        if not _find_version(each.name)
+    )
+    return list(dict.fromkeys(wanted))
+
+
 def doctor() -> dict[str, str]:
     """What a bug report needs: versions, platform and what was found. Holds no secret.
 
@@ -122,11 +132,10 @@ def doctor() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": str(os.cpu_count()),
     }
-    for name in _list_requirements():
-        try:
-            report[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            report[name] = "not installed"
+    for line in _read_requirements():
+        if "extra ==" not in line:
+            name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
+            report[name] = _find_version(name) or "not installed"
     report["gpu"] = gpus = _name_gpus()
     grows = os.environ.get(GPU_GROWTH_VARIABLE) == "true"
     memory = "as needed" if grows else f"all at once (set {GPU_GROWTH_VARIABLE}=true to share)"
@@ -144,13 +153,19 @@ def _name_runtime() -> str:
     return "jupyter" if "ipykernel" in sys.modules else "script"
 
 
-def _list_requirements() -> list[str]:
-    """Names of the packages that the course needs at run time, as its own metadata has them."""
+def _read_requirements() -> list[str]:
+    """What the course needs at run time and, with a marker, what its extras do."""
     try:
-        lines = importlib.metadata.requires("networks-at-work") or []
+        return importlib.metadata.requires("networks-at-work") or []
     except importlib.metadata.PackageNotFoundError:
         return []
-    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line]
+
+
+def _find_version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _name_gpus() -> str:
@@ -162,3 +177,6 @@ def _name_gpus() -> str:
         gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(g).get("device_name", g.name) for g in gpus]
     return ", ".join(names) or "none (the course needs none)"
+
+
+__version__ = _find_version("networks-at-work") or "0+source"  # the source tree, not installed

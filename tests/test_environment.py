@@ -89,11 +89,31 @@ def test_doctor_names_what_matters_and_no_secret(monkeypatch, tmp_path):
 
 
 def test_doctor_says_where_it_runs_and_what_is_not_installed(monkeypatch):
-    monkeypatch.setattr(environment, "_list_requirements", lambda: ["surely-not-installed"])
+    needed = ["surely-not-installed>=2", "nor-this; extra == 'drift'"]
+    monkeypatch.setattr(environment, "_read_requirements", lambda: needed)
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     report = environment.doctor()
     assert (report["running in"], report["surely-not-installed"]) == ("script", "not installed")
+    assert "nor-this" not in report
     monkeypatch.setitem(sys.modules, "ipykernel", object())
     assert environment.doctor()["running in"] == "jupyter"
     monkeypatch.setitem(sys.modules, "google.colab", object())
     assert environment.doctor()["running in"] == "colab"
+
+
+def test_what_an_extra_lacks_is_listed_as_pip_installs_it(monkeypatch):
+    needed = [
+        "click>=8",
+        "nowhere[all]>=2; (sys_platform != 'none') and extra == 'drift'",
+        "nowhere[all]>=2; extra == 'phone'",
+        "other-system; (sys_platform == 'none') and extra == 'phone'",
+        "absent; extra == 'phone'",
+        "flask; extra == 'phone'",
+        "elsewhere; extra == 'test'",
+    ]
+    monkeypatch.setattr(environment, "_read_requirements", lambda: needed)
+    assert environment.list_missing() == []
+    assert environment.list_missing("drift") == ["nowhere[all]>=2"]
+    assert environment.list_missing("drift", "phone") == ["nowhere[all]>=2", "absent"]
+    monkeypatch.setattr(environment, "_find_version", lambda package: "1")
+    assert environment.list_missing("drift", "phone") == []

@@ -1,12 +1,13 @@
-"""Make or mend the environment in .venv: ``python tools/install.py``, on any platform.
+"""Make or mend the environment in .venv: ``python tools/install.py``, on any supported machine.
 
-Needs nothing but Python. uv installs the lock file in half a minute; where uv cannot be had, pip
-does it. uv reads none of pip's settings, so they are handed to it: what works for a user's pip
-works here.
+It installs what learners need, and as ``python tools/install.py test`` the test tools, too. Needs
+nothing but Python. uv takes half a minute for it; where uv cannot be had, pip does it. uv reads
+none of pip's settings, so they are handed to it: what works for a user's pip works here.
 """
 
 import ast
 import os
+import platform
 import subprocess
 import sys
 import venv
@@ -17,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / ".venv"
 BIN = "Scripts" if os.name == "nt" else "bin"
 EXE = ".exe" if os.name == "nt" else ""
-WHAT = ["-r", str(ROOT / "requirements.lock"), "-e", str(ROOT)]
+# Those for which all packages of the lock file have wheels; README.md names them, too.
+SUPPORTED = {("linux", "x86_64"), ("darwin", "arm64"), ("win32", "AMD64")}
 
 # pip's name of a setting, uv's variable for it, and what stands between several values.
 SETTINGS = {
@@ -71,19 +73,33 @@ def uv_environment() -> dict[str, str]:
     return uv_variables(pip_settings(listing)) | os.environ
 
 
-def main() -> None:
-    """Make the environment where there is none that works, and install into it."""
+def explain_unsupported(system: str, machine: str) -> str:
+    """Why the course cannot be installed on a machine, and what to do; empty where it can."""
+    if (system, machine) in SUPPORTED:
+        return ""
+    names = {"darwin": "Intel Macs", "linux": "Linux on Arm", "win32": "Windows on Arm"}
+    return (
+        f"Some packages that the course needs do not exist for {names.get(system, 'this system')} "
+        f"({machine}), so please use the course in Google Colab: README.md has the links, and "
+        "nothing need be installed there."
+    )
+
+
+def main(extras: list[str]) -> None:
+    """Make the environment where there is none that works, and install these extras into it."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         raise SystemExit(
             f"The course needs Python 3.11, 3.12 or 3.13; this is {sys.version.split()[0]}."
         )
+    if reason := explain_unsupported(sys.platform, platform.machine()):
+        raise SystemExit(reason)
     python = ENVIRONMENT / BIN / f"python{EXE}"
     if Path(sys.executable) != python:  # first call: make it, then go on inside it
         if not _works(python):
             print(f"Making the environment in {ENVIRONMENT.name} ...", flush=True)
             venv.create(ENVIRONMENT, clear=True, with_pip=True)
-        raise SystemExit(subprocess.call([str(python), __file__]))
-    _install(python)
+        raise SystemExit(subprocess.call([str(python), __file__, *extras]))
+    _install(python, ",".join(extras or ["lab"]))
     print("The environment is ready.")
 
 
@@ -95,20 +111,21 @@ def _works(python: Path) -> bool:
         return False
 
 
-def _install(python: Path) -> None:
+def _install(python: Path, extras: str) -> None:
+    what = ["-c", str(ROOT / "requirements.lock"), "-e", f"{ROOT}[{extras}]"]
     pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
     print("Installing the course and what it needs ...", flush=True)
     if subprocess.call([*pip, "--quiet", "uv"]) == 0:
         uv = python.with_name(f"uv{EXE}")
-        command = [str(uv), "pip", "install", "--quiet", "--python", str(python), *WHAT]
+        command = [str(uv), "pip", "install", "--quiet", "--python", str(python), *what]
         environment = uv_environment()
     else:
         print("uv is not to be had here; pip takes a few minutes instead.", flush=True)
-        command, environment = [*pip, "--quiet", *WHAT], dict(os.environ)
+        command, environment = [*pip, "--quiet", *what], dict(os.environ)
     status = subprocess.call(command, env=environment)
     if status:
         raise SystemExit(status)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

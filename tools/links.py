@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = Path(__file__).with_name("setup_cell.py")
-BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({address})"
+BADGE = "[Open in Colab]({address})"  # a text: a picture would be missing without a network
 COLAB = "https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name}"
 TITLE_AND_AIM = re.compile(r"^# (.+)\n\s*([^#\s].*)$", re.MULTILINE)
 EXTRA = re.compile(r'^EXTRA = "(.*)"$', re.MULTILINE)
@@ -35,7 +35,7 @@ def slug() -> str:
 
 
 def badge(name: str) -> str:
-    """The badge that opens the notebook of this file name in Colab."""
+    """The link that opens the notebook of this file name in Colab."""
     return BADGE.format(address=colab_address(name))
 
 
@@ -63,10 +63,10 @@ def draw_map() -> str:
 
 
 def setup_cell(extra: str = "") -> str:
-    """The source of the set-up cell; ``extra`` is ``""`` or for example ``"[coreml]"``."""
+    """The source of the set-up cell; ``extra`` is ``""`` or for example ``"[drift,phone]"``."""
     repository, version = project()
     source = TEMPLATE.read_text(encoding="utf-8").rstrip()
-    source = source.replace("REPOSITORY", repository).replace("VERSION", version)
+    source = source.replace("REPOSITORY_ADDRESS", repository).replace("@vVERSION", f"@v{version}")
     return EXTRA.sub(f'EXTRA = "{extra}"', source)
 
 
@@ -88,7 +88,8 @@ def link_notebook(path: Path) -> str:
     if cell is None:
         cell = new_code_cell(id="set-up", metadata={"tags": ["set-up"]})
         notebook.cells.insert(2, cell)  # after the badge and the title
-    cell.metadata["cellView"] = "form"  # Colab folds it away
+    cell.metadata["cellView"] = "form"  # Colab folds it away,
+    cell.metadata["jupyter"] = {"source_hidden": True}  # and so does JupyterLab
     extra = EXTRA.search(cell.source)
     cell.source = setup_cell(extra[1] if extra else "")
 

@@ -35,7 +35,7 @@ class Commands(click.Group):
                 # As in an image that only serves.
                 message = (
                     f"This needs {error.name}, which is not installed here: "
-                    "pip install 'networks-at-work[production]'."
+                    "pip install 'networks-at-work[mlflow,production]'."
                 )
             raise click.ClickException(message) from None
 

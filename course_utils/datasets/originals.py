@@ -19,6 +19,7 @@ CLASS_INDEX = "imagenet_class_index.json"
 MOBILENET = "mobilenet_1_0_224_tf.h5"
 MNIST = "mnist.npz"
 CIFAR10 = "cifar10.npz"
+SHARED = (CLASS_INDEX, MOBILENET, MNIST)  # several notebooks and services need these
 
 CAT_CLASSES = range(281, 286)  # ImageNet's house cats
 PHOTO_SIZE = (224, 224)

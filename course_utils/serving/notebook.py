@@ -67,9 +67,9 @@ class Server(contextlib.AbstractContextManager["Server"]):
         """Where it answers on the internet, if a tunnel is open."""
         return self._tunnel.url if self._tunnel else None
 
-    def _publish(self) -> None:
+    def _publish(self, public: bool | str = True) -> None:
         """Open a tunnel from the internet, or say why that is not possible."""
-        self._tunnel = tunnels.open_tunnel(self.port, self.name)
+        self._tunnel = tunnels.open_tunnel(self.port, self.name, public)
 
     def _wait(self) -> None:
         """Go on serving until Ctrl-C."""
@@ -123,7 +123,9 @@ class Server(contextlib.AbstractContextManager["Server"]):
 _servers: dict[tuple[str, int], Server] = {}  # those running, by name and wished port
 
 
-def launch(app: "WSGIApplication", *, port: int | None = None, public: bool = False) -> Server:
+def launch(
+    app: "WSGIApplication", *, port: int | None = None, public: bool | str = False
+) -> Server:
     """Serve ``app`` in the background and print where.
 
     An app of the same name (the last part of ``app.name``) launched before with the same ``port``
@@ -132,13 +134,17 @@ def launch(app: "WSGIApplication", *, port: int | None = None, public: bool = Fa
     Args:
         app: a Flask app or any other WSGI callable.
         port: the wished port, by default 5000; a free one where another program or app has it.
-        public: also open a tunnel from the internet (see `tunnels`). Where none can be opened, it
-            says why, and the app is served all the same.
+        public: also open a tunnel from the internet: True through ngrok, with an account's token;
+            "cloudflared" through Cloudflare, with that program on the PATH and without an account.
+            Where none can be opened, it says why, and the app is served all the same.
 
     Raises:
         OSError: this machine has no free port.
         OverflowError: ``port`` is not a port.
+        ValueError: ``public`` is something else.
     """
+    if public not in (True, False, "cloudflared"):
+        raise ValueError(f'public is True (ngrok), "cloudflared" or False, not {public!r}.')
     wished = DEFAULT_PORT if port is None else port
     name = str(getattr(app, "name", None) or getattr(app, "__name__", "app"))
     name = "app" if name == "__main__" else name.rpartition(".")[2]
@@ -150,7 +156,7 @@ def launch(app: "WSGIApplication", *, port: int | None = None, public: bool = Fa
     busy = "" if wished in (0, server.port) else f" (port {wished} is taken)"
     print(f"Serving {name} at {server.url}{busy} - server.stop() ends it.")
     if public:
-        server._publish()
+        server._publish(public)
     return server
 
 

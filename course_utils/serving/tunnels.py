@@ -1,12 +1,16 @@
-"""Give a service on this machine a public address: a tunnel through ngrok's official SDK.
+"""Give a service on this machine a public address: a tunnel through ngrok or Cloudflare.
 
-No message shows the account's token.
+ngrok is reached by its official SDK and needs an account, whose token no message shows. Cloudflare
+is reached by its program cloudflared, which the user has installed, and needs none.
 """
 
 import asyncio
 import concurrent.futures
 import inspect
 import os
+import re
+import shutil
+import subprocess
 import threading
 import warnings
 from collections.abc import Callable
@@ -24,33 +28,35 @@ STEPS = f"""To get an address that others can open, in three steps:
   2. Copy your authtoken from https://dashboard.ngrok.com/get-started/your-authtoken.
   3. Put it into the environment variable {TOKEN_NAME}, or in Colab into the Secrets (the key on the
      left) under that name with notebook access switched on. Then run this cell again."""
+NO_CLOUDFLARED = """No public address: the program cloudflared is not on the PATH. Get it from
+https://github.com/cloudflare/cloudflared/releases, put it there and run this cell again."""
+CLOUDFLARE_URL = re.compile(r"\|\s+(https?://\S+)\s+\|")  # in a frame that cloudflared logs
 
 
 @dataclass(frozen=True)
 class Tunnel:
-    """An open tunnel; it is closed by the SDK's handle, since two may have one address."""
+    """An open tunnel."""
 
     url: str
     service: str
-    _listener: Any
+    _end: Callable[[], None]
 
     def close(self) -> None:
         """End it; raises nothing."""
         _open.pop(self.url, None)
-        _close(self._listener)
+        self._end()
 
 
 _open: dict[str, Tunnel] = {}  # by address
 
 
-def open_tunnel(port: int, service: str) -> Tunnel | None:
+def open_tunnel(port: int, service: str, public: bool | str = True) -> Tunnel | None:
     """Open a tunnel to a port of this machine, print its public address, and return it.
 
-    Where none can be opened, print the steps to a token if that is what is missing, else warn
+    Where none can be opened, say what to get if the token or the program is missing, else warn
     with the reason. In Colab the page is then shown through Colab's own proxy.
     """
-    token = _find_token()
-    tunnel = _connect(port, service, token) if token else None
+    tunnel = (_start_cloudflared if public == "cloudflared" else _start_ngrok)(port, service)
     if tunnel:
         print(f"Public at {tunnel.url} - server.stop() closes the tunnel.")
     elif in_colab():
@@ -81,11 +87,47 @@ def _find_token() -> str:
     return token
 
 
-def _connect(port: int, service: str, token: str) -> Tunnel | None:
-    """Open a tunnel to a port of this machine.
+def _start_cloudflared(port: int, service: str) -> Tunnel | None:
+    """Open a tunnel to a port of this machine by Cloudflare's program."""
+    program = shutil.which("cloudflared")
+    if program is None:
+        print(NO_CLOUDFLARED)
+        return None
+    command = [program, "tunnel", "--no-autoupdate", "--url", f"http://{LOOPBACK}:{port}"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8")
+    connected: Future[str] = Future()
+    _call_in_thread(lambda: _read_log(process, connected))
+    try:
+        return Tunnel(connected.result(TIMEOUT_S), service, process.kill)
+    except OSError as error:  # TimeoutError is one
+        process.kill()  # told to end, it would wait for requests that are under way
+        reason = str(error) or f"no connection within {TIMEOUT_S:.0f} s (is port 7844 blocked?)"
+        advice = "Check that this machine reaches the internet"
+        _warn(f"cloudflared could not open a tunnel: {reason}. {advice}", port)
+        return None
+
+
+def _read_log(process: "subprocess.Popen[str]", connected: "Future[str]") -> None:
+    """Read cloudflared's log to its end, since a full pipe would stop it, and set the address."""
+    address = line = ""
+    with process:
+        for line in process.stderr or ():
+            if found := CLOUDFLARE_URL.search(line):
+                address = found[1]
+            if " Registered tunnel connection" in line and not connected.done():
+                connected.set_result(address)
+    if not connected.done():
+        connected.set_exception(ConnectionError(line.strip()))
+
+
+def _start_ngrok(port: int, service: str) -> Tunnel | None:
+    """Open a tunnel to a port of this machine by ngrok's SDK.
 
     Where none was opened, warn with the reason, which does not contain the token.
     """
+    token = _find_token()
+    if not token:
+        return None
     import ngrok
 
     opening = _call_in_thread(lambda: ngrok.forward(f"{LOOPBACK}:{port}", authtoken=token))
@@ -95,10 +137,11 @@ def _connect(port: int, service: str, token: str) -> Tunnel | None:
         opening.add_done_callback(_close_late)
         error = TimeoutError(f"ngrok's servers did not answer within {TIMEOUT_S:.0f} s")
     if not error:
-        tunnel = Tunnel(str(opening.result().url()), service, opening.result())
+        listener = opening.result()
+        tunnel = Tunnel(str(listener.url()), service, lambda: _close(listener))
         if _open.setdefault(tunnel.url, tunnel) is tunnel:
             return tunnel
-        _close(opening.result())
+        _close(listener)
         error = ValueError(f"{tunnel.url} already leads to another service")
     reason = ": ".join(str(part) for part in error.args) or repr(error)
     reason = reason.replace(token, "(your token)")  # ngrok repeats a token that it refuses
@@ -108,14 +151,18 @@ def _connect(port: int, service: str, token: str) -> Tunnel | None:
         f"A free account has one address, and {held}: stop that server first"
         if held and any(each in reason for each in one_address)
         else f"Check that this machine reaches the internet, that {TOKEN_NAME} holds your own "
-        "token and that no other tunnel of your account is open (a free one has one address)"
+        "token, that no other tunnel of your account is open and that it may still be used (a free "
+        "one has one address, 20,000 requests and 1 GB a month)"
     )
-    warnings.warn(
-        f"ngrok could not open a tunnel: {reason}. {advice}; then run this cell again. The service "
-        f"itself runs: http://{LOOPBACK}:{port}",
-        stacklevel=5,  # the line of the cell, which called launch
-    )
+    _warn(f"ngrok could not open a tunnel: {reason}. {advice}", port)
     return None
+
+
+def _warn(text: str, port: int) -> None:
+    warnings.warn(
+        f"{text}; then run this cell again. The service itself runs: http://{LOOPBACK}:{port}",
+        stacklevel=6,  # the line of the cell, which called launch
+    )
 
 
 def _close(listener: Any) -> None:

@@ -12,13 +12,16 @@ from course_utils.inference import Predictor, models, to_litert
 from course_utils.training.transfer import build_base, build_head, join_head, prepend_scaling
 
 
-def fetch(report: keras_cache.Report = keras_cache.print_step) -> dict[str, str]:
-    """Bring all that Keras downloads, and make what the image and pets services serve.
+def fetch(
+    report: keras_cache.Report = keras_cache.print_step, *, everything: bool = False
+) -> dict[str, str]:
+    """Bring what Keras downloads, and make what the image and pets services serve.
 
     What is there and unchanged is left as it is.
 
     Args:
         report: is called with each step as it begins; by default it is printed.
+        everything: also bring what a single notebook needs, and loads when it runs: CIFAR-10.
 
     Returns:
         Where each file came from, by name.
@@ -27,7 +30,7 @@ def fetch(report: keras_cache.Report = keras_cache.print_step) -> dict[str, str]
         OSError: a file could be had from nowhere; or the cache cannot be written.
         ValueError: what the course ships does not fit what was in the cache.
     """
-    weights.fetch(report=report)
+    weights.fetch(*(() if everything else originals.SHARED), report=report)
     if not all(map(_is_made, MAKERS)):
         with keras_cache.lock_cache(report) as scratch:
             for name, make in MAKERS.items():

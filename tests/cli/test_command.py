@@ -10,6 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import datasets
+from course_utils.cli import machine
 from course_utils.common import notebooks
 from course_utils.datasets import keras_cache, loaders, originals
 from course_utils.environment import data_folder
@@ -28,6 +29,25 @@ def test_fetch_finds_all_data_unchanged():
     result = course("fetch")
     assert result.exit_code == 0
     assert f"All {len(datasets.read_digests())} data files" in result.output
+
+
+@pytest.mark.parametrize(
+    ("missing", "code", "said"),
+    [
+        ([], 0, "cifar10.npz"),
+        (["click"], 0, "installing click"),
+        (["click==0.0"], 1, "pip could not install"),
+    ],
+)
+def test_fetch_all_installs_what_notebooks_lack(monkeypatch, missing, code, said):
+    """By the real pip, which has no index here: what is installed already is all it can have."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    monkeypatch.setattr(machine, "list_missing", lambda *extras: missing)
+    result = course("fetch", "all")
+    assert result.exit_code == code
+    assert said in result.output
+    assert "installing" not in course("fetch").output
 
 
 @pytest.mark.thorough

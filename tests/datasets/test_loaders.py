@@ -155,6 +155,15 @@ def test_what_a_package_tool_says_is_passed_on(tmp_path, said):
         packages._run([sys.executable, "-c", code], str(tmp_path))
 
 
+def test_a_notebook_shows_how_far_a_download_is(capsys):
+    keras_cache.print_step("fetching")
+    keras_cache.print_step("fetching", 45, 139)
+    keras_cache.print_step("making")
+    lines = capsys.readouterr().out.replace("\r", "\n").splitlines()
+    assert [line.strip() for line in lines] == ["fetching ...", "fetching: 45 of 139", "making ..."]
+    assert len({len(line) for line in lines}) == 1  # each covers the one before
+
+
 def test_cifar10_is_the_original():
     """Counts and labels as published with the data, and the figures that tutorials state."""
     (x_train, y_train), (x_test, y_test) = datasets.load_cifar10()

@@ -30,7 +30,8 @@ SHIPPED = [
 STARTUP = "import google.colab\n"  # Colab has it loaded before the first cell runs
 # Those that lean on Colab itself, and those that need an extra. The others run in the same
 # versions with `make test-colab`.
-IN_EVERY_RUN = {"00", "01", "02", "03", "04", "12", "13", "15"}
+IN_EVERY_RUN = {"00", "01", "02", "03", "04", "07", "08", "13", "14", "15", "16"}
+MAX_INSTALL_BYTES = 150 * 10**6  # of what the base package brings there
 each_in_colab = pytest.mark.parametrize(
     "path",
     [
@@ -57,11 +58,21 @@ class Colab:
 
     def open(self, path: Path) -> nbformat.NotebookNode:
         """A notebook whose set-up cell installs from the repository as it lies here."""
-        published = f"git+{links.project()[0]}@"
-        text = path.read_text(encoding="utf-8")
-        assert text.count(published) == 1
-        here = f"git+{self.repository.as_uri()}@"
-        return nbformat.reads(text.replace(published, here), as_version=4)
+        notebook = read(path)
+        cell = code_cells(notebook)[0]
+        published = f'REPOSITORY = "{links.project()[0]}"'
+        assert cell.source.count(published) == 1
+        cell.source = cell.source.replace(published, f'REPOSITORY = "{self.repository.as_uri()}"')
+        return notebook
+
+    def measure(self, packages: set[str]) -> int:
+        """Bytes that these packages have on the disk, without what Python compiles."""
+        code = (
+            "import importlib.metadata as m, json, sys; print(sum(f.size or 0 for name in "
+            "json.loads(sys.argv[1]) for f in m.files(name)))"
+        )
+        command = [self.python, "-c", code, json.dumps(sorted(packages))]
+        return int(subprocess.check_output(command, env=self.environment))
 
     def run(self, notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
         """Run all cells in a fresh kernel; an error in one is raised here."""
@@ -119,6 +130,15 @@ def test_the_set_up_cell_installs_the_course_and_changes_nothing_else(set_up):
     assert said.endswith("Ready.\nTrue\n")
 
 
+def test_the_base_package_brings_little_to_colab(colab, set_up):
+    before, after, _ = set_up
+    brought = set(after) - set(before)
+    assert not brought & {"coremltools", "duckdb", "onnx", "onnxruntime", "ray", "mlflow-skinny"}
+    size = colab.measure(brought)
+    print(f"{len(brought)} packages, {size / 10**6:.0f} MB")
+    assert size < MAX_INSTALL_BYTES
+
+
 def test_the_set_up_cell_does_nothing_the_second_time(colab, set_up, tmp_path):
     notebook = colab.open(NOTEBOOKS[0])
     done = colab.run(new_notebook(cells=code_cells(notebook)[:1]), tmp_path)
@@ -126,13 +146,26 @@ def test_the_set_up_cell_does_nothing_the_second_time(colab, set_up, tmp_path):
     assert colab.versions() == set_up[1]
 
 
+def test_a_wheel_beside_the_notebook_is_installed_with_its_extra(colab, set_up, tmp_path):
+    """While nothing is published: the address is the placeholder."""
+    checked(run_uv("pip", "uninstall", "--python", str(colab.python), "networks-at-work"))
+    folder = tmp_path / "My Drive"
+    folder.mkdir()
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, ROOT]
+    subprocess.run(command, check=True)
+    (drift,) = [path for path in NOTEBOOKS if path.name.startswith("07_")]
+    ask = new_code_cell("import course_utils.drift.files; print(course_utils.__file__)")
+    done = colab.run(new_notebook(cells=[code_cells(read(drift))[0], ask]), folder)
+    assert "site-packages" in done.cells[1].outputs[0].text
+    after = colab.versions()
+    assert {name: after.get(name) for name in set_up[1]} == set_up[1]
+    assert "duckdb" in after
+
+
 @each_in_colab
 def test_the_notebook_runs_in_colab(path, colab, set_up, tmp_path):
-    notebook = colab.open(path)
-    extra = links.EXTRA.search(code_cells(notebook)[0].source)[1]
-    if extra:  # as on the machine of its own that each notebook has in Colab
-        checked(run_uv("pip", "uninstall", "--python", str(colab.python), "networks-at-work"))
-    done = colab.run(notebook, tmp_path)
+    """The library is there from the base package; an extra comes when the notebook asks."""
+    done = colab.run(colab.open(path), tmp_path)
     assert len(code_cells(done)) == len(code_cells(read(path)))
     after = colab.versions()
     assert {name: after.get(name) for name in set_up[1]} == set_up[1]

@@ -78,6 +78,8 @@ def run_all(tab: Page, address: str) -> None:
 @pytest.mark.thorough
 def test_a_learner_runs_the_notebook_in_jupyterlab(lab: str, tab: Page, artifacts: Path) -> None:
     run_all(tab, lab.format(MPG.name))
+    expect(tab.locator(".jp-InputPlaceholder")).to_have_count(1)  # the set-up cell is folded away
+    expect(tab.get_by_text("class SetUpError")).to_have_count(0)
     tab.screenshot(path=artifacts / "jupyterlab.png")
     outputs = _checked_outputs(tab)
     assert any("image/png" in output.get("data", {}) for output in outputs)

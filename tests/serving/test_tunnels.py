@@ -18,8 +18,8 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from course_utils.serving import launch, run_with_ngrok, tunnels
 from course_utils.serving import notebook as launching
-from tests.support import ROOT
-from tests.support.serving import free_port
+from tests.support import ROOT, leftovers
+from tests.support.serving import free_port, wait_until
 
 STANDINS = ROOT / "tests" / "support" / "standins"
 TOKEN = "2secret0token0of0nobody"
@@ -257,3 +257,65 @@ def test_in_colab_the_secret_is_used(app, colab, sdk, monkeypatch, capsys, start
         assert get(server.public_url) == "Hello World!"
     assert colab.output.calls == []
     assert TOKEN not in capsys.readouterr().out
+
+
+@pytest.fixture
+def cloudflared(monkeypatch):
+    """Its stand-in as the only one on the PATH."""
+    folders = f"{STANDINS / 'cloudflared'}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", folders)
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script")
+
+
+@posix
+def test_cloudflared_opens_and_closes_a_tunnel_without_a_token(app, cloudflared, capfd):
+    before = leftovers.children()
+    with launch(app, public="cloudflared") as server:
+        for _ in range(3):
+            assert get(server.public_url) == "Hello World!"
+        printed, log = capfd.readouterr()
+        assert f"Public at {server.public_url} " in printed
+        assert "INF" not in printed + log
+        replaced = launch(app, public="cloudflared")
+        assert get(replaced.public_url) == "Hello World!"
+        assert len(leftovers.children() - before) == 1
+        replaced.stop()
+    with pytest.raises(requests.ConnectionError):
+        get(replaced.public_url or "http://127.0.0.1:9")
+    assert wait_until(lambda: not leftovers.children() - before)
+
+
+@posix
+@pytest.mark.parametrize(
+    ("state", "reason"), [("offline", "no such host"), ("silent", "no connection within 0 s")]
+)
+def test_cloudflared_that_cannot_connect_is_a_warning(app, cloudflared, monkeypatch, state, reason):
+    monkeypatch.setenv("CLOUDFLARED", state)
+    if state == "silent":
+        monkeypatch.setattr(tunnels, "TIMEOUT_S", 0.4)
+    before = leftovers.children()
+    with pytest.warns(UserWarning, match=reason) as caught:
+        server = launch(app, public="cloudflared")
+    assert f"The service itself runs: {server.url}" in str(caught[0].message)
+    assert caught[0].filename == __file__
+    assert server.public_url is None
+    assert get(server.url) == "Hello World!"
+    assert wait_until(lambda: leftovers.children() == before)
+
+
+def test_without_cloudflared_a_sentence_says_where_to_get_it(app, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with launch(app, public="cloudflared") as server:
+        assert server.public_url is None
+        assert get(server.url) == "Hello World!"
+    assert "https://github.com/cloudflare/cloudflared/releases" in capsys.readouterr().out
+
+
+def test_cloudflared_is_started_only_when_it_is_named(app, cloudflared, monkeypatch, capsys):
+    with launch(app, public=True) as server:
+        assert server.public_url is None
+    assert "NGROK_AUTHTOKEN" in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r'"cloudflared" or False, not .cloudflare.'):
+        launch(app, public="cloudflare")

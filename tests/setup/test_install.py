@@ -3,11 +3,12 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, copy_tree
 from tools.install import pip_settings, uv_environment, uv_variables
 
 posix = pytest.mark.skipif(os.name == "nt", reason="make is for Unix; Windows uses the tools")
@@ -76,3 +77,35 @@ def test_without_a_python_in_range_make_says_what_is_missing(tmp_path):
     assert answer.returncode != 0
     assert "needs Python 3.11, 3.12 or 3.13" in answer.stderr
     assert "make PYTHON=" in answer.stderr
+
+
+@pytest.mark.parametrize(("system", "machine"), [("darwin", "x86_64"), ("win32", "ARM64")])
+def test_a_machine_without_wheels_is_told_before_anything_is_made(tmp_path, system, machine):
+    """The real program; only what Python says of its machine is replaced."""
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "install.py", tmp_path / "tools")
+    start = (
+        "import platform, runpy, sys; "
+        f"sys.platform, platform.machine = {system!r}, lambda: {machine!r}; "
+        "runpy.run_path('tools/install.py', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", start], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "use the course in Google Colab" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["tools"]
+    assert done.stdout == ""
+
+
+@posix
+@pytest.mark.parametrize(
+    ("target", "extras"), [("lab", ["lab"]), ("wheel", ["lab"]), ("lint", ["lab", "test"])]
+)
+def test_learners_get_no_test_tools(tmp_path, target, extras):
+    """What make would install on a fresh machine, in this order."""
+    tree = copy_tree(tmp_path)
+    answer = make(tree, "--dry-run", target, f"PYTHON={sys.executable}")
+    called = [line for line in answer.stdout.splitlines() if "tools/install.py" in line]
+    assert [line.split("install.py")[1].strip() or "lab" for line in called] == extras

@@ -46,7 +46,8 @@ def test_a_notebook_gets_its_badge_and_its_set_up_cell(bare):
     assert [c.cell_type for c in notebook.cells] == ["markdown"] * 2 + ["code", "markdown", "code"]
     assert f"github/{links.slug()}/blob/main/notebooks/07_drift.ipynb" in notebook.cells[0].source
     assert notebook.cells[2].source == links.setup_cell()
-    assert notebook.cells[2].metadata == {"tags": ["set-up"], "cellView": "form"}
+    folded = {"cellView": "form", "jupyter": {"source_hidden": True}}
+    assert notebook.cells[2].metadata == {"tags": ["set-up"], **folded}
 
 
 def test_the_map_has_title_and_aim_of_each_notebook(bare, monkeypatch):
@@ -71,6 +72,7 @@ def test_another_address_is_written_everywhere(bare, monkeypatch):
     monkeypatch.setattr(links, "project", lambda: ("https://github.com/ada/course", "2.5.0"))
     text = links.link_notebook(bare)
     assert "https://colab.research.google.com/github/ada/course/blob/main/" in text
-    assert "git+https://github.com/ada/course@v2.5.0" in text
+    assert 'REPOSITORY = \\"https://github.com/ada/course\\"' in text
+    assert "git+{REPOSITORY}@v2.5.0" in text
     readme = f"see https://github.com/{CITED}/issues\nversion: 0.1.0\n"
     assert links.link_text(readme) == "see https://github.com/ada/course/issues\nversion: 2.5.0\n"

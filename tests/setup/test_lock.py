@@ -11,7 +11,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT, run_uv
+from tools.install import SUPPORTED, explain_unsupported
 
+PLATFORMS = ["x86_64-unknown-linux-gnu", "x86_64-pc-windows-msvc", "aarch64-apple-darwin"]
+MACHINES = {
+    ("linux", "x86_64"): (PLATFORMS[0], "POSIX :: Linux", "Linux on an Intel or AMD processor"),
+    ("win32", "AMD64"): (PLATFORMS[1], "Microsoft :: Windows", "Windows on an Intel or AMD"),
+    ("darwin", "arm64"): (PLATFORMS[2], "MacOS", "Mac with Apple silicon"),
+}
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -50,7 +57,50 @@ def test_conda_brings_python_and_pip_and_pip_the_lock_and_the_course():
     python, pip, by_pip = document["dependencies"]
     assert python == f"python {PROJECT['requires-python']}"
     assert pip.startswith("pip ")
-    assert by_pip == {"pip": ["-r requirements.lock", "-e ."]}
+    assert by_pip == {"pip": ["-c requirements.lock", "-e .[lab]"]}
+
+
+def test_each_dependency_says_what_needs_it_and_no_extra_asks_for_test_tools():
+    """pyproject.toml: a comment at each line, and what learners install is what notebooks need."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    block = text[text.index("\ndependencies = [") : text.index("\ntest = [")]
+    lines = [line for line in block.splitlines() if line.startswith('    "')]
+    own = [line for line in lines if PROJECT["name"] in line]
+    assert [line for line in lines if " # " not in line and line not in own[1:]] == []
+    names = {Requirement(line).name for line in closure("lab")}
+    assert not names & {"ray", "mlflow-skinny", "playwright", "mypy", "pytest", "ruff"}
+    assert {"jupyterlab", "duckdb", "coremltools", "dill"} <= names
+
+
+def closure(extra: str) -> list[str]:
+    """What an extra asks for, and the extras that it names."""
+    found: list[str] = []
+    for line in PROJECT["optional-dependencies"][extra]:
+        asked = Requirement(line)
+        nested = asked.extras if asked.name == PROJECT["name"] else ()
+        found += [line] if not nested else [each for one in nested for each in closure(one)]
+    return found
+
+
+def test_supported_machines_are_the_same_everywhere():
+    """For each that install.py lets in the lock has wheels; README and classifiers name them."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for (system, machine), (platform, classifier, words) in MACHINES.items():
+        assert not explain_unsupported(system, machine)
+        assert platform in PLATFORMS
+        assert f"Operating System :: {classifier}" in PROJECT["classifiers"]
+        assert words in readme
+    assert set(MACHINES) == SUPPORTED
+    for system, machine, words in (
+        ("darwin", "x86_64", "Intel Macs"),
+        ("win32", "ARM64", "Windows on Arm"),
+        ("linux", "aarch64", "Linux on Arm"),
+    ):
+        reason = explain_unsupported(system, machine)
+        assert words in reason
+        assert words in readme
+        assert "Google Colab" in reason
+        assert reason.count(". ") == 0  # one sentence
 
 
 def test_keras_is_the_one_whose_files_colab_reads():
@@ -58,7 +108,6 @@ def test_keras_is_the_one_whose_files_colab_reads():
     assert str(locked()["keras"][0]) in today.splitlines()
 
 
-PLATFORMS = ["x86_64-unknown-linux-gnu", "x86_64-pc-windows-msvc", "aarch64-apple-darwin"]
 ONLY_WHEELS = ["pip", "compile", "--quiet", "--no-deps", "--only-binary", ":all:"]
 
 

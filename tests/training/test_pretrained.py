@@ -57,6 +57,16 @@ def test_a_new_head_makes_the_pets_classifier_anew(full, host, tmp_path):
     assert host.asked == []
 
 
+def test_what_a_single_notebook_needs_comes_only_when_asked_for(full, host):
+    (full / originals.CIFAR10).unlink()
+    sources = pretrained.fetch()
+    assert originals.CIFAR10 not in sources
+    assert set(originals.SHARED) <= set(sources)
+    (full / originals.CIFAR10).write_bytes(b"large")
+    assert originals.CIFAR10 in pretrained.fetch(everything=True)
+    assert host.asked == []
+
+
 @pytest.mark.parametrize("name", ["image", "pets"])
 def test_without_the_weights_the_message_says_what_to_do(cache, name):
     with pytest.raises(FileNotFoundError, match="Run `course fetch`"):
@@ -90,7 +100,7 @@ def test_a_changed_file_is_noticed_and_made_anew(full, host, name):
 def test_what_was_there_before_is_left_as_it_is(full, host):
     """Keras or the user has put it there; it has to be what its name says."""
     (full / keras_cache.RECORD).unlink()
-    sources = pretrained.fetch()
+    sources = pretrained.fetch(everything=True)
     assert {sources[name] for name in FILES - MADE - {keras_cache.RECORD}} == {"was in the cache"}
     assert host.asked == []
     (full / keras_cache.RECORD).unlink()
