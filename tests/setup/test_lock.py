@@ -68,7 +68,7 @@ def test_each_dependency_says_what_needs_it_and_no_extra_asks_for_test_tools():
     own = [line for line in lines if PROJECT["name"] in line]
     assert [line for line in lines if " # " not in line and line not in own[1:]] == []
     names = {Requirement(line).name for line in closure("lab")}
-    assert not names & {"ray", "mlflow-skinny", "playwright", "mypy", "pytest", "ruff"}
+    assert not names & {"ray", "playwright", "mypy", "pytest", "ruff"}
     assert {"jupyterlab", "duckdb", "coremltools", "dill"} <= names
 
 
