@@ -30,7 +30,7 @@ SHIPPED = [
 STARTUP = "import google.colab\n"  # Colab has it loaded before the first cell runs
 # Those that lean on Colab itself, and those that need an extra. The others run in the same
 # versions with `make test-colab`.
-IN_EVERY_RUN = {"00", "01", "02", "03", "04", "12", "13"}
+IN_EVERY_RUN = {"00", "01", "02", "03", "04", "12", "16"}
 each_in_colab = pytest.mark.parametrize(
     "path",
     [
