@@ -1,4 +1,4 @@
-"""What Ray costs and what it gives, on one machine; the parameters of notebook 13's model.
+"""What Ray costs and what it gives, on one machine; the parameters of notebook 16's model.
 
     python -m benchmarks.scale [--rounds 3] [--seconds 4] [--kills 3] [--save]
 
@@ -8,7 +8,7 @@
 - A raylet is killed under load: requests that failed, and the time until all replicas are back.
 - What the controller does for each replica while nobody asks anything.
 
-``--save`` writes data/scale.json, which notebook 13 plots.
+``--save`` writes data/scale.json, which notebook 16 reads.
 """
 
 import argparse
@@ -182,7 +182,7 @@ def rates(found: Found) -> dict[str, Any]:
 
 
 def document(costs: dict[str, Any], two: Found, shots: list[Shot], shares: dict[int, float]) -> Any:
-    """What notebook 13 plots, and what somebody needs to know who doubts it."""
+    """What notebook 16 reads, and what somebody needs to know who doubts it."""
     return {
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),

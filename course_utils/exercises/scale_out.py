@@ -1,121 +1,122 @@
-"""Exercises of notebook 13."""
+"""Exercises of notebook 16."""
 
-from collections.abc import Callable
+import time
 from typing import Any
 
-from course_utils.exercises import Exercise
+from course_utils.exercises import Exercise, open_client, serving
 
 
-def ask_anyone(ask: Any, addresses: list[str]) -> Any:
-    """The answer of the first address at which somebody answers."""
-    for address in addresses:
-        try:
-            return ask(address)
-        except ConnectionError:
-            continue
-    raise ConnectionError("nobody answers")
+def build_balancer(addresses: list[str]) -> Any:
+    """An app that sends each ``POST /api/mpg`` to the next address that answers."""
+    import requests
+    from flask import Flask, jsonify, request
+
+    app = Flask("balancer")
+    waiting = list(addresses)
+
+    @app.post("/api/mpg")
+    def forward() -> Any:
+        for _ in addresses:
+            waiting.append(waiting.pop(0))
+            try:
+                reply = requests.post(f"{waiting[-1]}/api/mpg", json=request.json, timeout=5)
+                return reply.json(), reply.status_code
+            except requests.ConnectionError:
+                pass
+        return jsonify(error="No address answers."), 503
+
+    return app
 
 
-def _test_second_address(answer: Callable[[Any, list[str]], Any]) -> None:
-    asked: list[str] = []
+def _test_balancer(answer: Any) -> None:
+    from flask import Flask, request
 
-    def ask(address: str) -> str:
-        asked.append(address)
-        if address.startswith("dead"):
-            raise ConnectionError(address)
-        if address.startswith("wrong"):
-            raise ValueError(address)
-        return f"answer of {address}"
+    app = Flask("services")
 
-    got = answer(ask, ["alive", "other"])
-    assert (got, asked) == ("answer of alive", ["alive"]), "the first answers: ask it alone."
-    asked.clear()
-    got = answer(ask, ["dead 1", "dead 2", "alive"])
-    assert got == "answer of alive", "two are dead; the third should have been asked."
-    assert asked == ["dead 1", "dead 2", "alive"], "ask each address once, in order."
-    try:
-        answer(ask, ["wrong", "alive"])
-    except ValueError:
-        pass
-    else:
-        raise AssertionError("only a ConnectionError means that nobody is there; let others pass.")
-    try:
-        answer(ask, ["dead 1", "dead 2"])
-    except ConnectionError:
-        return
-    raise AssertionError("where nobody answers, raise a ConnectionError.")
+    @app.post("/<name>/api/mpg")
+    def predict(name: str) -> Any:
+        return [name], 200 if request.get_json() and name != "strict" else 400
+
+    with serving(app) as url:
+        a, b, strict, dead = f"{url}/a", f"{url}/b", f"{url}/strict", "http://127.0.0.1:9"
+        for addresses, wanted in [([a, dead, b], 200), ([strict], 400), ([dead], 503)]:
+            client = open_client(answer(addresses))
+            replies = [client.post("/api/mpg", json={"weight": 3504}) for _ in range(6)]
+            got = {reply.status_code for reply in replies}
+            assert got == {wanted}, f"for {addresses} the status should be {wanted}, not {got}."
+            names = [reply.get_json()[0] for reply in replies if wanted == 200]
+            assert not names or min(map(names.count, "ab")) > 1, f"use each address, not {names}."
 
 
-second_address = Exercise(
-    test=_test_second_address,
-    solve=ask_anyone,
-    hints=(
-        "Go through the addresses with a for loop; return as soon as one answers.",
-        "try: return ask(address); except ConnectionError: go on. Raise after the loop.",
-    ),
+balancer = Exercise(
+    test=_test_balancer,
+    solve=build_balancer,
+    hints=("Where nobody listens, requests.post raises requests.ConnectionError: try the next.",),
 )
 
 
 def weakest(parts: dict[str, tuple[int, float]]) -> tuple[str, float]:
-    """The part that runs out first, and requests a second of the whole."""
+    """The part that limits the throughput, and the throughput per second."""
     most = {name: number / seconds for name, (number, seconds) in parts.items()}
-    name = min(most, key=lambda part: most[part])
-    return name, most[name]
+    return min(most.items(), key=lambda part: part[1])
 
 
-def _test_bottleneck(answer: Callable[[dict[str, tuple[int, float]]], Any]) -> None:
-    got = answer({"proxy": (1, 0.002), "network": (8, 0.02)})
-    name, most = got
-    assert name == "network", "one proxy can do 500 a second, eight networks 400: the networks."
-    assert abs(most - 400) < 1e-6, f"eight networks of 0.02 s answer 400 a second, not {most:g}."
-    name, most = answer({"proxy": (1, 0.002), "network": (80, 0.02)})
-    assert (name, round(most)) == ("proxy", 500), "eighty networks: now it is the proxy, with 500."
-    name, most = answer({"app": (2, 0.008), "disk": (3, 0.016), "network": (8, 0.02)})
-    assert name == "disk", "any parts may be given, not only a proxy and networks; here: the disks."
-    assert abs(most - 187.5) < 1e-6, f"three disks of 0.016 s answer 187.5 a second, not {most:g}."
+def _test_bottleneck(answer: Any) -> None:
+    parts = {"proxy": (1, 0.002), "network": (8, 0.02), "disk": (3, 0.016)}
+    for name, most in [("disk", 187.5), ("network", 400), ("proxy", 500)]:
+        got = answer(parts)
+        wanted = f"{parts} are limited by the {name} to {most} per second; you returned {got}."
+        assert (got[0], round(got[1], 6)) == (name, most), wanted
+        del parts[name]
 
 
 bottleneck = Exercise(
     test=_test_bottleneck,
     solve=weakest,
-    hints=(
-        "One that is busy for s seconds a request answers 1 / s a second; n of them n / s.",
-        "min(most, key=most.get) is the name of the smallest value in a dict.",
-    ),
+    hints=("A part that is busy for s seconds per request answers 1 / s per second; n do n / s.",),
 )
 
 
-def batch_sizes(arrivals: list[float], seconds: float, most: int) -> list[int]:
-    """The sizes of the batches, where each is what came while the last one ran."""
-    sizes: list[int] = []
-    free, taken = 0.0, 0
-    while taken < len(arrivals):
-        begin = max(free, arrivals[taken])
-        waiting = sum(arrival <= begin for arrival in arrivals[taken:])
-        sizes.append(min(waiting, most))
-        taken += sizes[-1]
-        free = begin + seconds
-    return sizes
+def measure(ask: Any, clients: int, number: int) -> dict[str, float]:
+    """Answers per second and failures, with so many clients at a time."""
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+
+    def is_answered(_: int) -> bool:
+        try:
+            return bool(ask() < 400)
+        except Exception:
+            return False
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        answered = sum(pool.map(is_answered, range(number)))
+    seconds = time.perf_counter() - start
+    return {"per_second": answered / seconds, "failed": number - answered}
 
 
-def _test_batching(answer: Callable[[list[float], float, int], Any]) -> None:
-    got = answer([0, 10, 20], 0.5, 8)
-    assert got == [1, 1, 1], "photos that come one by one are never held back: three batches of 1."
-    got = answer([0, 0.1, 0.2, 0.3], 0.5, 8)
-    assert got == [1, 3], f"the first goes alone, three come while it runs: [1, 3], not {got}."
-    assert answer([0] * 20, 0.5, 8) == [8, 8, 4], "of 20 at once, no batch may take more than 8."
-    got = answer([0, 0.25, 0.5, 1.25], 0.5, 8)
-    assert got == [1, 2, 1], (
-        "a photo that comes just as the network is free is taken along, and the next batch waits "
-        f"for nobody: [1, 2, 1], not {got}."
-    )
+def _test_own_load(answer: Any) -> None:
+    asked: list[float] = []
+
+    def ask() -> int:
+        asked.append(time.perf_counter())
+        number = len(asked)
+        time.sleep(0.05)
+        if number % 10 == 0:
+            raise OSError("nobody listens")
+        return 503 if number % 10 == 5 else 200
+
+    start = time.perf_counter()
+    got = answer(ask, 4, 40)
+    rate = 32 / (time.perf_counter() - start)
+    assert len(asked) == 40, f"call ask 40 times, not {len(asked)}."
+    assert asked[3] - asked[0] < 0.05, "let 4 clients ask at a time."
+    assert got["failed"] == 8, "4 requests got 503 and 4 raised an error: 8 failed."
+    assert abs(got["per_second"] / rate - 1) < 0.2, f"32 answers: about {rate:.0f} per second."
 
 
-batching = Exercise(
-    test=_test_batching,
-    solve=batch_sizes,
-    hints=(
-        "Keep two numbers: when the network is free again, and how many photos it has taken.",
-        "The next batch begins at max(free, arrivals[taken]); count who has come by then.",
-    ),
+own_load = Exercise(
+    test=_test_own_load,
+    solve=measure,
+    hints=("ThreadPoolExecutor(clients).map(...) calls a function in that many threads.",),
 )

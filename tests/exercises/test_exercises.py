@@ -118,14 +118,32 @@ def of_the_top_level(folder):
 
 def of_two_known_parts(parts):
     """Right as long as there is a proxy and a network, and nothing else."""
-    proxies, networks = parts.get("proxy", (1, 0.002)), parts["network"]
+    proxies, networks = parts["proxy"], parts["network"]
     most = {"proxy": proxies[0] / proxies[1], "network": networks[0] / networks[1]}
     return min(most.items(), key=lambda part: part[1])
 
 
-def in_full_batches(arrivals, seconds, most):
-    """Right where all come at once; otherwise photos wait until a batch is full."""
-    return [len(arrivals[i : i + most]) for i in range(0, len(arrivals), most)]
+def to_the_first(addresses):
+    """Right, but that all requests go to one address."""
+    app = Flask("one")
+
+    @app.post("/api/mpg")
+    def forward():
+        for address in addresses:
+            try:
+                reply = requests.post(f"{address}/api/mpg", json=request.json, timeout=5)
+                return reply.json(), reply.status_code
+            except requests.ConnectionError:
+                pass
+        return {}, 503
+
+    return app
+
+
+def without_errors(ask, clients, number):
+    """Counts bad statuses, and ends at the first error."""
+    failed = sum(ask() >= 400 for _ in range(number))
+    return {"per_second": 1.0, "failed": failed}
 
 
 def adding_without_nan():
@@ -340,12 +358,12 @@ WRONG = [
     ("15_batch_and_online", "stream", without_waiting),
     ("15_batch_and_online", "own_log", lambda log, labels: labels),
     ("15_batch_and_online", "own_log", with_the_first_label),
-    ("13_scale_out", "second_address", lambda ask, addresses: ask(addresses[0])),
-    ("13_scale_out", "second_address", lambda ask, addresses: list(map(ask, addresses))[-1]),
-    ("13_scale_out", "bottleneck", lambda parts: ("proxy", 1 / 0.002)),
-    ("13_scale_out", "bottleneck", of_two_known_parts),
-    ("13_scale_out", "batching", lambda arrivals, seconds, most: [1] * len(arrivals)),
-    ("13_scale_out", "batching", in_full_batches),
+    ("16_scale_out", "balancer", lambda addresses: None),
+    ("16_scale_out", "balancer", to_the_first),
+    ("16_scale_out", "bottleneck", lambda parts: ("proxy", 1 / 0.002)),
+    ("16_scale_out", "bottleneck", of_two_known_parts),
+    ("16_scale_out", "own_load", lambda ask, clients, number: {"per_second": 5.0, "failed": 8}),
+    ("16_scale_out", "own_load", without_errors),
 ]
 
 
