@@ -5,7 +5,7 @@
 Beside them a bare Flask echo on Granian, which shows what validation, log, metrics and network
 cost together. All are up at once and loaded in turns, so that a busy moment of the host meets all
 of them; each writes its own request log. Stops are of the service with 20 ms a prediction, so that
-there is something in flight. ``--save`` writes data/servers.json, which notebook 12 plots.
+there is something in flight. ``--save`` writes data/servers.json, which notebook 14 plots.
 """
 
 import argparse
@@ -129,7 +129,7 @@ def show_stops(found: dict[str, list[Round]], console: Console) -> None:
 
 
 def document(speed: Found, stop: dict[str, list[Round]], seconds: int) -> dict[str, Any]:
-    """What notebook 12 plots, and what somebody needs to know who doubts it."""
+    """What notebook 14 plots, and what somebody needs to know who doubts it."""
     return {
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),

@@ -38,7 +38,9 @@ def export(version: ModelVersion, folder: str | Path) -> str:
         ImportError: mlflow-skinny, sqlalchemy or alembic is not installed.
     """
     verify(version)
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # heeded where it is set before the import
+    # Both are heeded where they are set before the import.
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # else it lists the tables it makes
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError

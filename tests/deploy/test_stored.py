@@ -1,4 +1,4 @@
-"""data/servers.json, which notebook 12 plots, is what benchmarks/servers.py writes today."""
+"""data/servers.json, which notebook 14 plots, is what benchmarks/servers.py writes today."""
 
 import json
 

@@ -7,7 +7,6 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.support.notebooks import (
-    NOTEBOOKS,
     code_cells,
     each_notebook,
     is_compared,
@@ -17,11 +16,6 @@ from tests.support.notebooks import (
 )
 from tools import links
 
-# Those in which the learner builds everything first; the others follow.
-REBUILT = {*(f"{number:02}" for number in range(12)), "13", "15", "16"}
-each_rebuilt = pytest.mark.parametrize(
-    "path", [path for path in NOTEBOOKS if path.name[:2] in REBUILT], ids=lambda path: path.stem
-)
 LOADS_KERAS = re.compile(r"^(import|from) (keras|tensorflow)", re.MULTILINE)
 # Folders of one machine. /content is Colab's, the same for everybody.
 MACHINE = re.compile(r"(?<![\w.])/(home|root|Users|tmp|work|usr|opt|private|var)/|[A-Z]:\\\\?\w")
@@ -100,7 +94,7 @@ def test_code_cells_are_short_and_introduced(path):
             assert before.cell_type == "markdown", f"no sentence before:\n{cell.source}"
 
 
-@each_rebuilt
+@each_notebook
 def test_most_code_cells_have_eight_lines_and_none_more_than_twenty(path):
     cells = [c for c in code_cells(read(path)) if not is_file(c) and "set-up" not in tags(c)]
     lengths = [len(cell.source.splitlines()) for cell in cells]
@@ -108,7 +102,7 @@ def test_most_code_cells_have_eight_lines_and_none_more_than_twenty(path):
     assert max(lengths) <= 20
 
 
-@each_rebuilt
+@each_notebook
 def test_there_is_a_diagram_with_a_text_alternative(path):
     """An SVG file beside the notebook, as Markdown, which every front end shows."""
     text = "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
@@ -119,7 +113,7 @@ def test_there_is_a_diagram_with_a_text_alternative(path):
         assert (path.parent / file).is_file()
 
 
-@each_rebuilt
+@each_notebook
 def test_each_figure_has_a_text_alternative(path):
     """`show_figure` writes it, and sees to titles and the size of letters."""
     for cell in code_cells(read(path)):
@@ -128,7 +122,7 @@ def test_each_figure_has_a_text_alternative(path):
                 assert output.metadata["image/png"]["alt"] == output.data["text/plain"], cell.source
 
 
-@each_rebuilt
+@each_notebook
 def test_outputs_say_more_than_true(path):
     """A check prints its number. An unsolved exercise has none, nor has the name of a file."""
     for cell in filter(is_compared, code_cells(read(path))):
@@ -140,14 +134,14 @@ def test_outputs_say_more_than_true(path):
             assert re.search(r"\d", text), text
 
 
-@each_rebuilt
+@each_notebook
 def test_there_is_a_file_to_take_home(path):
     if path.stem != "00_start_here":
         files = [cell for cell in code_cells(read(path)) if is_file(cell)]
         assert any("take-home" in tags(cell) for cell in files)
 
 
-@each_rebuilt
+@each_notebook
 def test_readme_names_the_same_minutes_in_class(path):
     text = "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
     (minutes,) = re.findall(r"(\d+) minutes in class", text)

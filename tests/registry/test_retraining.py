@@ -141,7 +141,7 @@ def test_who_was_overtaken_changes_nothing(
 def test_notebook_02_refuses_labels_that_are_none(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The course's own notebook, by its own check; notebook 12 shows what it makes of good ones."""
+    """The course's own notebook, by its own check; notebook 14 shows what it makes of good ones."""
     home = tmp_path / "home"
     monkeypatch.setenv("COURSE_HOME", str(home))
     before = read_files(store)
