@@ -1,14 +1,18 @@
 """``course fetch`` and ``course doctor``: what a machine needs, and what it has."""
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from course_utils.cli.console import console, show_steps
 
 
 @click.command()
 def fetch() -> None:
-    """Check all data; bring pretrained weights, MNIST and CIFAR-10 into Keras' cache."""
+    """Download pretrained networks and data sets, once.
+
+    Checks all data that came with the course, and brings pretrained weights, MNIST and CIFAR-10
+    into Keras' cache.
+    """
     from course_utils.datasets import check_data_file, keras_cache, read_digests
     from course_utils.training import pretrained
 
@@ -23,10 +27,10 @@ def fetch() -> None:
 
 @click.command()
 def doctor() -> None:
-    """Print what a bug report needs."""
+    """Show what a bug report needs: versions, folders, GPU."""
     from course_utils.environment import doctor as examine
 
-    table = Table(show_header=False)
+    table = Table("", Column(overflow="fold"), show_header=False)  # a folder has to be whole
     for name, value in examine().items():
         table.add_row(name, value)
     console.print(table)
