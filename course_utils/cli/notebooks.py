@@ -1,8 +1,7 @@
 """``course lab``, ``course run`` and ``course progress``: the notebooks from a terminal."""
 
 import functools
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ from rich.table import Table
 from course_utils.cli.console import console, show_steps
 
 FIRST = "00_start_here.ipynb"
-NO_NEWS = "--LabApp.news_url=None"  # or JupyterLab asks whether it may show some
+NO_NEWS = Path(__file__).with_name("jupyter")  # settings: JupyterLab does not ask to show news
 ELSEWHERE = "There are no notebooks in the folder {}. Run this in the course's folder."
 STOPPED = 130  # what a shell says of a command that Ctrl-C ended
 
@@ -82,10 +81,9 @@ def lab(folder: Path, options: tuple[str, ...]) -> None:
     """Open notebook 00 in JupyterLab."""
     if not (folder / FIRST).is_file():
         raise click.ClickException(ELSEWHERE.format(folder))
-    command = [sys.executable, "-m", "jupyterlab", str(folder / FIRST), NO_NEWS, *options]
-    jupyter = subprocess.Popen(command)
-    while True:
-        try:
-            raise SystemExit(jupyter.wait())
-        except KeyboardInterrupt:  # JupyterLab has seen it, too, and asks what to do
-            continue
+    from jupyterlab.labapp import LabApp
+
+    start = f"--LabApp.default_url=/lab/tree/{FIRST}"  # unlike a file, in the printed address, too
+    more = os.environ.get("JUPYTER_CONFIG_PATH", "").split(os.pathsep)
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(NO_NEWS), *filter(None, more)])
+    LabApp.launch_instance([str(folder), start, *options])
