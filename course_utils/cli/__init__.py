@@ -4,6 +4,7 @@ A module for each group of commands parses, calls the library and prints; nothin
 library prints to a terminal. This room computes nothing. No other room imports from it.
 """
 
+import itertools
 from typing import Any
 
 import click
@@ -13,16 +14,26 @@ from course_utils.cli.compare import compare
 from course_utils.cli.drift import drift
 from course_utils.cli.machine import doctor, fetch
 from course_utils.cli.models import models
-from course_utils.cli.notebooks import lab, run
+from course_utils.cli.notebooks import lab, progress, run
 from course_utils.cli.predict import predict
 from course_utils.cli.retrain import retrain
 from course_utils.cli.serve import serve
 
-COMMANDS = (doctor, drift, fetch, lab, models, predict, retrain, run, serve)
+COMMANDS = {
+    "Learn": (lab, run, progress, fetch, doctor),
+    "Serve": (serve, predict),
+    "Operate": (drift, retrain, models),
+}
 
 
 class Commands(click.Group):
-    """Tells in a sentence what went wrong, whichever command was run."""
+    """Shows the commands in groups, and tells in a sentence what went wrong in any of them."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in COMMANDS.items():
+            with formatter.section(title):
+                rows = [(str(c.name), c.get_short_help_str(limit=200)) for c in commands]
+                formatter.write_dl(rows, col_spacing=3)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -43,9 +54,12 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="course")
 def main() -> None:
-    """Networks at Work: run, serve and look after the notebook course."""
+    """Networks at Work, a course: run its notebooks, serve its models, look after them.
+
+    `course COMMAND --help` says more of each command.
+    """
 
 
-for command in COMMANDS:
+for command in itertools.chain(*COMMANDS.values()):
     main.add_command(command)
 models.add_command(compare)

@@ -42,6 +42,7 @@ def show_steps(*, silent: bool = False) -> Iterator[Callable[..., None]]:
             for task in bar.tasks:
                 if task.total is None:  # others end where they were: a notebook may have failed
                     bar.update(task.id, completed=1, total=1)
+                bar.stop_task(task.id)  # its clock
 
         yield report
         finish()

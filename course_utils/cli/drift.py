@@ -50,9 +50,9 @@ if TYPE_CHECKING:
 def drift(
     name: str, reference: Path | None, every: float | None, as_json: bool, **options: Any
 ) -> None:
-    """Say whether the service NAME is still asked what its model was trained on.
+    """Compare what a service is asked with what its model was trained on.
 
-    Compares the newest 10,000 recorded requests with the training data. Exits with 0 for "keep",
+    Takes the newest 10,000 requests that the service NAME has recorded. Exits with 0 for "keep",
     3 for "watch", 4 for "retrain" and 5 while there are too few requests; 1 and 2 are errors, as
     in any command. Ctrl-C ends --every with the code of the last verdict.
     """
@@ -110,9 +110,9 @@ def _print_changes(report: "DriftReport") -> None:
     changed = report.columns[report.columns["verdict"] != "no change"]
     if changed.empty:
         return
-    table = Table("column", "test", "size", "surely", "p, adjusted", "verdict")
+    table = Table("column", "test", "size", "surely", "p (Holm)", "verdict")
     shown = changed[["column", "test", "effect", "effect_low", "p_adjusted", "verdict"]]
     for column, test, size, surely, p_value, verdict in shown.itertuples(index=False):
-        numbers = f"{size:.2f}", f"{surely:.2f}", f"{p_value:.1e}"
+        numbers = f"{size:.2f}", f"{surely:.2f}", "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
         table.add_row(escape(column), test, *numbers, verdict)
     console.print(table)

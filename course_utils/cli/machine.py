@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from course_utils.cli.console import console, show_steps
 from course_utils.environment import PACKAGE_FOLDER, list_missing
@@ -15,9 +15,10 @@ EXTRAS = ("drift", "phone", "production", "scale")  # that set-up cells of noteb
 @click.command()
 @click.argument("everything", metavar="[all]", type=click.Choice(["all"]), required=False)
 def fetch(everything: str | None) -> None:
-    """Check all data; bring pretrained weights and MNIST into Keras' cache.
+    """Download pretrained networks and data sets, once.
 
-    With "all" also what a single notebook needs, CIFAR-10 (139 MB) and Ray: after that, all
+    Checks all data that came with the course, and brings pretrained weights and MNIST into Keras'
+    cache. With "all" also what a single notebook needs, CIFAR-10 (139 MB) and Ray: after that, all
     notebooks run without a network.
     """
     from course_utils.datasets import check_data_file, keras_cache, read_digests
@@ -40,10 +41,10 @@ def fetch(everything: str | None) -> None:
 
 @click.command()
 def doctor() -> None:
-    """Print what a bug report needs."""
+    """Show what a bug report needs: versions, folders, GPU."""
     from course_utils.environment import doctor as examine
 
-    table = Table(show_header=False)
+    table = Table("", Column(overflow="fold"), show_header=False)  # a folder has to be whole
     for name, value in examine().items():
         table.add_row(name, value)
     console.print(table)

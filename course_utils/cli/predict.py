@@ -38,7 +38,7 @@ from course_utils.cli.options import ANY_FILE, FILE, FOLDER
 def predict(
     name: str, source: Path, target: Path, model: Path | None, store: Path | None, **options: Any
 ) -> None:
-    """Predict every row of a file with the model NAME.
+    """Predict every row of a file.
 
     The output has all rows in their order, with the prediction in a column of its own and, in the
     column "error", what is wrong with a row that the model may not be asked. Killed, and started

@@ -4,8 +4,10 @@ import os
 import sys
 import webbrowser
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from course_utils.cli.options import ANY_FOLDER, FILE, FOLDER, OneOf
 from course_utils.inference import find_model, prepare_folder
@@ -20,7 +22,7 @@ when that changes. In the place of --model."""
 PIXELS_HELP = """How the network wants the pixels of a photo (image, pets): as they are, 0..255, or
 scaled. MobileNet, Inception and Xception of Keras were trained on -1..1, VGG and ResNet on caffe; a
 network that scales pixels itself takes 0..255.  [default: 0..255]"""
-OPEN_HELP = "Open the page; on any port where PORT is taken."
+PORT_HELP = "5000; where that is taken, the next free one"
 RECORD_HELP = """Keep what is asked in this folder, for `course drift` (mpg only; the newest 4 MB).
 What people send is theirs: tell them."""
 
@@ -33,41 +35,34 @@ What people send is theirs: tell them."""
     show_default=True,
     help="Address or name to listen on; 0.0.0.0: every machine that can reach this one.",
 )
-@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--port", default=5000, show_default=PORT_HELP, type=click.IntRange(1, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
 @click.option("--model", type=FILE, help=MODEL_HELP)
 @click.option("--pixels", type=click.Choice(list(PIXELS)), help=PIXELS_HELP)
 @click.option("--store", type=FOLDER, help=STORE_HELP)
-@click.option("--open", "open_page", is_flag=True, help=OPEN_HELP)
+@click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 @click.option("--record", type=ANY_FOLDER, help=RECORD_HELP)
-def serve(
-    name: str,
-    host: str,
-    port: int,
-    workers: int,
-    model: Path | None,
-    pixels: str | None,
-    store: Path | None,
-    open_page: bool,
-    record: Path | None,
-) -> None:
-    """Serve NAME until Ctrl-C.
+def serve(name: str, host: str, port: int, open_page: bool, **options: Any) -> None:
+    """Start a service: hello, mpg, image, digit or pets.
 
-    Takes the model you saved in a notebook, else the one the course ships; with --store, the one
-    that is promoted.
+    It runs until Ctrl-C. Takes the model you saved in a notebook, else the one the course ships;
+    with --store, the one that is promoted.
     """
     from course_utils.serving import ports, production
 
-    options = click.get_current_context().params
-    _check_options(name, {option for option, value in options.items() if value})
-    if record:
-        prepare_folder(record)
-        click.echo(f"Recording accepted examples in {record}", err=True)
-    model = _announce_model(name, model, store)
+    context = click.get_current_context()
+    _check_options(name, {option for option, value in context.params.items() if value})
+    if options["record"]:
+        prepare_folder(options["record"])
+        click.echo(f"Recording accepted examples in {options['record']}", err=True)
+    options["model"] = _announce_model(name, options["model"], options["store"])
     host = ports.find_address(host)
-    if open_page:  # the user does not need to know the port, so any free one will do
-        with ports.listen([port], host) as listener:
+    if context.get_parameter_source("port") is ParameterSource.DEFAULT:
+        wished = port
+        with ports.listen([*range(wished, wished + 10)], host) as listener:
             port = listener.getsockname()[1]
+        if port != wished:
+            click.echo(f"Port {wished} is taken, so the service gets {port}.", err=True)
 
     def announce() -> None:
         url = f"http://{_name_reachable(host)}:{port}"
@@ -77,17 +72,7 @@ def serve(
             said = f"{url} is open in your browser." if is_open else f"Open {url} in a browser."
             click.echo(said, err=True)
 
-    production.serve(
-        name,
-        host=host,
-        port=port,
-        workers=workers,
-        model=model,
-        store=store,
-        record=record,
-        pixels=pixels,
-        on_ready=announce,
-    )
+    production.serve(name, host=host, port=port, on_ready=announce, **options)
 
 
 def _check_options(name: str, given: set[str]) -> None:

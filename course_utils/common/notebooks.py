@@ -1,9 +1,13 @@
 """Execute notebooks from a terminal (``course run``)."""
 
+import asyncio
+import contextlib
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 
 def find(folder: Path, names: tuple[str, ...]) -> list[Path]:
@@ -53,25 +57,50 @@ def execute(
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed; says which and why.
+        KeyboardInterrupt: Ctrl-C or SIGTERM.
     """
     import nbformat
-    from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     total = len(notebook.cells)
-    client = NotebookClient(
+    stopped: list[bool] = []
+    client = _choose_client(stopped)(
         notebook,
         timeout=600,
         record_timing=False,
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of its port on this machine
+        extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # it tells of ports, and of signals
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(cell_index + 1, total),
     )
+    on_cell(0, total)
     began = time.perf_counter()
     # ipykernel then leaves what C++ code prints to the terminal: it differs from run to run.
     own = {"PYTEST_CURRENT_TEST": "record", **(environment or {})}
-    client.execute(env=os.environ | own)
+    try:
+        client.execute(env=os.environ | own)
+    except BaseException:  # a cancelled wait is, to nbclient, a kernel that died
+        if stopped:
+            raise KeyboardInterrupt from None
+        raise
+    on_cell(total, total)  # the last cell may be a text, of which nbclient tells nothing
     if save:
         notebook.metadata["language_info"] = {"name": "python"}  # no version: no needless change
         nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
     return time.perf_counter() - began
+
+
+def _choose_client(stopped: list[bool]) -> Any:
+    """A class of clients that stop on a signal, and note it in ``stopped``."""
+    from nbclient import NotebookClient
+
+    class Client(NotebookClient):
+        async def async_start_new_kernel(self, **kwargs: Any) -> None:
+            """Replace nbclient's handlers, which end the kernel and go on without it."""
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            assert task is not None
+            with contextlib.suppress(RuntimeError):  # Windows, or not the main thread
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    loop.add_signal_handler(number, lambda: stopped.append(task.cancel()))
+            await super().async_start_new_kernel(**kwargs)
+
+    return Client

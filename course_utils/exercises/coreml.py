@@ -9,7 +9,7 @@ from course_utils.environment import quiet_native_stderr
 from course_utils.exercises import Exercise
 
 
-def scale_and_bias(low: float, high: float) -> Any:
+def scale_and_bias(low: float, high: float) -> tuple[float, float]:
     """What brings 0 to 255 to the range from low to high."""
     return (high - low) / 255, low
 
@@ -29,7 +29,7 @@ pixels = Exercise(
 )
 
 
-def quantize_weights(weights: Any, bits: int) -> Any:
+def quantize_weights(weights: Any, bits: int) -> tuple[Any, Any]:
     """Whole numbers, and a step for each column."""
     import numpy as np
 
@@ -58,7 +58,7 @@ quantize = Exercise(
 )
 
 
-def convert_own(model: Any, rows: Any) -> Any:
+def convert_own(model: Any, rows: Any) -> tuple[bytes, float]:
     """The model as a LiteRT file, and its largest difference from Keras."""
     import tempfile
 

@@ -20,7 +20,7 @@ def greeting_app() -> Any:
 
 
 def _test_greeting(answer: Callable[[], Any]) -> None:
-    client = open_client(answer(), quiet=True)
+    client = open_client(answer())
     for name in ("Ada", "Grace"):
         got = client.get(f"/hello/{name}")
         assert got.status_code == 200, f"/hello/{name} answered {got.status_code}, not 200."
@@ -59,7 +59,7 @@ def adding_app() -> Any:
 
 
 def _test_adding(answer: Callable[[], Any]) -> None:
-    client = open_client(answer(), quiet=True)
+    client = open_client(answer())
     _expect_json(client, "/add?a=2&b=40", {"sum": 42})
     for wrong in ("/add?a=2", "/add?a=2&b=two", "/add?a=2&b=nan", "/add?a=-inf&b=2"):
         status = client.get(wrong).status_code
@@ -99,7 +99,7 @@ def lookup_app(rows: dict[str, dict[str, Any]]) -> Any:
 
 def _test_lookup(answer: Callable[[dict[str, dict[str, Any]]], Any]) -> None:
     rows: dict[str, dict[str, Any]] = {"tea": {"price": 2.5}, "apple pie": {"price": 4, "left": 3}}
-    client = open_client(answer(rows), quiet=True)
+    client = open_client(answer(rows))
     _expect_json(client, "/rows", {"names": ["apple pie", "tea"]})
     for name, values in rows.items():
         _expect_json(client, f"/rows/{name}", values)

@@ -99,7 +99,6 @@ def _test_letterbox(answer: Callable[[Any, int], Any]) -> None:
     for width, height in ((400, 200), (200, 400)):
         photo = Image.new("RGB", (width, height), "red")
         square = answer(photo, 100)
-        assert square is not None, "your function should return a photo."
         assert square.size == (100, 100), f"the result should be 100 x 100, not {square.size}."
         red = np.asarray(square.convert("RGB"))[:, :, 0] > 128
         got = red.any(axis=0).sum(), red.any(axis=1).sum()
@@ -141,7 +140,6 @@ def _test_folder(answer: Callable[[str, Any], dict[str, str]]) -> None:
     files = {"red.png": red, "blue.png": blue, "notes.txt": b"no image"}
     with make_folder(files) as folder, serving(_name_colors()) as url:
         got = answer(f"{url}/api/image", folder)
-    assert isinstance(got, dict), "your function should return a dict: file name to class."
     for file, wanted in {"red.png": "red", "blue.png": "blue", "notes.txt": "status 400"}.items():
         found = got.get(file)
         assert found == wanted, f"for {file} the result should be {wanted!r}, not {found!r}."

@@ -31,7 +31,6 @@ def _test_predict_all(answer: Callable[[str, list[dict[str, Any]]], list[float |
     wanted[2:2] = [None]
     with serving(mpg.create_app(shipped_model("mpg"))) as url:
         got = answer(url, cars)
-    assert got is not None, "your function should return a list."
     assert len(got) == len(wanted), f"6 cars went in, {len(got)} predictions came out."
     assert got[2] is None, f"the third car weighs 21300 pounds; it should get None, not {got[2]}."
     for ours, theirs in zip(wanted, got, strict=True):
@@ -84,7 +83,6 @@ def _test_explain(answer: Callable[[Any], str]) -> None:
         given = requests.Response()
         given.status_code, given._content = status, body.encode()
         got = answer(given)
-        assert isinstance(got, str), f"for status {status} you return {got!r} and not a text."
         for part in parts:
             assert part in got, f"for status {status} and {body}: {part!r} is not in {got!r}."
 
@@ -126,7 +124,6 @@ def _test_count(answer: Callable[[str, list[Any]], dict[int | str, int]]) -> Non
     bodies = [{"status": status} for status in (200, 400, 200, 503, 200)]
     with serving(app) as url:
         got = answer(f"{url}/predict", bodies)
-    assert got is not None, "your function should return a dictionary."
     wanted: dict[int | str, int] = {200: 3, 400: 1, 503: 1}
     assert dict(got) == wanted, f"the service returned {wanted}; you counted {got}."
     try:

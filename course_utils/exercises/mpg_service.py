@@ -17,7 +17,6 @@ def _test_fill(answer: Callable[[Any], Any]) -> None:
 
     cars = load_auto_mpg()
     filled = answer(cars.copy())
-    assert filled is not None, "your function should return the filled table."
     assert len(filled) == len(cars), "no car may be lost: fill the gaps, do not drop the rows."
     assert not filled["horsepower"].isna().any(), "some horsepower is still missing."
     wanted, got = fill_by_cylinders(cars)["horsepower"], filled["horsepower"]
@@ -55,7 +54,7 @@ def make_litre_service() -> Any:
 
 
 def _test_litre_service(answer: Callable[[], Any]) -> None:
-    client = open_client(answer(), quiet=True)  # the tracebacks of a crash would fill the cell
+    client = open_client(answer())
     for mpg, litres in ((20, 11.8), (23.5, 10.0), (1, 235.2), (100, 2.4)):
         reply = client.post("/api/litres", json={"mpg": mpg})
         assert reply.status_code == 200, f"{mpg} mpg gets status {reply.status_code}, not 200."
@@ -103,7 +102,6 @@ def _test_own_ranges(answer: Callable[[Any], Any]) -> None:
     )
     for table in (mixed, load_auto_mpg()):
         got = answer(table)
-        assert isinstance(got, dict), "your function should return a dict."
         wanted, numbers = find_ranges(table), table.select_dtypes("number")
         for name in table:
             if name in wanted:

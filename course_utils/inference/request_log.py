@@ -34,6 +34,7 @@ BATCH_ROWS = 50  # written at a time, so that the free part is room for many wor
 WRITE_DELAY_S = 0.1  # from an example to its place on the disk
 MAX_WAITING_ROWS = 10_000  # for a slow disk; after that the oldest are dropped
 NEWEST_ROWS = 10_000  # that are read unless more are asked for
+FILES = "examples-*.jsonl"  # of a recording
 ADDED_KEYS = ("time", "prediction")  # of a line beside the features
 VERSION_KEY = "version"  # one more, where the service has several
 
@@ -180,7 +181,7 @@ def read_examples(
         a DatetimeIndex in UTC). No columns where there is no example.
 
     Raises:
-        FileNotFoundError: there is no such folder.
+        FileNotFoundError: there is no such folder, or only files of another kind are in it.
 
     Warns:
         UserWarning: lines were left out because they are unfinished or damaged.
@@ -193,6 +194,11 @@ def read_examples(
         raise FileNotFoundError(
             f"There is no folder {folder}. A service makes it with its first example when it is "
             "told to record: create_app(record=...) or `course serve mpg --record FOLDER`."
+        )
+    if not any(folder.glob(FILES)) and any(folder.iterdir()):  # an empty one may be a new recording
+        raise FileNotFoundError(
+            f"The folder {folder} has never been a recording: it has files, and no {FILES}. "
+            "`course serve mpg --record FOLDER` makes one."
         )
     damaged: Counter[str] = Counter()
     # Files of several workers overlap in time; of the same moment the later line is newer.
@@ -227,7 +233,7 @@ def _read_lines(folder: Path, damaged: Counter[str]) -> Iterator[dict[str, float
 def _list_files(folder: Path) -> list[tuple[int, int, Path]]:
     """The files of examples, longest untouched first: time of change (ns), bytes, path."""
     found = []
-    for path in folder.glob("examples-*.jsonl"):
+    for path in folder.glob(FILES):
         with contextlib.suppress(FileNotFoundError):  # another process has removed it
             state = path.stat()
             found.append((state.st_mtime_ns, state.st_size, path))

@@ -154,6 +154,7 @@ def test_run_finds_a_notebook_by_a_part_of_its_name(name, number):
 
 def test_lab_opens_jupyterlab_on_the_folder(tmp_path):
     """JupyterLab itself starts, and its own settings are passed through."""
+    write_notebook(tmp_path, "00_start_here.ipynb", "1")
     options = ["lab", "--folder", str(tmp_path), "--version"]
     command = [sys.executable, "-m", "course_utils.cli", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from course_utils.cli.console import console
 from course_utils.datasets import load_auto_mpg
 from course_utils.inference import Recorder
 from tests.support.command import course
@@ -80,6 +81,27 @@ def test_too_few_requests_have_a_message_and_a_code_of_their_own(folder: Path) -
     assert (answer["verdict"], answer["requests"], answer["report"]) == ("too few", 49, None)
     record(folder, strong(1))
     assert drift("--requests", folder).exit_code == 4
+
+
+def test_a_folder_that_was_never_a_recording_is_named(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    result = drift("--requests", folder)
+    assert result.exit_code == 1
+    assert "has never been a recording" in result.output
+    assert "course serve mpg --record FOLDER" in result.output
+    record(folder, strong(1))
+    assert drift("--requests", folder).exit_code == 5  # others' files do no harm
+
+
+def test_the_table_fits_into_80_columns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(folder, strong(100))
+    monkeypatch.setattr(console, "_width", 80)
+    lines = drift("--requests", folder).output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)
+    (row,) = [line for line in lines if "│ horsepower" in line and "Kolmogorov–Smirnov" in line]
+    assert "<0.001" in row
 
 
 def test_since_leaves_older_requests_out(folder: Path) -> None:

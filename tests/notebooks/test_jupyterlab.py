@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from course_utils.environment import data_folder
+from tests.support import ROOT
 from tests.support.notebooks import NOTEBOOKS, clean_environment, read
 from tests.support.serving import wait_until
 
@@ -24,11 +25,8 @@ IDLE = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
-    """The address of a JupyterLab whose folder holds the notebooks; their names go after it."""
+    """The address of what `course lab` opens; the names of notebooks go after it."""
     folder, config, runtime = (tmp_path / name for name in ("files", "config", "runtime"))
-    (config / "labconfig").mkdir(parents=True)
-    news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (config / "labconfig/page_config.json").write_text(json.dumps(news))
     shutil.copytree(NOTEBOOKS[0].parent, folder)
     environment = clean_environment(tmp_path / "home", Path(sys.executable)) | {
         "JUPYTER_CONFIG_DIR": str(config),
@@ -36,10 +34,10 @@ def lab(tmp_path: Path) -> Iterator[str]:
         "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
         "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
     }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"]
-    command += ["--LabApp.expose_app_in_browser=True", str(folder)]
+    command = [sys.executable, "-m", "course_utils.cli", "lab", "--folder", str(folder)]
+    command += ["--no-browser", "--allow-root", "--port=0", "--LabApp.expose_app_in_browser=True"]
     with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         info = _info(runtime, server, tmp_path / "log")
         yield f"{info['url']}lab/tree/{{}}?token={info['token']}"
@@ -81,6 +79,7 @@ def test_a_learner_runs_the_notebook_in_jupyterlab(lab: str, tab: Page, artifact
     expect(tab.locator(".jp-InputPlaceholder")).to_have_count(1)  # the set-up cell is folded away
     expect(tab.get_by_text("class SetUpError")).to_have_count(0)
     tab.screenshot(path=artifacts / "jupyterlab.png")
+    expect(tab.get_by_text("Jupyter news")).to_have_count(0)
     outputs = _checked_outputs(tab)
     assert any("image/png" in output.get("data", {}) for output in outputs)
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import requests
 from tests.conftest import ROOT
 from tests.setup.test_install import posix
 from tests.support.command import course
-from tests.support.serving import COURSE, free_port, wait_until
+from tests.support.serving import COURSE, free_port, hold_port, wait_until
 
 pytestmark = pytest.mark.thorough
 
@@ -68,17 +67,15 @@ def has_page(url: str) -> bool:
 
 
 @posix
-def test_the_browser_opens_when_the_service_listens_on_any_port_that_is_free(tmp_path: Path):
+def test_the_browser_opens_when_the_service_listens_on_a_port_that_is_free(tmp_path: Path):
     """On a Mac, 5000 is AirPlay's."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        with running_demo([*SERVE, "--port", str(port)], tmp_path, screen=True) as demo:
-            assert wait_until(demo.opened.exists)
-            url = wait_until(demo.opened.read_text).strip()
-            assert url != f"http://127.0.0.1:{port}"
-            assert has_page(url)
-            assert wait_until(lambda: f"{url} is open in your browser." in demo.said())
-            assert demo.interrupt() == 0
+    with hold_port(5000), running_demo(SERVE, tmp_path, screen=True) as demo:
+        assert wait_until(demo.opened.exists)
+        url = wait_until(demo.opened.read_text).strip()
+        assert url != "http://127.0.0.1:5000"
+        assert has_page(url)
+        assert wait_until(lambda: f"{url} is open in your browser." in demo.said())
+        assert demo.interrupt() == 0
     assert "Traceback" not in demo.said()
 
 

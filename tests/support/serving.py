@@ -154,6 +154,18 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
             process.wait()
 
 
+@contextlib.contextmanager
+def hold_port(port: int) -> Iterator[None]:
+    """Take a port that the course may want, where no other program has it."""
+    try:
+        taken = socket.create_server(("127.0.0.1", port))
+    except OSError:
+        yield
+        return
+    with taken:
+        yield
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
