@@ -1,14 +1,18 @@
 """The OpenAPI document of a service and a docs page that needs no other host."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, jsonify, send_from_directory
+from werkzeug.http import HTTP_STATUS_CODES
 
 from course_utils import __version__
+from course_utils.environment import PACKAGE_FOLDER
+from course_utils.inference import Fault, pointer
 from course_utils.services.http.body import FORM
-from course_utils.services.http.errors import CONTENT_TYPE
+from course_utils.services.http.errors import CONTENT_TYPE, describe_problem
 
 #: Statuses that any operation may answer with, and when.
 ANY_OPERATION = {
@@ -25,6 +29,19 @@ WITH_BODY = {
 }
 
 DOCS_PAGE = Path(__file__).with_name("docs.html")
+SHARED = PACKAGE_FOLDER / "webapp" / "src" / "shared"  # the look and the scripts of all pages
+#: The groups of operations, in their order.
+TAGS = {
+    "Service": "What the service does",
+    "Page": "What the page in a browser needs",
+    "Operation": "Is it running, what has it done, what does it take?",
+}
+NO_PHOTO = (
+    "not an image of a kind that is read here",
+    "a PDF document",
+    "a JPEG, PNG, WebP, GIF or BMP image",
+)
+EXAMPLE_ID = "6f2c9f0e-3f0b-4c1c-9d62-0b6f3a9d4c55"  # of a request
 
 
 def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +81,12 @@ def form_body(field: str) -> dict[str, Any]:
     return {FORM: {"schema": object_schema(**{field: picture})}}
 
 
+def flag(name: str, description: str) -> dict[str, Any]:
+    """The parameters of an operation with one switch in its query."""
+    switch = {"in": "query", "schema": {"enum": ["0", "1"]}}
+    return {"parameters": [switch | {"name": name, "description": description}]}
+
+
 def operation(
     summary: str,
     ok: dict[str, Any],
@@ -71,6 +94,8 @@ def operation(
     ok_type: str = "application/json",
     body: dict[str, Any] | None = None,
     others: dict[str, str] | None = None,
+    tag: str = "Service",
+    faults: Sequence[Fault] = (),
 ) -> dict[str, Any]:
     """One OpenAPI operation.
 
@@ -80,24 +105,31 @@ def operation(
         ok_type: its content type.
         body: the content of its request, by media type, if the operation takes one.
         others: further statuses with their meaning.
+        tag: one of `TAGS`.
+        faults: of the example of a bad request; by default of a photo that cannot be read.
     """
     statuses = ANY_OPERATION | (WITH_BODY if body else {}) | (others or {})
-    problem = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     answers: dict[str, Any] = {"200": {"description": "OK", "content": {ok_type: {"schema": ok}}}}
+    if body and not faults:
+        (field, *_) = next(iter(body.values()))["schema"]["properties"]
+        faults = [Fault(pointer(field), *NO_PHOTO)]
     for status, description in statuses.items():
-        answers[status] = {"description": description, "content": problem}
-    document: dict[str, Any] = {"summary": summary, "responses": answers}
+        name, named = HTTP_STATUS_CODES[int(status)], faults if status == "400" else ()
+        example = describe_problem(int(status), name, description, EXAMPLE_ID, named)
+        problem = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
+        answers[status] = {"description": description, "content": {CONTENT_TYPE: problem}}
+    document: dict[str, Any] = {"tags": [tag], "summary": summary, "responses": answers}
     if body:
         document["requestBody"] = {"required": True, "content": body}
     return document
 
 
 #: The operation of a service's page.
-PAGE = {"get": operation("The page", TEXT, ok_type="text/html")}
+PAGE = {"get": operation("The page", TEXT, ok_type="text/html", tag="Page")}
 
 
 def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
-    """Serve ``/openapi.json`` for ``paths`` and Swagger UI at ``/docs``.
+    """Serve ``/openapi.json`` for ``paths``, Swagger UI at ``/docs``, and what pages share.
 
     Links on the page are relative, so it also works behind a proxy that adds a path prefix.
     """
@@ -106,6 +138,7 @@ def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__},
         "servers": [{"url": ".", "description": "this service"}],
+        "tags": [{"name": tag, "description": about} for tag, about in TAGS.items()],
         "paths": paths,
         "components": {"schemas": {"Problem": PROBLEM}},
     }
@@ -120,6 +153,8 @@ def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
 
     @app.get("/docs/<path:name>")
     def docs_asset(name: str) -> Response:
-        if name == "ask.js":  # see `page.SHARED`
-            return send_from_directory(DOCS_PAGE.parent, name, max_age=0)
         return send_from_directory(assets, name, max_age=86_400)
+
+    @app.get("/shared/<name>")
+    def shared_asset(name: str) -> Response:
+        return send_from_directory(SHARED, name, max_age=0)

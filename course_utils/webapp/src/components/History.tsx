@@ -1,6 +1,7 @@
 import { label } from "../photo";
+import { percent } from "../shared/classes";
 import type { Result } from "../useClassifier";
-import { human, percent } from "../words";
+import { human } from "../words";
 import { Picture } from "./Picture";
 import { pictureOf } from "./Stage";
 

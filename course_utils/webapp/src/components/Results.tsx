@@ -2,8 +2,9 @@ import type { CSSProperties } from "react";
 
 import type { Model, Prediction } from "../api";
 import { label } from "../photo";
+import { percent } from "../shared/classes";
 import type { Result } from "../useClassifier";
-import { count, human, percent } from "../words";
+import { count, human } from "../words";
 
 const UNSURE = 0.5; // a likeliest class below it is not much of an answer
 
@@ -12,10 +13,10 @@ export function Results({ result, model }: { result: Result; model: Model | unde
   const sure = (pred[0]?.prob ?? 0) >= UNSURE;
   return (
     <>
-      <h2>{sure ? "The network sees" : "The network is not sure"}</h2>
+      <h2>{sure ? "The network’s answer" : "The network is not sure"}</h2>
       <ol className="classes">
         {pred.map((prediction, place) => (
-          <Class key={place} {...prediction} /> // two classes may share a name
+          <Class key={place} best={place === 0} {...prediction} /> // two classes may share a name
         ))}
       </ol>
       {model && model.classes > pred.length && <Rest pred={pred} classes={model.classes} />}
@@ -26,9 +27,9 @@ export function Results({ result, model }: { result: Result; model: Model | unde
   );
 }
 
-function Class({ name, prob }: Prediction) {
+function Class({ name, prob, best }: Prediction & { best: boolean }) {
   return (
-    <li style={{ "--share": prob } as CSSProperties}>
+    <li className={best ? "best" : undefined} style={{ "--share": prob } as CSSProperties}>
       <span className="name">{human(name)}</span> <span className="share">{percent(prob)}</span>
       <span className="bar" aria-hidden="true" />
     </li>
