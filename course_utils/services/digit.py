@@ -84,7 +84,7 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
             answer["picture"] = classification.make_data_url(grey, "png")
         return jsonify(answer)
 
-    page.install(app, PAGE_FOLDER, built=False)
+    page.install(app, PAGE_FOLDER)
     classification.operate_classifier(app, classifier, title="Digits", paths=PATHS, host=host)
     cors.allow(app)
     return app

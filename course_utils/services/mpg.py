@@ -6,6 +6,7 @@ expect. Whatever is wrong with a request comes back as problem+json, all faults 
 """
 
 import functools
+import json
 import math
 from contextlib import suppress
 from pathlib import Path
@@ -40,18 +41,8 @@ ANSWER = openapi.object_schema(
     mpg={"type": "number", "description": "fuel economy, in miles per gallon"},
     errors={"type": "array", "maxItems": 0},
 )
-#: What the features of the cars mean, with their units; a model of other ones has no descriptions.
-DESCRIPTIONS = {
-    "cylinders": "number of cylinders",
-    "displacement": "volume of all cylinders, in cubic inches (61 are a litre)",
-    "horsepower": "power of the engine, in horsepower",
-    "weight": "weight, in pounds (2.2 are a kilogram)",
-    "acceleration": "time from 0 to 60 miles per hour, in seconds",
-    "year": "model year, without the century: 70 is 1970",
-    "origin": "where it was built: 1 is the USA, 2 Europe, 3 Japan",
-}
-CAR_NAME = "The example is the Chevrolet Chevelle Malibu of 1970, measured at 18 mpg."
-CAR = dict(zip(DESCRIPTIONS, (8, 307, 130, 3504, 12, 70, 1), strict=True))
+#: What the features mean, with their units, and an example, for models of these cars.
+CARS = json.loads((PAGE_FOLDER / "cars.json").read_text("utf-8"))
 
 
 def create_app(
@@ -96,7 +87,7 @@ def create_app(
         answer = f'{{"id": "{get_request_id()}", "mpg": {miles!r}, "errors": []}}'
         return Response(answer, content_type="application/json")
 
-    page.install(app, PAGE_FOLDER, built=False, otherwise=NotFound)
+    page.install(app, PAGE_FOLDER, otherwise=NotFound)
     paths = describe_paths(schema, None if predictor else network)
     check = functools.partial(predict_mpg, network, schema.make_example())
     operate(app, title="Miles per gallon", paths=paths, check=check, host=host)
@@ -135,25 +126,24 @@ def load_network(path: Path, predictor: Predictor | None) -> tuple[FeatureSchema
 
 def describe_paths(schema: FeatureSchema, network: Predictor | None) -> dict[str, Any]:
     """The OpenAPI paths, with a real car and what ``network`` answers to it."""
-    features = schema.to_json_schema()
-    for name in DESCRIPTIONS.keys() & features["properties"].keys():
-        features["properties"][name]["description"] = DESCRIPTIONS[name]
+    features, car = schema.to_json_schema(), CARS["car"]
+    for name in CARS["features"].keys() & features["properties"].keys():
+        features["properties"][name]["description"] = CARS["features"][name]
     body, faults = openapi.json_body(features), []
     try:
-        schema.validate(CAR | {"cylinders": 80, "origin": "USA"})
+        schema.validate(car | {"cylinders": 80, "origin": "USA"})
     except InvalidExample as error:
         faults = error.faults
-    post = openapi.operation(
-        "Predict a car's fuel economy in miles per gallon", ANSWER, body=body, faults=faults
-    )
+    summary = "Predict a car's fuel economy in miles per gallon"
+    post = openapi.operation(summary, ANSWER, body=body, faults=faults)
     with suppress(InvalidExample):  # of a model of other features, or of other ranges
-        car = list(schema.validate(CAR).values())
-        body["application/json"]["example"] = CAR
-        post["description"] = CAR_NAME
+        row = list(schema.validate(car).values())
+        body["application/json"]["example"] = car
+        meanings = [f"- `{name}`: {meaning}" for name, meaning in CARS["features"].items()]
+        post["description"] = "\n".join([*meanings, "", CARS["about"]])
         if network:
-            answer = {"id": openapi.EXAMPLE_ID, "mpg": predict_mpg(network, car), "errors": []}
-            content = post["responses"]["200"]["content"]["application/json"]
-            content["example"] = answer
+            answer = {"id": openapi.EXAMPLE_ID, "mpg": predict_mpg(network, row), "errors": []}
+            post["responses"]["200"]["content"]["application/json"]["example"] = answer
     return {"/api/mpg": {"post": post}, "/": openapi.PAGE}
 
 

@@ -80,9 +80,7 @@ def create_app(
         )
 
     app.add_url_rule("/settings.json", "settings", lambda: jsonify(ask="./"))
-    page.install(
-        app, PAGE_FOLDER, built=False, otherwise=lambda: MethodNotAllowed(["OPTIONS", "POST"])
-    )
+    page.install(app, PAGE_FOLDER, otherwise=lambda: MethodNotAllowed(["OPTIONS", "POST"]))
     title = "Cats and dogs"
     classification.operate_classifier(app, classifier, title=title, paths=PATHS, host=host)
     cors.allow(app)
@@ -115,7 +113,7 @@ BODY = openapi.json_body(openapi.object_schema(image=PHOTO))
 SETTINGS = openapi.object_schema(ask=openapi.TEXT | {"description": "where the page sends photos"})
 PAGE: dict[str, Any] = {
     "/": openapi.PAGE,
-    "/settings.json": {"get": openapi.operation("What the page has to know", SETTINGS, tag="Page")},
+    "/settings.json": {"get": openapi.operation("What the page has to know", SETTINGS)},
 }
 POST = openapi.operation("A cat or a dog?", ANSWER, body=BODY)
 PATHS: dict[str, Any] = PAGE | {"/": openapi.PAGE | {"post": POST}}

@@ -72,7 +72,7 @@ def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Fla
         # Any of our services may be ready there; only the right one refuses an empty photo.
         _ask("POST", address, lambda _: False, READY_TIMEOUTS_S)
 
-    page.install(app, PAGE_FOLDER, built=False, services=[] if relay else [origin])
+    page.install(app, PAGE_FOLDER, services=[] if relay else [origin])
     operate(app, title="Cats and dogs: the page", paths=PATHS, check=check, host=host)
     return app
 

@@ -44,10 +44,7 @@ def test_a_field_says_what_it_means(browser: Browser) -> None:
         page.goto(f"{server.url}/docs")
         page.locator(".opblock-post .opblock-summary").click()
         expect(page.get_by_text("Chevrolet Chevelle Malibu of 1970")).to_be_visible()
-        schema = page.locator(".opblock-section-request-body")
-        schema.get_by_role("tab", name="Schema").click()
-        schema.locator(".json-schema-2020-12-expand-deep-button").first.click()
-        expect(schema.get_by_text("1 is the USA, 2 Europe, 3 Japan")).to_be_visible()
+        expect(page.get_by_text("1 is the USA, 2 Europe, 3 Japan")).to_be_visible()
     page.close()
 
 

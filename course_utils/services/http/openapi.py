@@ -30,17 +30,6 @@ WITH_BODY = {
 
 DOCS_PAGE = Path(__file__).with_name("docs.html")
 SHARED = PACKAGE_FOLDER / "webapp" / "src" / "shared"  # the look and the scripts of all pages
-#: The groups of operations, in their order.
-TAGS = {
-    "Service": "What the service does",
-    "Page": "What the page in a browser needs",
-    "Operation": "Is it running, what has it done, what does it take?",
-}
-NO_PHOTO = (
-    "not an image of a kind that is read here",
-    "a PDF document",
-    "a JPEG, PNG, WebP, GIF or BMP image",
-)
 EXAMPLE_ID = "6f2c9f0e-3f0b-4c1c-9d62-0b6f3a9d4c55"  # of a request
 
 
@@ -94,7 +83,6 @@ def operation(
     ok_type: str = "application/json",
     body: dict[str, Any] | None = None,
     others: dict[str, str] | None = None,
-    tag: str = "Service",
     faults: Sequence[Fault] = (),
 ) -> dict[str, Any]:
     """One OpenAPI operation.
@@ -105,31 +93,30 @@ def operation(
         ok_type: its content type.
         body: the content of its request, by media type, if the operation takes one.
         others: further statuses with their meaning.
-        tag: one of `TAGS`.
         faults: of the example of a bad request; by default of a photo that cannot be read.
     """
     statuses = ANY_OPERATION | (WITH_BODY if body else {}) | (others or {})
     answers: dict[str, Any] = {"200": {"description": "OK", "content": {ok_type: {"schema": ok}}}}
     if body and not faults:
         (field, *_) = next(iter(body.values()))["schema"]["properties"]
-        faults = [Fault(pointer(field), *NO_PHOTO)]
+        faults = [Fault(pointer(field), "not an image", "a PDF document", "a JPEG or PNG image")]
     for status, description in statuses.items():
         name, named = HTTP_STATUS_CODES[int(status)], faults if status == "400" else ()
         example = describe_problem(int(status), name, description, EXAMPLE_ID, named)
         problem = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
         answers[status] = {"description": description, "content": {CONTENT_TYPE: problem}}
-    document: dict[str, Any] = {"tags": [tag], "summary": summary, "responses": answers}
+    document: dict[str, Any] = {"summary": summary, "responses": answers}
     if body:
         document["requestBody"] = {"required": True, "content": body}
     return document
 
 
 #: The operation of a service's page.
-PAGE = {"get": operation("The page", TEXT, ok_type="text/html", tag="Page")}
+PAGE = {"get": operation("The page", TEXT, ok_type="text/html")}
 
 
-def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
-    """Serve ``/openapi.json`` for ``paths``, Swagger UI at ``/docs``, and what pages share.
+def install(app: Flask, title: str, groups: dict[str, dict[str, Any]]) -> None:
+    """Serve ``/openapi.json``, Swagger UI at ``/docs``, and what all pages share.
 
     Links on the page are relative, so it also works behind a proxy that adds a path prefix.
     """
@@ -138,8 +125,11 @@ def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__},
         "servers": [{"url": ".", "description": "this service"}],
-        "tags": [{"name": tag, "description": about} for tag, about in TAGS.items()],
-        "paths": paths,
+        "paths": {
+            path: {method: {"tags": [tag]} | described for method, described in methods.items()}
+            for tag, paths in groups.items()
+            for path, methods in paths.items()
+        },
         "components": {"schemas": {"Problem": PROBLEM}},
     }
     # Only the package's files are used: the spec finds them without importing it.

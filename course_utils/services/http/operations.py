@@ -22,17 +22,16 @@ from course_utils.services.http.openapi import TEXT, object_schema, operation
 from course_utils.services.http.telemetry import ALONE, Host, Telemetry
 
 log = logging.getLogger(__name__)
-TAG = "Operation"  # one of `openapi.TAGS`
 STATUS = object_schema(status=TEXT)
 NOT_READY = {"503": "Not ready: shutting down, or a known sample cannot be predicted"}
 PATHS = {
-    "/healthz": {"get": operation("Is the process alive?", STATUS, tag=TAG)},
-    "/readyz": {"get": operation("Can it predict?", STATUS, others=NOT_READY, tag=TAG)},
-    "/metrics": {"get": operation("Prometheus metrics", TEXT, ok_type="text/plain", tag=TAG)},
-    "/openapi.json": {"get": operation("This document", {"type": "object"}, tag=TAG)},
-    "/docs": {"get": operation("This document for people", TEXT, ok_type="text/html", tag=TAG)},
+    "/healthz": {"get": operation("Is the process alive?", STATUS)},
+    "/readyz": {"get": operation("Can it predict?", STATUS, others=NOT_READY)},
+    "/metrics": {"get": operation("Prometheus metrics", TEXT, ok_type="text/plain")},
+    "/openapi.json": {"get": operation("This document", {"type": "object"})},
+    "/docs": {"get": operation("This document for people", TEXT, ok_type="text/html")},
 }
-VERSION = {"/version": {"get": operation("Which versions serve?", {"type": "object"}, tag=TAG)}}
+VERSION = {"/version": {"get": operation("Which versions serve?", {"type": "object"})}}
 
 
 def operate(
@@ -53,7 +52,8 @@ def operate(
         host: what the server around the app offers it.
     """
     errors.install(app)
-    openapi.install(app, title, paths | PATHS | (VERSION if host.state else {}))
+    operation_paths = PATHS | (VERSION if host.state else {})
+    openapi.install(app, title, {"Service": paths, "Operation": operation_paths})
     telemetry = Telemetry(app, host)
     app.wsgi_app = telemetry  # type: ignore[method-assign]  # Flask's documented way
 

@@ -25,7 +25,6 @@ def install(
     app: Flask,
     folder: Path,
     *,
-    built: bool = True,
     services: Sequence[str] = (),
     otherwise: Callable[[], Exception] | None = None,
 ) -> None:
@@ -36,9 +35,9 @@ def install(
 
     Args:
         app: the service.
-        folder: of the page.
-        built: a build has put a digest of its content into each asset's name, so that browsers
-            may keep it for a year. A page that is not built uses ``shared/`` (see `openapi`).
+        folder: of the page. Where a build made it, ``dist``, a digest of its content stands in each
+            asset's name, so that browsers may keep it for a year. Other pages use ``shared/`` (see
+            `openapi`).
         services: origins of other services that the page may ask.
         otherwise: what is raised for a client that does not ask for HTML, as browsers do.
     """
@@ -58,4 +57,5 @@ def install(
 
     @app.get("/assets/<path:name>")
     def asset(name: str) -> Response:
-        return send_from_directory(folder / "assets", name, max_age=31_536_000 if built else 0)
+        max_age = 31_536_000 if folder.name == "dist" else 0
+        return send_from_directory(folder / "assets", name, max_age=max_age)

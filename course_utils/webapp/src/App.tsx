@@ -12,9 +12,8 @@ import { label } from "./photo";
 import { explain } from "./problems";
 import { useClassifier, type View } from "./useClassifier";
 import { useDropAndPaste } from "./useDropAndPaste";
-import { percent } from "./shared/classes";
 import icon from "./shared/icon.svg";
-import { count, human } from "./words";
+import { count, human, percent } from "./words";
 
 export function App() {
   const model = useModel();

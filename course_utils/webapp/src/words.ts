@@ -1,5 +1,7 @@
 // Numbers and names as people read them.
 
+export { percent } from "./shared/classes";
+
 /** "Egyptian_cat" is "Egyptian cat". */
 export function human(name: string): string {
   return name.replaceAll("_", " ");

@@ -1,7 +1,6 @@
 import { label } from "../photo";
-import { percent } from "../shared/classes";
 import type { Result } from "../useClassifier";
-import { human } from "../words";
+import { human, percent } from "../words";
 import { Picture } from "./Picture";
 import { pictureOf } from "./Stage";
 

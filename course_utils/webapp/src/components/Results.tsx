@@ -2,9 +2,8 @@ import type { CSSProperties } from "react";
 
 import type { Model, Prediction } from "../api";
 import { label } from "../photo";
-import { percent } from "../shared/classes";
 import type { Result } from "../useClassifier";
-import { count, human } from "../words";
+import { count, human, percent } from "../words";
 
 const UNSURE = 0.5; // a likeliest class below it is not much of an answer
 
@@ -14,9 +13,9 @@ export function Results({ result, model }: { result: Result; model: Model | unde
   return (
     <>
       <h2>{sure ? "The network’s answer" : "The network is not sure"}</h2>
-      <ol className="classes">
+      <ol className="classes ranked">
         {pred.map((prediction, place) => (
-          <Class key={place} best={place === 0} {...prediction} /> // two classes may share a name
+          <Class key={place} {...prediction} /> // two classes may share a name
         ))}
       </ol>
       {model && model.classes > pred.length && <Rest pred={pred} classes={model.classes} />}
@@ -27,9 +26,9 @@ export function Results({ result, model }: { result: Result; model: Model | unde
   );
 }
 
-function Class({ name, prob, best }: Prediction & { best: boolean }) {
+function Class({ name, prob }: Prediction) {
   return (
-    <li className={best ? "best" : undefined} style={{ "--share": prob } as CSSProperties}>
+    <li style={{ "--share": prob } as CSSProperties}>
       <span className="name">{human(name)}</span> <span className="share">{percent(prob)}</span>
       <span className="bar" aria-hidden="true" />
     </li>
