@@ -84,8 +84,6 @@ def _check_options(name: str, given: set[str]) -> None:
         raise click.UsageError(f"The {name} service takes no --pixels; image and pets do.")
     if {"pixels", "store"} <= given:
         raise click.UsageError("Give --pixels with --model, not with --store.")
-    if "open_page" in given and not SERVICES[name].has_page:
-        raise click.UsageError(f"The {name} service has no page to open.")
     if "record" in given and name != "mpg":
         raise click.UsageError(f"The {name} service records nothing; only mpg does.")
 

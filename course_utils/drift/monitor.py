@@ -93,7 +93,8 @@ def inspect_requests(
         )
     report = compare(training[list(asked)].dropna(), asked)
     if html:
-        report.to_html(html)
+        first, last = (f"{asked.index[end]:%Y-%m-%d %H:%M}" for end in (0, -1))
+        report.to_html(html, model="mpg", period=f"{first} to {last} (UTC)")
     return Inspection(len(asked), report.reasons, notes + report.warnings, report)
 
 

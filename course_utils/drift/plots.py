@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParams, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -22,7 +22,8 @@ MAX_BINS = 40
 MAX_LABEL_LENGTH = 22  # characters of a label of an axis
 MAX_TITLE_LENGTH = 44
 MIN_RELATIVE_WIDTH = 1e-9  # of a bin, to the values; narrower ones float64 can hardly tell apart
-REFERENCE_COLOUR, CURRENT_COLOUR = "#9fb7cf", "#8c2d04"
+REFERENCE_COLOUR, CURRENT_COLOUR = "#9fb7cf", "#cc5a1e"  # on white and on black
+DARK = dict.fromkeys(["figure.facecolor", "axes.facecolor", "savefig.facecolor"], "#1a2123")
 
 # Okabe and Ito's colours, which no common colour blindness mixes up.
 COLOURS = dict(
@@ -39,15 +40,19 @@ class Picture(Figure):
         return file.getvalue()
 
 
-def plot_report(report: verdict.Findings) -> Picture:
+def plot_report(report: verdict.Findings, *, dark: bool = False) -> Picture:
     """Effects of the columns, the worst one before and after, the classifier's ROC curve.
+
+    Args:
+        report: what is drawn.
+        dark: for a dark page.
 
     Returns:
         A figure of its own, unknown to pyplot: as the last expression of a cell it is shown once;
         elsewhere, ``savefig`` writes it.
     """
     old, new = report.rows
-    with rc_context({"font.size": 12}):
+    with style.context(["dark_background", DARK] if dark else []), rc_context({"font.size": 12}):
         figure = Picture(figsize=(10, 9), layout="constrained")
         title = f"{report.decision.capitalize()}: {old:,} reference rows, {new:,} current rows"
         figure.suptitle(title, size="x-large")
@@ -88,12 +93,12 @@ def _draw_effects(ax: Axes, rows: pd.DataFrame) -> None:
     ax.barh(at, shown["effect_low"], color=colours)
     ax.fill_between([], [], color="grey", alpha=0.3, label="effect")
     ax.fill_between([], [], color="grey", label="lower confidence limit")
-    for bound, style, label in (
+    for bound, dashes, label in (
         (verdict.RETRAIN_EFFECT, "-", f"retrain from {verdict.RETRAIN_EFFECT:.3g}"),
         (verdict.WATCH_EFFECT, "--", f"watch from {verdict.WATCH_EFFECT:.3g}"),
         (verdict.NOVEL_EFFECT, ":", f"watch from {verdict.NOVEL_EFFECT:.3g} for new values"),
     ):
-        ax.axvline(bound, color="black", lw=1.1, ls=style, label=label)
+        ax.axvline(bound, color=rcParams["text.color"], lw=1.1, ls=dashes, label=label)
     ax.set_yticks(at, shown["column"].map(shorten_label))
     ax.invert_yaxis()
     ax.secondary_yaxis("right").set_yticks(at, shown["verdict"] + ": " + shown["test"])
@@ -192,7 +197,7 @@ def _draw_roc(ax: Axes, report: verdict.Findings) -> None:
     old, new = report.classifier.rows
     roc = report.classifier.roc
     ax.plot(*roc.to_numpy().T, color=CURRENT_COLOUR, label="classifier")
-    ax.plot([0, 1], [0, 1], color="black", ls="--", label="guessing")
+    ax.plot([0, 1], [0, 1], color=rcParams["text.color"], ls="--", label="guessing")
     ax.set_title(
         f"Old or new? AUC {report.auc:.2f} ({low:.2f} to {high:.2f})\n"
         f"retrain from {verdict.AUC_BOUND:g}; guessing is 0.5",

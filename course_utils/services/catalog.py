@@ -24,7 +24,6 @@ class Service:
     """Reads what has to lie beside a model, and writes it beside another; None if nothing has."""
     takes_pixels: bool = False
     """Whether its ``create_app`` can be told how a network wants its pixels."""
-    has_page: bool = False
 
     def create_app(self, model: str | Path | None = None, **options: Any) -> "Flask":
         """The app; without ``model`` with the default one.
@@ -55,8 +54,8 @@ def _copy_labels(model: Path, copy: Path) -> None:
 _SERVICES = (
     Service("hello", has_model=False),
     Service("mpg", copy_companion=_copy_schema),
-    Service("image", copy_companion=_copy_labels, takes_pixels=True, has_page=True),
-    Service("digit", has_page=True),
+    Service("image", copy_companion=_copy_labels, takes_pixels=True),
+    Service("digit"),
     Service("pets", copy_companion=_copy_labels, takes_pixels=True),
 )
 #: by name, in the order of the course

@@ -1,19 +1,23 @@
 """What the services of photos share: decoding a photo, and the network that classifies it."""
 
+import base64
 import contextlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flask import Flask
+from flask import Flask, request
+from PIL import Image
 
 from course_utils import images
 from course_utils.inference import (
     Fault,
     Predictor,
     as_probabilities,
+    describe,
     find_labels,
     find_model,
     fits_labels,
@@ -129,6 +133,26 @@ def answer_refusal(field: str, detail: str) -> Iterator[None]:
     except images.Refusal as error:
         fault = Fault(pointer(field), error.detail, error.received, error.allowed)
         raise Problem(400, detail, [fault]) from None
+
+
+def read_flag(name: str) -> bool:
+    """A switch in the query.
+
+    Raises:
+        Problem: 400, neither 0 nor 1.
+    """
+    value = request.args.get(name, "0")
+    if value not in ("0", "1"):
+        fault = Fault(pointer(name), "not a switch", describe(value), "0 or 1")
+        raise Problem(400, f"The parameter {name} of the address has to be 0 or 1.", [fault])
+    return value == "1"
+
+
+def make_data_url(pixels: np.ndarray, kind: str) -> str:
+    """A picture, as a ``data:`` URL (RFC 2397) of a ``jpeg`` or a ``png``."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, quality=80)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
 def operate_classifier(app: Flask, classifier: Classifier, **options: Any) -> None:

@@ -60,25 +60,31 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
     uploads, gate = UploadLimit(), Gate(slots=2, max_wait_s=classification.MAX_WAIT_S)
     app = Flask(__name__, static_folder=None)
 
-    def classify_upload() -> np.ndarray:
+    def classify_upload() -> tuple[np.ndarray, np.ndarray]:
         with uploads:
             _, body = read_body(classification.FORM_LIMITS)
             data = get_file(body, FIELD)
             with gate:
-                return classifier.classify(read_digit(data))
+                picture = read_digit(data)
+                return classifier.classify(picture), picture
 
     @app.post("/upload")
     @app.post("/uploads")
     def digit() -> Response:
-        return jsonify(str(classify_upload().argmax()))
+        return jsonify(str(classify_upload()[0].argmax()))
 
     @app.post("/api/digit")
     def with_probabilities() -> Response:
-        found = classify_upload()
+        wants_picture = classification.read_flag("picture")
+        found, picture = classify_upload()
         shares = [round(float(share), 6) for share in found]
-        return jsonify(digit=str(found.argmax()), probabilities=shares)
+        answer: dict[str, Any] = {"digit": str(found.argmax()), "probabilities": shares}
+        if wants_picture:
+            grey = (255 * picture).round().astype(np.uint8)
+            answer["picture"] = classification.make_data_url(grey, "png")
+        return jsonify(answer)
 
-    page.install(app, PAGE_FOLDER, built=False)
+    page.install(app, PAGE_FOLDER)
     classification.operate_classifier(app, classifier, title="Digits", paths=PATHS, host=host)
     cors.allow(app)
     return app
@@ -104,11 +110,17 @@ def read_digit(data: bytes) -> np.ndarray:
 
 DIGIT = {"type": "string", "enum": DIGITS}
 TEN = {"type": "array", "items": openapi.PROBABILITY, "minItems": 10, "maxItems": 10}
-ANSWER = openapi.object_schema(digit=DIGIT, probabilities=TEN)
+PICTURE = {"type": "string", "description": "what the network gets, as data: URL, if asked for"}
+ANSWER = openapi.object_schema(digit=DIGIT, probabilities=TEN, picture=PICTURE)
+ANSWER |= {"required": ["digit", "probabilities"]}
+PICTURE_FLAG = openapi.flag("picture", "1: the answer holds the picture that the network gets, too")
 BODY = openapi.form_body(FIELD)
 PATHS: dict[str, Any] = {
     "/upload": {"post": openapi.operation("Read a digit", DIGIT, body=BODY)},
     "/uploads": {"post": openapi.operation("The same", DIGIT, body=BODY)},
-    "/api/digit": {"post": openapi.operation("Read a digit: all that is known", ANSWER, body=BODY)},
+    "/api/digit": {
+        "post": openapi.operation("Read a digit, with its probabilities", ANSWER, body=BODY)
+        | PICTURE_FLAG
+    },
     "/": openapi.PAGE,
 }

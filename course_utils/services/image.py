@@ -11,23 +11,19 @@ a ``labels.txt`` as Teachable Machine writes it. Of two classes it may give only
 the second, of shape ``(n, 1)``.
 """
 
-import base64
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flask import Flask, Response, jsonify, request
-from PIL import Image
+from flask import Flask, Response, jsonify, send_from_directory
 
 from course_utils import images
-from course_utils.environment import PACKAGE_FOLDER
-from course_utils.inference import Fault, Predictor, describe, pointer
+from course_utils.environment import PACKAGE_FOLDER, data_folder
+from course_utils.inference import Predictor
 from course_utils.inference.pixels import Pixels
 from course_utils.services import classification
 from course_utils.services.http import openapi, page
 from course_utils.services.http.body import FORM, UploadLimit, get_file, read_body
-from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
 from course_utils.services.http.strict_json import get_text
 from course_utils.services.http.telemetry import ALONE, Host
@@ -72,18 +68,24 @@ def create_app(
     def image() -> Response:
         with uploads:
             data, field = read_photo(downloads)
-            wants_thumbnail = _read_flag("thumbnail")
+            wants_thumbnail = classification.read_flag("thumbnail")
             with gate:
                 photo = classification.decode_photo(data, field, size=classifier.size)
                 answer: dict[str, Any] = {"pred": rank_classes(classifier.classify(photo), labels)}
                 if wants_thumbnail:
-                    answer["thumbnail"] = _make_thumbnail(data)
+                    small = images.read_image(data, longest=MAX_THUMBNAIL_SIDE_PIXELS)
+                    answer["thumbnail"] = classification.make_data_url(small, "jpeg")
         return jsonify(answer)
 
     about = {"name": classifier.path.stem, "classes": len(labels), "max_bytes": images.MAX_BYTES}
     about["formats"] = list(images.FORMATS)
     app.add_url_rule("/api/model", "about", lambda: jsonify(about))
     page.install(app, PACKAGE_FOLDER / "webapp" / "dist")
+
+    @app.get("/photos/<name>")
+    def example(name: str) -> Response:
+        return send_from_directory(data_folder() / "photos", name, max_age=3600)
+
     title = "Image classification"
     classification.operate_classifier(app, classifier, title=title, paths=PATHS, host=host)
     return app
@@ -115,27 +117,6 @@ def read_photo(downloads: Gate) -> tuple[bytes, str]:
         return images.download(url), "url"
 
 
-def _read_flag(name: str) -> bool:
-    """A switch in the query.
-
-    Raises:
-        Problem: 400, neither 0 nor 1.
-    """
-    value = request.args.get(name, "0")
-    if value not in ("0", "1"):
-        fault = Fault(pointer(name), "not a switch", describe(value), "0 or 1")
-        raise Problem(400, f"The parameter {name} of the address has to be 0 or 1.", [fault])
-    return value == "1"
-
-
-def _make_thumbnail(data: bytes) -> str:
-    """A photo that has been read before, as a small JPEG in a ``data:`` URL (RFC 2397)."""
-    jpeg = io.BytesIO()
-    pixels = images.read_image(data, longest=MAX_THUMBNAIL_SIDE_PIXELS)
-    Image.fromarray(pixels).save(jpeg, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
-
-
 CLASS = openapi.object_schema(name=openapi.TEXT, prob=openapi.PROBABILITY)
 CLASSES = {"type": "array", "items": CLASS, "minItems": 1, "maxItems": TOP_CLASSES}
 THUMBNAIL = {"type": "string", "description": "a JPEG as data: URL, if asked for"}
@@ -148,16 +129,10 @@ MODEL = openapi.object_schema(
 )
 ADDRESS = openapi.object_schema(url={"type": "string", "format": "uri"})
 BODY = openapi.form_body("image") | openapi.json_body(ADDRESS)
-THUMBNAIL_PARAMETER = {
-    "name": "thumbnail",
-    "in": "query",
-    "description": "1: the answer holds a small picture of the photo, too",
-    "schema": {"enum": ["0", "1"]},
-}
+THUMBNAIL_FLAG = openapi.flag("thumbnail", "1: the answer holds a small picture of the photo, too")
 PATHS: dict[str, Any] = {
     "/api/image": {
-        "post": openapi.operation("Classify a photo", ANSWER, body=BODY)
-        | {"parameters": [THUMBNAIL_PARAMETER]}
+        "post": openapi.operation("Classify a photo", ANSWER, body=BODY) | THUMBNAIL_FLAG
     },
     "/api/model": {"get": openapi.operation("What is served, and what it takes", MODEL)},
     "/": openapi.PAGE,

@@ -6,10 +6,14 @@ expect. Whatever is wrong with a request comes back as problem+json, all faults 
 """
 
 import functools
+import json
 import math
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response
+from werkzeug.exceptions import NotFound
 
 from course_utils.inference import (
     FeatureSchema,
@@ -20,7 +24,7 @@ from course_utils.inference import (
     name_faulty_model,
     schema_path,
 )
-from course_utils.services.http import openapi
+from course_utils.services.http import openapi, page
 from course_utils.services.http.body import read_body
 from course_utils.services.http.errors import Problem, get_request_id
 from course_utils.services.http.gate import Gate
@@ -30,10 +34,15 @@ from course_utils.services.http.telemetry import ALONE, Host
 
 TARGET = "mpg"  # what the schema has to name
 MAX_MPG = 150  # no car with a combustion engine comes near
+PAGE_FOLDER = Path(__file__).with_name("mpg_page")
 MAX_BODY_BYTES = 64 * 1024  # a car takes about 120
 ANSWER = openapi.object_schema(
-    id=openapi.TEXT, mpg={"type": "number"}, errors={"type": "array", "maxItems": 0}
+    id=openapi.TEXT | {"description": "of the request, as in the log"},
+    mpg={"type": "number", "description": "fuel economy, in miles per gallon"},
+    errors={"type": "array", "maxItems": 0},
 )
+#: What the features mean, with their units, and an example, for models of these cars.
+CARS = json.loads((PAGE_FOLDER / "cars.json").read_text("utf-8"))
 
 
 def create_app(
@@ -78,9 +87,8 @@ def create_app(
         answer = f'{{"id": "{get_request_id()}", "mpg": {miles!r}, "errors": []}}'
         return Response(answer, content_type="application/json")
 
-    body = openapi.json_body(schema.to_json_schema())
-    summary = "Predict a car's fuel economy in miles per gallon"
-    paths = {"/api/mpg": {"post": openapi.operation(summary, ANSWER, body=body)}}
+    page.install(app, PAGE_FOLDER, otherwise=NotFound)
+    paths = describe_paths(schema, None if predictor else network)
     check = functools.partial(predict_mpg, network, schema.make_example())
     operate(app, title="Miles per gallon", paths=paths, check=check, host=host)
     return app
@@ -114,6 +122,29 @@ def load_network(path: Path, predictor: Predictor | None) -> tuple[FeatureSchema
             f"0 to {MAX_MPG} are possible. Train it again, on these features."
         )
     return schema, network
+
+
+def describe_paths(schema: FeatureSchema, network: Predictor | None) -> dict[str, Any]:
+    """The OpenAPI paths, with a real car and what ``network`` answers to it."""
+    features, car = schema.to_json_schema(), CARS["car"]
+    for name in CARS["features"].keys() & features["properties"].keys():
+        features["properties"][name]["description"] = CARS["features"][name]
+    body, faults = openapi.json_body(features), []
+    try:
+        schema.validate(car | {"cylinders": 80, "origin": "USA"})
+    except InvalidExample as error:
+        faults = error.faults
+    summary = "Predict a car's fuel economy in miles per gallon"
+    post = openapi.operation(summary, ANSWER, body=body, faults=faults)
+    with suppress(InvalidExample):  # of a model of other features, or of other ranges
+        row = list(schema.validate(car).values())
+        body["application/json"]["example"] = car
+        meanings = [f"- `{name}`: {meaning}" for name, meaning in CARS["features"].items()]
+        post["description"] = "\n".join([*meanings, "", CARS["about"]])
+        if network:
+            answer = {"id": openapi.EXAMPLE_ID, "mpg": predict_mpg(network, row), "errors": []}
+            post["responses"]["200"]["content"]["application/json"]["example"] = answer
+    return {"/api/mpg": {"post": post}, "/": openapi.PAGE}
 
 
 def predict_mpg(network: Predictor, row: list[float]) -> float:

@@ -3,8 +3,9 @@
 ``POST /`` takes ``{"image": "..."}``, the photo as base64 (RFC 4648, section 4), also as a browser
 writes it, with ``data:image/jpeg;base64,`` in front; the body is read as JSON whatever content
 type it claims, since pages post it in several ways. The answer is
-``{"prediction": {"cat": 0.93, "dog": 0.07}}``. `pets_front` is a page for it; pages on other
-origins may ask it as far as `cors` lets them.
+``{"prediction": {"cat": 0.93, "dog": 0.07}}``. To a browser ``GET /`` shows a page, which
+`pets_front` serves from a port of its own; pages on other origins may ask as far as `cors` lets
+them.
 """
 
 import binascii
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, jsonify
+from werkzeug.exceptions import MethodNotAllowed
 
 from course_utils import images
 from course_utils.inference import Fault, find_labels, name_faulty_model
 from course_utils.inference.pixels import Pixels
 from course_utils.services import classification
-from course_utils.services.http import cors, openapi
+from course_utils.services.http import cors, openapi, page
 from course_utils.services.http.body import UploadLimit, read_body
 from course_utils.services.http.errors import Problem
 from course_utils.services.http.gate import Gate
@@ -26,6 +28,7 @@ from course_utils.services.http.strict_json import get_text
 from course_utils.services.http.telemetry import ALONE, Host
 
 LABELS = ("cat", "dog")
+PAGE_FOLDER = Path(__file__).with_name("pets_page")
 # Four characters for three bytes, a line break in JSON's \r\n after each 76.
 MAX_BODY_BYTES = 4 * -(-images.MAX_BYTES // 3) * 80 // 76 + 1024
 DATA_URL_HEAD = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)  # RFC 2397
@@ -76,9 +79,10 @@ def create_app(
             prediction={name: round(float(shares[labels.index(name)]), 6) for name in LABELS}
         )
 
-    classification.operate_classifier(
-        app, classifier, title="Cats and dogs", paths=PATHS, host=host
-    )
+    app.add_url_rule("/settings.json", "settings", lambda: jsonify(ask="./"))
+    page.install(app, PAGE_FOLDER, otherwise=lambda: MethodNotAllowed(["OPTIONS", "POST"]))
+    title = "Cats and dogs"
+    classification.operate_classifier(app, classifier, title=title, paths=PATHS, host=host)
     cors.allow(app)
     return app
 
@@ -106,4 +110,10 @@ PREDICTION = openapi.object_schema(**dict.fromkeys(LABELS, openapi.PROBABILITY))
 ANSWER = openapi.object_schema(prediction=PREDICTION)
 PHOTO = openapi.TEXT | {"contentEncoding": "base64"}
 BODY = openapi.json_body(openapi.object_schema(image=PHOTO))
-PATHS: dict[str, Any] = {"/": {"post": openapi.operation("A cat or a dog?", ANSWER, body=BODY)}}
+SETTINGS = openapi.object_schema(ask=openapi.TEXT | {"description": "where the page sends photos"})
+PAGE: dict[str, Any] = {
+    "/": openapi.PAGE,
+    "/settings.json": {"get": openapi.operation("What the page has to know", SETTINGS)},
+}
+POST = openapi.operation("A cat or a dog?", ANSWER, body=BODY)
+PATHS: dict[str, Any] = PAGE | {"/": openapi.PAGE | {"post": POST}}

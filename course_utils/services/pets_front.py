@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,9 +24,8 @@ from course_utils.services.http.body import UploadLimit, read_body
 from course_utils.services.http.errors import CONTENT_TYPE, Problem
 from course_utils.services.http.operations import operate
 from course_utils.services.http.telemetry import ALONE, Host
-from course_utils.services.pets import ANSWER, BODY, LABELS, MAX_BODY_BYTES
+from course_utils.services.pets import ANSWER, BODY, LABELS, MAX_BODY_BYTES, PAGE, PAGE_FOLDER
 
-PAGE_FOLDER = Path(__file__).with_name("pets_page")
 JSON_TYPE = {"Content-Type": "application/json"}
 PASSED_ON = ("Content-Type", "Retry-After")  # headers of the back end's answer
 MAX_ANSWER_BYTES = 65_536
@@ -37,7 +35,6 @@ READY_TIMEOUTS_S = (2, 5)
 HEADERS = JSON_TYPE | {"ngrok-skip-browser-warning": "1"}
 START = "See that the back end is running there, and use the address that it printed."
 NO_LOGIN = "Open the back end's address in a browser to see it, or give one that needs no login."
-SETTINGS = openapi.object_schema(ask=openapi.TEXT | {"description": "where the page sends photos"})
 NO_BACK_END = {"502": "The back end does not answer, or something else in its place"}
 
 
@@ -75,7 +72,7 @@ def create_app(back_end: str, *, relay: bool = False, host: Host = ALONE) -> Fla
         # Any of our services may be ready there; only the right one refuses an empty photo.
         _ask("POST", address, lambda _: False, READY_TIMEOUTS_S)
 
-    page.install(app, PAGE_FOLDER, built=False, services=[] if relay else [origin])
+    page.install(app, PAGE_FOLDER, services=[] if relay else [origin])
     operate(app, title="Cats and dogs: the page", paths=PATHS, check=check, host=host)
     return app
 
@@ -184,9 +181,7 @@ def _refuse_stranger(status: int, *, is_page: bool, is_json: bool) -> Problem:
     return Problem(502, f"{what} {remedy or START}")
 
 
-PATHS: dict[str, Any] = {
-    "/": openapi.PAGE,
-    "/settings.json": {"get": openapi.operation("What the page has to know", SETTINGS)},
+PATHS: dict[str, Any] = PAGE | {
     "/api/pets": {
         "post": openapi.operation(
             "A cat or a dog? The back end says", ANSWER, body=BODY, others=NO_BACK_END

@@ -1,5 +1,8 @@
 """The page to draw a digit on, in a real browser: drawn with the real mouse, finger and keys."""
 
+import base64
+import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from tests.support.serving import Served, free_port, serving
 from tests.support.web_app import check_looks
 
 SIZES = {360: 900, 1280: 900}
+PNG = "data:image/png;base64,"
 # Each digit as a pen would draw it, in hundredths of the paper: points x,y, and a bar after a line.
 DIGITS = [
     "50,20 35,30 30,50 35,70 50,80 65,70 70,50 65,30 50,20",
@@ -48,16 +52,17 @@ def draw(page: Page, digit: int) -> None:
     for line in DIGITS[digit].split("|"):
         for number, point in enumerate(line.split()):
             x, y = (float(share) / 100 for share in point.split(","))
-            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=6)
             if number == 0:
                 page.mouse.down()
         page.mouse.up()
 
 
 def answer(page: Page) -> str:
-    state = page.get_by_role("status")
-    expect(state).to_contain_text("The network reads")
-    return state.inner_text().removeprefix("The network reads ").rstrip(".")
+    """The large digit."""
+    digit = page.locator("#digit")
+    expect(digit).to_be_visible()
+    return digit.inner_text()
 
 
 @pytest.mark.thorough
@@ -73,13 +78,46 @@ def test_digits_drawn_with_the_mouse_are_read(page: Page) -> None:
 def test_the_ten_probabilities_are_shown(page: Page) -> None:
     draw(page, 7)
     assert answer(page) == "7"
-    bars = [page.get_by_label(f"Probability of a {digit}") for digit in range(10)]
-    values = [float(bar.evaluate("bar => bar.value")) for bar in bars]
+    rows = page.locator("#shares li").all()
+    values = [float(row.evaluate("row => row.style.getPropertyValue('--share')")) for row in rows]
     assert abs(sum(values) - 1) < 1e-4
     assert int(np.argmax(values)) == 7
-    shown = page.locator("#shares .best")
-    expect(shown).to_contain_text("7")
-    expect(shown).to_contain_text(f"{100 * values[7]:.1f} %")
+    assert [row.locator(".name").inner_text() for row in rows] == [*"0123456789"]
+    assert 0.9995 < values[7] < 1
+    expect(page.locator("#shares .best")).to_have_text(re.compile("^7 over 99.9\xa0%$"))
+
+
+def test_the_picture_that_the_network_gets_is_shown(page: Page) -> None:
+    draw(page, 7)
+    answer(page)
+    shown = page.get_by_role("img", name="28 × 28 pixels").get_attribute("src") or ""
+    with Image.open(io.BytesIO(base64.b64decode(shown.removeprefix(PNG)))) as picture:
+        assert picture.size == (28, 28)
+        ink = np.asarray(picture)
+    assert ink[:4].max() == ink[:, :4].max() == 0  # MNIST's margin
+    assert ink.max() > 200
+
+
+@pytest.mark.thorough
+def test_doubt_is_said(page: Page) -> None:
+    told = {"digit": "4", "probabilities": [0, 0, 0, 0, 0.55, 0, 0, 0, 0, 0.45], "picture": PNG}
+    page.route("**/api/digit?picture=1", lambda route: route.fulfill(json=told))
+    draw(page, 4)
+    expect(page.get_by_role("status")).to_have_text("Not sure: a 4, or perhaps a 9")
+
+
+@pytest.mark.thorough
+def test_lines_are_smooth(page: Page) -> None:
+    """Three places of the pen make no corner at the middle one."""
+    box = page.get_by_label("Paper to draw on").bounding_box()
+    assert box is not None
+    for number, (x, y) in enumerate([(0.2, 0.8), (0.5, 0.2), (0.8, 0.8)]):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+    dark = "canvas => canvas.getContext('2d').getImageData(280, 112, 1, 1).data[0] < 128"
+    assert not page.locator("canvas").evaluate(dark)  # the corner would have been there
 
 
 def test_clear_forgets_the_drawing_and_its_answer(page: Page) -> None:
@@ -90,7 +128,7 @@ def test_clear_forgets_the_drawing_and_its_answer(page: Page) -> None:
     page.wait_for_timeout(800)  # longer than an answer takes: none may come late
     expect(page.get_by_role("status")).to_have_text("Nothing is drawn yet.")
     white = (
-        "canvas => canvas.getContext('2d').getImageData(0, 0, 280, 280).data.every(v => v === 255)"
+        "canvas => canvas.getContext('2d').getImageData(0, 0, 560, 560).data.every(v => v === 255)"
     )
     assert page.locator("canvas").evaluate(white)
 
@@ -113,6 +151,7 @@ def test_it_can_be_drawn_with_a_finger(visit: Visit, served: Served) -> None:
     """The page stays where it is while a finger draws on it."""
     phone = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "has_touch": True}
     page = visit(served.url, **phone).page
+    expect(page.get_by_text("By keyboard")).to_be_hidden()
     box = page.get_by_label("Paper to draw on").bounding_box()
     assert box is not None
     devtools = page.context.new_cdp_session(page)
@@ -137,7 +176,7 @@ def test_a_photo_can_be_sent_instead_and_a_bad_one_is_refused(page: Page, tmp_pa
 
 @pytest.mark.thorough
 def test_it_says_when_the_service_is_gone(page: Page) -> None:
-    page.route("**/api/digit", lambda route: route.abort())
+    page.route("**/api/digit*", lambda route: route.abort())
     draw(page, 7)
     expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
 
@@ -149,7 +188,14 @@ def test_nothing_bars_anybody(
     visit: Visit, served: Served, artifacts: Path, width: int, scheme: str
 ) -> None:
     viewport = {"width": width, "height": SIZES[width]}
-    page = visit(served.url, viewport=viewport, color_scheme=scheme).page
+    is_phone = width < 500
+    page = visit(
+        served.url,
+        viewport=viewport,
+        color_scheme=scheme,
+        is_mobile=is_phone,
+        has_touch=is_phone,
+    ).page
     check_looks(page, artifacts / f"digit_empty_{scheme}_{width}.png")
     draw(page, 7)
     answer(page)

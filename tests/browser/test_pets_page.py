@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from playwright.sync_api import expect
 from werkzeug.wrappers import Response
 
@@ -15,9 +16,10 @@ from course_utils.services import pets, pets_front
 from course_utils.serving import Server, launch
 from tests.browser.conftest import Visit
 from tests.support.serving import free_port
-from tests.support.web_app import CAT, WebApp, check_looks
+from tests.support.web_app import CAT, COFFEE, WebApp, check_looks
 
 DOG = data_folder() / "photos" / "dog.jpg"
+SHARE = "row => Number(row.style.getPropertyValue('--share'))"
 SIZES = {360: 900, 1280: 900}
 
 
@@ -44,18 +46,36 @@ def app(visit: Visit, front_end: Server, back_end: Server) -> WebApp:
 
 
 def expect_says(app: WebApp, name: str) -> None:
-    expect(app.page.get_by_role("status")).to_have_text(f"The network says: a {name}.")
+    expect(app.page.get_by_role("status")).to_have_text(f"The network’s answer: a {name}")
 
 
 @pytest.mark.parametrize(("path", "name"), [(CAT, "cat"), (DOG, "dog")])
 def test_a_chosen_photo_is_shown_and_judged(app: WebApp, path: Path, name: str) -> None:
     app.choose(path)
     expect_says(app, name)
-    shares = app.page.locator("dd").filter(has_text="%").all_text_contents()
-    assert sum(float(share.rstrip("%")) for share in shares) == pytest.approx(100, abs=0.11)
-    assert app.page.locator("dt").all_text_contents() == ["cat", "dog"]
+    shares = [row.evaluate(SHARE) for row in app.classes.all()]
+    assert sum(shares) == pytest.approx(1, abs=1e-4)
+    assert app.classes.locator(".name").all_text_contents() == ["cat", "dog"]
+    expect(app.page.locator(".best .name")).to_have_text(name)
+    expect(app.page.get_by_text("neither a cat nor a dog")).to_be_hidden()
     picture = app.page.get_by_role("img", name=f"Your photo: {path.name}")
     assert picture.evaluate("async img => { await img.decode(); return img.naturalWidth > 0 }")
+
+
+def test_doubt_is_said(app: WebApp) -> None:
+    app.choose(COFFEE)
+    expect(app.page.get_by_role("status")).to_have_text("Not sure: rather a cat")
+    expect(app.page.get_by_text("Perhaps the photo shows neither a cat nor a dog")).to_be_visible()
+
+
+def test_the_back_end_alone_has_the_page_too(visit: Visit, back_end: Server) -> None:
+    app = visit(back_end.url)  # at whose end only this one has been asked
+    app.choose(DOG)
+    expect_says(app, "dog")
+    expect(app.page.locator("footer")).to_contain_text(f"goes to {back_end.url}/ alone")
+    answer = requests.get(back_end.url, timeout=60)  # as before there was a page
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
+    assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 def test_the_way_of_the_photo(app: WebApp, relayed: bool, back_end: Server) -> None:
@@ -92,6 +112,7 @@ def test_what_is_no_photo_is_explained_and_the_next_photo_works(
     app.expect_problem("Received: a PDF document")
     expect(app.page.locator("#photo")).to_be_hidden()
     expect(app.page.get_by_role("status")).to_be_empty()
+    expect(app.page.get_by_text("Drop a photo")).to_be_visible()  # no empty frame
     app.choose(CAT)
     expect_says(app, "cat")
     expect(app.problem).to_be_empty()
@@ -156,10 +177,11 @@ def test_nothing_bars_anybody(
     visit: Visit, front_end: Server, back_end: Server, artifacts: Path, width: int, scheme: str
 ) -> None:
     viewport = {"width": width, "height": SIZES[width]}
-    app = visit(front_end.url, back_end.url, viewport=viewport, color_scheme=scheme)
+    options = {"viewport": viewport, "color_scheme": scheme, "is_mobile": width < 500}
+    app = visit(front_end.url, back_end.url, **options)
     check_looks(app.page, artifacts / f"pets_empty_{scheme}_{width}.png")
-    app.choose(CAT)
-    expect_says(app, "cat")
+    app.choose(COFFEE)
+    expect(app.page.get_by_role("status")).to_have_text("Not sure: rather a cat")
     check_looks(app.page, artifacts / f"pets_result_{scheme}_{width}.png")
     app.choose(Path(__file__))
     app.expect_problem("not an image")

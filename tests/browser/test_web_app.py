@@ -31,9 +31,9 @@ def test_a_chosen_photo_is_shown_with_what_the_service_says_of_it(app: WebApp, s
     for name, share, told in zip(names, shares, answer.json()["pred"], strict=True):
         assert name == told["name"].replace("_", " ")
         if told["prob"] >= 0.0005:
-            assert float(share.rstrip("%")) == pytest.approx(100 * told["prob"], abs=0.05)
+            assert float(share.removesuffix("\xa0%")) == pytest.approx(100 * told["prob"], abs=0.05)
         else:
-            assert share == "<0.1%"
+            assert share == "under 0.1\xa0%"
     app.page.evaluate("Promise.all(document.getAnimations().map(grown => grown.finished))")
     for row, told in zip(app.classes.all(), answer.json()["pred"], strict=True):
         assert filled(row) == pytest.approx(told["prob"], abs=0.02)
@@ -58,13 +58,31 @@ def test_a_network_that_is_not_sure_is_not_made_to_look_so(app: WebApp):
     app.choose(PHOTOS / "dragonfly.jpg")
     expect(app.page.get_by_role("heading", name="The network is not sure")).to_be_visible()
     app.choose(CAT)
-    expect(app.page.get_by_role("heading", name="The network sees")).to_be_visible()
+    expect(app.page.get_by_role("heading", name="The network’s answer")).to_be_visible()
 
 
 def test_a_photo_is_dropped(app: WebApp):
     app.drop(COFFEE)
     app.expect_best("espresso")
     assert app.has_photo()
+
+
+def test_the_prompt_gives_way_to_what_is_dragged(app: WebApp):
+    prompt, drop_now = app.page.get_by_text("Drop a photo anywhere"), "Let go to classify"
+    expect(prompt).to_be_visible()
+    app.drag(COFFEE)
+    expect(app.page.get_by_text(drop_now)).to_be_visible()
+    expect(prompt).to_have_count(0)
+
+
+def test_the_courses_photos_are_there_to_click_on(app: WebApp):
+    photos = app.page.get_by_role("region", name="course’s photos").get_by_role("button")
+    expect(photos).to_have_count(8)
+    shown = "img => img.complete && img.naturalWidth > 0"
+    assert all(photo.evaluate(shown) for photo in photos.get_by_role("img").all())
+    app.button("Classify a red panda").click()
+    app.expect_best("lesser panda")
+    expect(app.photo).to_have_attribute("alt", "The photo: red_panda.jpg")
 
 
 def test_a_copied_photo_is_pasted(app: WebApp):
@@ -91,7 +109,7 @@ def test_a_phone_takes_the_photo(visit: Visit, service: Served):
         app.page.get_by_text("Take a photo", exact=True).tap()
     chooser.value.set_files(PANDA)
     app.expect_best("lesser panda")
-    expect(app.page.get_by_role("heading", name="The network sees")).to_be_in_viewport()
+    expect(app.page.get_by_role("heading", name="The network’s answer")).to_be_in_viewport()
 
 
 def test_a_photo_comes_by_its_address(visit: Visit, monkeypatch):
@@ -161,6 +179,9 @@ def test_everything_works_with_the_keyboard_alone(app: WebApp):
     focused("Classify")
     press("Enter")
     app.expect_problem("No photo came from this address")
+    for _ in range(8):
+        press("Tab")
+    focused("Classify an astronaut")
     press("Tab")
     expect(app.page.locator(":focus-visible")).to_contain_text("Egyptian cat")
     press("Enter")
@@ -174,7 +195,7 @@ def test_a_screen_reader_hears_the_result(app: WebApp):
     status = app.page.get_by_role("status")
     expect(status).to_be_empty()
     app.choose(CAT)
-    expect(status).to_contain_text(re.compile(r"^cat\.png: Egyptian cat 9\d\.\d%, tabby .*\.$"))
+    expect(status).to_contain_text(re.compile(r"^cat\.png: Egyptian cat 9\d\.\d\xa0%, tabby .*\.$"))
 
 
 def test_it_works_behind_a_proxy_that_adds_a_path(visit: Visit):

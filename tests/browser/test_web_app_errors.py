@@ -21,12 +21,15 @@ from tests.support.web_app import CAT, COFFEE, WebApp
 pytestmark = pytest.mark.thorough
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "song.mp3"])
+@pytest.mark.parametrize("name", ["letter.txt", "song.mp3"])
 def test_what_is_no_photo_is_not_sent(app: WebApp, tmp_path: Path, name: str):
     path = tmp_path / name
     path.write_bytes(b"just a few words")
     app.drop(path)
     app.expect_problem("This is not a photo", name, "JPEG, PNG, WebP, GIF, or BMP")
+    assert name in app.problem.inner_text()  # as it is written: a style may not change its letters
+    capital = "box => getComputedStyle(box.querySelector('p'), '::first-letter').textTransform"
+    assert app.problem.evaluate(capital) == "none"
     assert app.uploads == []
     app.choose(CAT)  # and it goes on
     app.expect_best("Egyptian cat")
@@ -38,7 +41,8 @@ def test_a_file_that_only_claims_to_be_a_photo(app: WebApp, tmp_path: Path):
     path.write_bytes(b"just a few words")
     app.choose(path)
     app.expect_problem("This photo cannot be read", "a JPEG, PNG, WebP, GIF or BMP image")
-    expect(app.photo).to_have_count(0)  # no broken picture either
+    expect(app.photo).to_have_count(0)  # no broken picture either, nor an empty frame
+    expect(app.page.get_by_text("Drop a photo anywhere")).to_be_visible()
     expect(app.button("Try again")).to_have_count(0)  # it would be refused again
 
 
@@ -190,7 +194,7 @@ def test_a_slow_server_can_be_given_up_or_gives_out(visit: Visit):
             app = visit(server.url)
             app.page.clock.install()
             app.choose(CAT)
-            expect(app.page.get_by_role("status")).to_have_text("Looking at cat.png.")
+            expect(app.page.get_by_role("status")).to_have_text("Classifying cat.png.")
             wait_until(lambda: slow.uploads == 1)
             app.page.clock.fast_forward(4_000)
             expect(app.page.get_by_text("This takes longer than usual")).to_be_visible()

@@ -5,7 +5,6 @@ import contextlib
 import socketserver
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from werkzeug import Request, Response
 from course_utils.environment import data_folder
 from course_utils.inference import shipped_model
 from course_utils.services import hello, pets, pets_front
+from course_utils.services.http.openapi import SHARED
 from course_utils.services.http.operations import operate
 from course_utils.services.pets import MAX_BODY_BYTES
 from course_utils.serving import Server, launch
@@ -143,11 +143,9 @@ def test_the_page_may_ask_nobody_else(back_end: Server, relay: bool) -> None:
 
 
 def test_assets_of_the_page_are_there_and_asked_for_anew(front_end: Server) -> None:
-    html = requests.get(front_end.url, timeout=60).text
-    folder: Path = pets_front.PAGE_FOLDER
-    for asset in (folder / "assets").iterdir():
-        assert f'"assets/{asset.name}"' in html
-        answer = requests.get(f"{front_end.url}/assets/{asset.name}", timeout=60)
+    assets = {"assets": pets_front.PAGE_FOLDER / "assets", "shared": SHARED}
+    for place, asset in [(name, file) for name, at in assets.items() for file in at.iterdir()]:
+        answer = requests.get(f"{front_end.url}/{place}/{asset.name}", timeout=60)
         assert answer.content == asset.read_bytes()
         assert "max-age=0" in answer.headers["Cache-Control"]
 

@@ -14,7 +14,6 @@ import requests
 
 from tests.conftest import ROOT
 from tests.setup.test_install import posix
-from tests.support.command import course
 from tests.support.serving import COURSE, free_port, hold_port, wait_until
 
 pytestmark = pytest.mark.thorough
@@ -62,7 +61,7 @@ def running_demo(command: list[str], folder: Path, *, screen: bool) -> Iterator[
 
 
 def has_page(url: str) -> bool:
-    answer = requests.get(url, timeout=60)
+    answer = requests.get(url, headers={"Accept": "text/html"}, timeout=60)
     return answer.ok and '<div id="root">' in answer.text
 
 
@@ -97,10 +96,13 @@ def test_ctrl_c_before_it_answers(tmp_path: Path):
     assert "Traceback" not in demo.said()
 
 
-def test_a_service_without_a_page_opens_none():
-    result = course("serve", "mpg", "--open")
-    assert result.exit_code == 2
-    assert "The mpg service has no page to open." in result.output
+@posix
+@pytest.mark.parametrize("name", ["mpg", "pets"])
+def test_every_link_that_is_opened_leads_to_a_page(tmp_path: Path, name: str):
+    command = [str(COURSE), "serve", name, "--open", "--port", str(free_port())]
+    with running_demo(command, tmp_path, screen=True) as demo:
+        assert wait_until(demo.opened.exists)
+        assert has_page(wait_until(demo.opened.read_text).strip())
 
 
 @posix

@@ -145,7 +145,7 @@ def test_the_wheel_holds_the_page_and_its_sources_and_no_more(checkout: Checkout
     assert f"{WEBAPP.as_posix()}/dist/index.html" in packed
     assert f"{WEBAPP.as_posix()}/dist/react.js" in packed  # which notebook 06 serves
     assert f"{WEBAPP.as_posix()}/src/api.ts" in packed
-    for page in ("services/digit_page", "services/pets_page", "webapp/dist"):
+    for page in ("services/digit_page", "services/mpg_page", "services/pets_page", "webapp/dist"):
         assert any(n.startswith(f"course_utils/{page}/assets/") for n in packed), page
     assert not [name for name in [*sources, *packed] if "node_modules" in name]
     assert not [name for name in sources if "/webapp/dist" in name]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, JSHandle, Locator, Page, expect
 
 from course_utils.environment import data_folder
 
@@ -80,6 +80,11 @@ class WebApp:
 
     def drop(self, *paths: Path) -> None:
         """Drag files from outside over the page and let go of them."""
+        transfer = self.drag(*paths)
+        self.page.dispatch_event("main", "drop", {"dataTransfer": transfer})
+
+    def drag(self, *paths: Path) -> JSHandle:
+        """Drag files from outside over the page."""
         files = [
             {
                 "name": path.name,
@@ -89,8 +94,9 @@ class WebApp:
             for path in paths
         ]
         transfer = self.page.evaluate_handle(MAKE_TRANSFER, files)
-        for event in ("dragenter", "dragover", "drop"):
+        for event in ("dragenter", "dragover"):
             self.page.dispatch_event("main", event, {"dataTransfer": transfer})
+        return transfer
 
     def paste_picture(self, path: Path) -> None:
         self._may_use_clipboard()
@@ -107,7 +113,7 @@ class WebApp:
 
     def give_address(self, url: str) -> None:
         self.page.get_by_label("A photo’s address").fill(url)
-        self.page.get_by_role("button", name="Classify").click()
+        self.page.get_by_role("button", name="Classify", exact=True).click()
 
     @property
     def classes(self) -> Locator:

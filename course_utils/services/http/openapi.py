@@ -1,14 +1,18 @@
 """The OpenAPI document of a service and a docs page that needs no other host."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, jsonify, send_from_directory
+from werkzeug.http import HTTP_STATUS_CODES
 
 from course_utils import __version__
+from course_utils.environment import PACKAGE_FOLDER
+from course_utils.inference import Fault, pointer
 from course_utils.services.http.body import FORM
-from course_utils.services.http.errors import CONTENT_TYPE
+from course_utils.services.http.errors import CONTENT_TYPE, describe_problem
 
 #: Statuses that any operation may answer with, and when.
 ANY_OPERATION = {
@@ -25,6 +29,8 @@ WITH_BODY = {
 }
 
 DOCS_PAGE = Path(__file__).with_name("docs.html")
+SHARED = PACKAGE_FOLDER / "webapp" / "src" / "shared"  # the look and the scripts of all pages
+EXAMPLE_ID = "6f2c9f0e-3f0b-4c1c-9d62-0b6f3a9d4c55"  # of a request
 
 
 def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +70,12 @@ def form_body(field: str) -> dict[str, Any]:
     return {FORM: {"schema": object_schema(**{field: picture})}}
 
 
+def flag(name: str, description: str) -> dict[str, Any]:
+    """The parameters of an operation with one switch in its query."""
+    switch = {"in": "query", "schema": {"enum": ["0", "1"]}}
+    return {"parameters": [switch | {"name": name, "description": description}]}
+
+
 def operation(
     summary: str,
     ok: dict[str, Any],
@@ -71,6 +83,7 @@ def operation(
     ok_type: str = "application/json",
     body: dict[str, Any] | None = None,
     others: dict[str, str] | None = None,
+    faults: Sequence[Fault] = (),
 ) -> dict[str, Any]:
     """One OpenAPI operation.
 
@@ -80,12 +93,18 @@ def operation(
         ok_type: its content type.
         body: the content of its request, by media type, if the operation takes one.
         others: further statuses with their meaning.
+        faults: of the example of a bad request; by default of a photo that cannot be read.
     """
     statuses = ANY_OPERATION | (WITH_BODY if body else {}) | (others or {})
-    problem = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     answers: dict[str, Any] = {"200": {"description": "OK", "content": {ok_type: {"schema": ok}}}}
+    if body and not faults:
+        (field, *_) = next(iter(body.values()))["schema"]["properties"]
+        faults = [Fault(pointer(field), "not an image", "a PDF document", "a JPEG or PNG image")]
     for status, description in statuses.items():
-        answers[status] = {"description": description, "content": problem}
+        name, named = HTTP_STATUS_CODES[int(status)], faults if status == "400" else ()
+        example = describe_problem(int(status), name, description, EXAMPLE_ID, named)
+        problem = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
+        answers[status] = {"description": description, "content": {CONTENT_TYPE: problem}}
     document: dict[str, Any] = {"summary": summary, "responses": answers}
     if body:
         document["requestBody"] = {"required": True, "content": body}
@@ -96,8 +115,8 @@ def operation(
 PAGE = {"get": operation("The page", TEXT, ok_type="text/html")}
 
 
-def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
-    """Serve ``/openapi.json`` for ``paths`` and Swagger UI at ``/docs``.
+def install(app: Flask, title: str, groups: dict[str, dict[str, Any]]) -> None:
+    """Serve ``/openapi.json``, Swagger UI at ``/docs``, and what all pages share.
 
     Links on the page are relative, so it also works behind a proxy that adds a path prefix.
     """
@@ -106,7 +125,11 @@ def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__},
         "servers": [{"url": ".", "description": "this service"}],
-        "paths": paths,
+        "paths": {
+            path: {method: {"tags": [tag]} | described for method, described in methods.items()}
+            for tag, paths in groups.items()
+            for path, methods in paths.items()
+        },
         "components": {"schemas": {"Problem": PROBLEM}},
     }
     # Only the package's files are used: the spec finds them without importing it.
@@ -120,6 +143,8 @@ def install(app: Flask, title: str, paths: dict[str, Any]) -> None:
 
     @app.get("/docs/<path:name>")
     def docs_asset(name: str) -> Response:
-        if name == "ask.js":  # see `page.SHARED`
-            return send_from_directory(DOCS_PAGE.parent, name, max_age=0)
         return send_from_directory(assets, name, max_age=86_400)
+
+    @app.get("/shared/<name>")
+    def shared_asset(name: str) -> Response:
+        return send_from_directory(SHARED, name, max_age=0)

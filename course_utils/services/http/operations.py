@@ -52,7 +52,8 @@ def operate(
         host: what the server around the app offers it.
     """
     errors.install(app)
-    openapi.install(app, title, paths | PATHS | (VERSION if host.state else {}))
+    operation_paths = PATHS | (VERSION if host.state else {})
+    openapi.install(app, title, {"Service": paths, "Operation": operation_paths})
     telemetry = Telemetry(app, host)
     app.wsgi_app = telemetry  # type: ignore[method-assign]  # Flask's documented way
 

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useRef, useState, type FocusEvent } from "react
 
 import { fetchModel, type Model } from "./api";
 import { Chooser } from "./components/Chooser";
+import { Examples } from "./components/Examples";
 import { History } from "./components/History";
 import { ProblemPanel } from "./components/ProblemPanel";
 import { Results } from "./components/Results";
@@ -11,7 +12,7 @@ import { label } from "./photo";
 import { explain } from "./problems";
 import { useClassifier, type View } from "./useClassifier";
 import { useDropAndPaste } from "./useDropAndPaste";
-import icon from "./icon.svg";
+import icon from "./shared/icon.svg";
 import { count, human, percent } from "./words";
 
 export function App() {
@@ -32,7 +33,7 @@ export function App() {
         </p>
         <h1>What is in this photo?</h1>
         <p className="lead">
-          A neural network looks at it and names the likeliest of{" "}
+          A neural network returns the likeliest of{" "}
           {model ? count(model.classes, "class", "classes") : "its classes"}.
         </p>
       </header>
@@ -41,6 +42,7 @@ export function App() {
         <div className="input">
           <Stage view={view} dragging={dragging} />
           <Chooser model={model} onSource={start} />
+          <Examples onSource={start} onError={fail} />
         </div>
         <section className="panel" aria-label="Result" tabIndex={-1} {...panel}>
           {view.kind === "result" && <Results result={view.result} model={model} />}
@@ -111,7 +113,7 @@ function usePanel(view: View) {
 /** What a screen reader says; problems are announced by their own panel. */
 function announcement(view: View): string {
   if (view.kind === "working") {
-    return view.slow ? "Still waiting for the answer." : `Looking at ${label(view.source)}.`;
+    return view.slow ? "Still waiting for the answer." : `Classifying ${label(view.source)}.`;
   }
   if (view.kind !== "result") return "";
   const classes = view.result.answer.pred.map(({ name, prob }) => `${human(name)} ${percent(prob)}`);

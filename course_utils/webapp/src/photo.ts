@@ -46,7 +46,7 @@ async function check(photo: File, model: Model | undefined): Promise<void> {
     throw new Complaint(
       "This photo is too large",
       `It has ${megabytes(photo.size)}; the service takes at most ${megabytes(model.max_bytes)}. ` +
-        "Save it smaller: the network looks at a few hundred pixels a side in any case.",
+        "Save it smaller: the network takes a few hundred pixels a side in any case.",
     );
   }
   await photo.slice(0, 1).arrayBuffer().catch(() => {

@@ -4,10 +4,9 @@ import { useCallback, useReducer, useRef } from "react";
 
 import type { Answer, Model } from "./api";
 import { classify, type Source } from "./photo";
-import { explain, TooSlow, type Problem } from "./problems";
+import { explain, type Problem } from "./problems";
 
 const SLOW = 4; // seconds until the page says that this takes long
-const TOO_SLOW = 30; // seconds until it gives up
 const KEPT = 8; // results in the history
 
 export interface Result {
@@ -66,8 +65,6 @@ export function useClassifier(model: Model | undefined) {
       show({ kind: "working", source, slow: false });
       const controller = (current.current = new AbortController());
       const slow = setTimeout(() => dispatch({ type: "slow" }), SLOW * 1000);
-      const late = new TooSlow(`${TOO_SLOW} seconds`);
-      const tooSlow = setTimeout(() => controller.abort(late), TOO_SLOW * 1000);
       const began = performance.now();
       try {
         const answer = await classify(source, model, controller.signal);
@@ -75,11 +72,10 @@ export function useClassifier(model: Model | undefined) {
         const result = { id: (requests.current += 1), source, answer, milliseconds };
         if (!controller.signal.aborted) dispatch({ type: "answered", result });
       } catch (error) {
-        if (controller.signal.aborted && controller.signal.reason !== late) return; // not wanted
+        if (controller.signal.aborted) return; // not wanted
         dispatch({ type: "show", view: { kind: "problem", source, problem: explain(error) } });
       } finally {
         clearTimeout(slow);
-        clearTimeout(tooSlow);
       }
     },
     [model, show],

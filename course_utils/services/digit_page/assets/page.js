@@ -1,59 +1,57 @@
-"use strict";
+// The page of the digit service: a paper to draw on, and the network's answer as it is drawn.
 
-const PEN = 22; // pixels, of 280: as thick as MNIST's digits are
-const STEP = 7; // pixels that an arrow key moves the pen
-const PAUSE = 250; // milliseconds after a stroke until the network is asked
+import { askService, isShare, isText } from "../shared/ask.js";
+import { makeClass } from "../shared/classes.js";
 
-const paper = document.getElementById("paper");
-const state = document.getElementById("state");
-const problem = document.getElementById("problem");
-const shares = document.getElementById("shares");
+const PEN = 44; // pixels, of 560: as thick as MNIST's digits are
+const STEP = 14; // pixels that an arrow key moves the pen
+const PAUSE_MS = 250; // after a stroke until the network is asked
+const UNSURE = 0.8; // a likeliest digit below it is not much of an answer
+
+const element = (id) => document.getElementById(id);
+const paper = element("paper");
 const ink = paper.getContext("2d");
+const rows = Array.from({ length: 10 }, (_, digit) => makeClass(digit));
+element("shares").append(...rows.map(({ row }) => row));
 
-const rows = Array.from({ length: 10 }, (_, digit) => {
-  const row = document.createElement("div");
-  const name = document.createElement("dt");
-  name.textContent = digit;
-  const meter = document.createElement("meter");
-  meter.setAttribute("aria-label", `Probability of a ${digit}`);
-  const bar = document.createElement("dd");
-  bar.append(meter);
-  const percent = document.createElement("dd");
-  percent.textContent = "–";
-  row.append(name, bar, percent);
-  shares.append(row);
-  return { row, meter, percent };
-});
+let waiting = 0; // the timer until the next request
+let request = null; // the one that is under way
 
-let waiting = 0; // the timer until the next question
-let question = null; // the one that is under way
-
-function show(probabilities) {
-  const best = probabilities.indexOf(Math.max(...probabilities));
-  rows.forEach(({ row, meter, percent }, digit) => {
-    const share = probabilities[digit] ?? 0;
-    meter.value = share;
-    percent.textContent = probabilities.length ? `${(100 * share).toFixed(1)} %` : "–";
-    row.classList.toggle("best", digit === best);
+function show({ digit, probabilities = [], picture } = {}) {
+  const best = Number(digit ?? NaN);
+  rows.forEach(({ row, show }, number) => {
+    show(probabilities[number]);
+    row.classList.toggle("best", number === best);
   });
+  element("digit").textContent = digit ?? "";
+  if (picture) element("seen").src = picture;
+  element("answer").hidden = !picture;
+}
+
+/** "The network’s answer: 7", or which digits it cannot tell apart. */
+function describe({ digit, probabilities }) {
+  if (probabilities[digit] >= UNSURE) return `The network’s answer: ${digit}`;
+  const second = probabilities.map((share, number) => [share, number]).sort(([a], [b]) => b - a)[1];
+  return `Not sure: a ${digit}, or perhaps a ${second[1]}`;
 }
 
 function say(what, fault = "") {
-  state.textContent = what;
-  problem.textContent = fault;
+  element("state").textContent = what;
+  element("problem").textContent = fault;
 }
 
 function forget() {
   clearTimeout(waiting);
   waiting = 0;
-  question?.abort();
-  question = null;
+  request?.abort();
+  request = null;
 }
 
 function isAnswer(json) {
-  const { digit, probabilities } = json ?? {};
+  const { digit, probabilities, picture } = json ?? {};
   return (
     isText(digit) &&
+    isText(picture) &&
     /^[0-9]$/.test(digit) &&
     Array.isArray(probabilities) &&
     probabilities.length === rows.length &&
@@ -63,18 +61,18 @@ function isAnswer(json) {
 
 async function ask(picture) {
   forget();
-  const mine = (question = new AbortController());
+  const mine = (request = new AbortController());
   const form = new FormData();
   form.append("file", picture, "digit");
   try {
     const options = { method: "POST", body: form, signal: mine.signal };
-    const answer = await askService("service", "api/digit", isAnswer, options);
+    const answer = await askService("service", "api/digit?picture=1", isAnswer, options);
     if (mine.signal.aborted) return;
-    show(answer.probabilities);
-    say(`The network reads ${answer.digit}.`);
+    show(answer);
+    say(describe(answer));
   } catch (error) {
     if (mine.signal.aborted) return;
-    show([]);
+    show();
     say("", error.message);
   }
 }
@@ -87,12 +85,13 @@ function photograph() {
 
 function askSoon() {
   forget();
-  waiting = setTimeout(() => ask(photograph()), PAUSE);
+  waiting = setTimeout(() => ask(photograph()), PAUSE_MS);
 }
 
 // Drawing
 
 let pen = null; // where the pen is down
+let middle = null; // half way from the place before, to which the curve is drawn
 let cursor = null; // where the keyboard's pen is, down or not
 let keyboardIsDown = false;
 
@@ -100,49 +99,54 @@ function clear() {
   forget();
   ink.fillStyle = "white";
   ink.fillRect(0, 0, paper.width, paper.height);
-  pen = cursor = null;
+  pen = middle = cursor = null;
   keyboardIsDown = false;
-  show([]);
+  show();
   say("Nothing is drawn yet.");
 }
 
-function line(from, to) {
+/** Draw from one place to another, in a curve that bends towards a third. */
+function line(from, to, bend = to) {
   ink.strokeStyle = "black";
   ink.lineWidth = PEN;
   ink.lineCap = ink.lineJoin = "round";
   ink.beginPath();
   ink.moveTo(from.x, from.y);
-  ink.lineTo(to.x, to.y);
+  ink.quadraticCurveTo(bend.x, bend.y, to.x, to.y);
   ink.stroke();
+}
+
+/** Smooth: from the middle of one step to the middle of the next, round the place between. */
+function drawTo(next) {
+  const half = { x: (pen.x + next.x) / 2, y: (pen.y + next.y) / 2 };
+  line(middle, half, pen);
+  [pen, middle] = [next, half];
 }
 
 function place(event) {
   const box = paper.getBoundingClientRect();
-  const [x, y] = [event.clientX - box.left - 2, event.clientY - box.top - 2]; // without its border
-  return { x: (x * paper.width) / (box.width - 4), y: (y * paper.height) / (box.height - 4) };
+  const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+  return { x: (x * paper.width) / box.width, y: (y * paper.height) / box.height };
 }
 
 paper.addEventListener("pointerdown", (event) => {
   if (!event.isPrimary || event.button !== 0) return;
   forget();
   paper.setPointerCapture(event.pointerId);
-  pen = place(event);
+  pen = middle = place(event);
   line(pen, pen);
 });
 
 paper.addEventListener("pointermove", (event) => {
   if (!pen || !event.isPrimary) return;
   const events = event.getCoalescedEvents?.() ?? [];
-  for (const each of events.length ? events : [event]) {
-    const next = place(each);
-    line(pen, next);
-    pen = next;
-  }
+  for (const each of events.length ? events : [event]) drawTo(place(each));
 });
 
 for (const end of ["pointerup", "pointercancel"]) {
   paper.addEventListener(end, (event) => {
     if (!pen || !event.isPrimary) return;
+    line(middle, pen);
     pen = null;
     askSoon();
   });
@@ -176,9 +180,9 @@ paper.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-document.getElementById("clear").addEventListener("click", clear);
+element("clear").addEventListener("click", clear);
 
-document.getElementById("file").addEventListener("change", async (event) => {
+element("file").addEventListener("change", async (event) => {
   const [photo] = event.target.files;
   event.target.value = ""; // so that the same file can be sent again
   if (!photo) return;

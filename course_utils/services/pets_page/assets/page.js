@@ -1,15 +1,21 @@
-"use strict";
-
 // The page of the pets service: reads a photo, sends it to the back end, shows the answer.
 
+import { askService, isShare, isText, Unreachable } from "../shared/ask.js";
+import { makeClass } from "../shared/classes.js";
+
+const UNSURE = 0.9; // a network of two classes that is below it is not much of an answer
 const element = (id) => document.getElementById(id);
 let turn = 0; // the latest photo; answers about earlier ones come too late
 
+const rows = Object.fromEntries(["cat", "dog"].map((name) => [name, makeClass(name)]));
+element("shares").append(...Object.values(rows).map(({ row }) => row));
+
 /** Where the page sends photos: to its own server, or to the back end. */
 async function findBackEnd() {
-  const { ask } = await askService("front end", "settings.json", (json) => isText(json?.ask));
-  element("address").textContent = ask;
-  return ask;
+  const { ask } = await askService("service", "settings.json", (json) => isText(json?.ask));
+  const address = new URL(ask, location.href);
+  element("address").textContent = address.href;
+  return address;
 }
 findBackEnd().catch(() => {}); // the first photo's answer says what is wrong
 
@@ -34,16 +40,16 @@ async function ask(image) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ image }),
   };
-  const isOwn = new URL(address, location.href).origin === location.origin;
-  const name = isOwn ? "front end" : `back end at ${address}`;
+  const isOwn = address.origin === location.origin;
+  const name = isOwn ? "service" : `back end at ${address.href}`;
   try {
-    return (await askService(name, address, isAnswer, options)).prediction;
+    return (await askService(name, address.href, isAnswer, options)).prediction;
   } catch (error) {
     if (isOwn || !(error instanceof Unreachable)) throw error;
     // A browser does not tell a page why it keeps an answer back, but the front end asks, too.
-    await askService("front end", "readyz", (json) => json?.status === "ready");
+    await askService("service", "readyz", (json) => json?.status === "ready");
     throw new Error(
-      `The back end at ${address} is running, but this page is not allowed to read its answer. ` +
+      `The back end at ${address.href} is running, but this page is not allowed to read its answer. ` +
         "Either something between refuses the photo (a proxy, a tunnel’s warning page), or " +
         "the address leads elsewhere from this computer, or the back end does not welcome this " +
         `page (CORS): start it with COURSE_ORIGINS=${location.origin}.`,
@@ -51,46 +57,47 @@ async function ask(image) {
   }
 }
 
-function show(prediction) {
-  const rows = Object.entries(prediction).map(([name, share]) => {
-    const row = document.createElement("div");
-    const term = document.createElement("dt");
-    term.textContent = name;
-    const bar = document.createElement("dd");
-    const meter = document.createElement("meter");
-    meter.value = share;
-    meter.setAttribute("aria-label", name);
-    bar.append(meter);
-    const number = document.createElement("dd");
-    number.textContent = `${(100 * share).toFixed(1)}%`;
-    row.append(term, bar, number);
-    return row;
-  });
-  element("result").querySelector("dl").replaceChildren(...rows);
-  element("result").hidden = false;
-  const [name] = Object.entries(prediction).sort((a, b) => b[1] - a[1])[0];
-  element("state").textContent = `The network says: a ${name}.`;
+function show(prediction = {}) {
+  for (const [name, { row, show }] of Object.entries(rows)) {
+    show(prediction[name]);
+    row.classList.toggle("best", prediction[name] > 0.5);
+  }
+  element("doubt").hidden = !(Math.max(...Object.values(prediction)) < UNSURE) || !prediction.cat;
+}
+
+function say(what, fault = "") {
+  element("state").textContent = what;
+  element("problem").textContent = fault;
+}
+
+function showPhoto(image, name) {
+  const photo = element("photo");
+  const toggle = (isShown) => {
+    photo.hidden = !isShown;
+    element("prompt").hidden = isShown;
+    element("stage").dataset.state = isShown ? "photo" : "empty";
+  };
+  photo.onerror = () => toggle(false); // what is no picture is not shown
+  photo.src = image;
+  photo.alt = `Your photo: ${name}`;
+  toggle(true);
 }
 
 async function classify(file) {
   const mine = ++turn;
-  element("problem").textContent = "";
-  element("result").hidden = true;
-  element("state").textContent = "Looking …";
+  show();
+  say("Classifying …");
   try {
     const image = await readAsDataUrl(file);
     if (mine !== turn) return;
-    const photo = element("photo");
-    photo.onerror = () => (photo.hidden = true); // what is no picture is not shown
-    photo.src = image;
-    photo.alt = `Your photo: ${file.name}`;
-    photo.hidden = false;
+    showPhoto(image, file.name);
     const prediction = await ask(image);
-    if (mine === turn) show(prediction);
-  } catch (error) {
     if (mine !== turn) return;
-    element("state").textContent = "";
-    element("problem").textContent = error.message;
+    show(prediction);
+    const [name, share] = Object.entries(prediction).sort((a, b) => b[1] - a[1])[0];
+    say(share < UNSURE ? `Not sure: rather a ${name}` : `The network’s answer: a ${name}`);
+  } catch (error) {
+    if (mine === turn) say("", error.message);
   }
 }
 
@@ -100,17 +107,25 @@ element("file").addEventListener("change", ({ target }) => {
   if (file) classify(file);
 });
 
-const drop = element("drop");
+function drag(isOver) {
+  element("drop").hidden = !isOver;
+  const isEmpty = element("photo").hidden;
+  element("prompt").hidden = isOver || !isEmpty;
+  element("stage").dataset.state = isOver ? "dragging" : isEmpty ? "empty" : "photo";
+}
+
 for (const event of ["dragenter", "dragover"]) {
   document.addEventListener(event, (dragged) => {
     dragged.preventDefault();
-    drop.classList.add("over");
+    drag(true);
   });
 }
-document.addEventListener("dragleave", () => drop.classList.remove("over"));
+document.addEventListener("dragleave", ({ relatedTarget }) => relatedTarget || drag(false));
 document.addEventListener("drop", (dropped) => {
   dropped.preventDefault();
-  drop.classList.remove("over");
+  drag(false);
   const [file] = dropped.dataTransfer.files;
   if (file) classify(file);
 });
+
+say("The network’s answer");

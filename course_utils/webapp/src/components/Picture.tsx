@@ -1,8 +1,15 @@
-import { useEffect, useState } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 
-/** A file or a data: URL as a picture; nothing where the browser cannot show it. */
-export function Picture({ of: photo, alt }: { of: Blob | string; alt: string }) {
+interface Props {
+  of: Blob | string; // a file or a data: URL
+  alt: string;
+  fallback?: ReactNode; // where the browser cannot show it
+}
+
+/** A photo. */
+export function Picture({ of: photo, alt, fallback }: Props) {
   const [url, setUrl] = useState<string>();
+  const [broken, setBroken] = useState<Blob | string>();
 
   useEffect(() => {
     if (typeof photo === "string") return setUrl(photo);
@@ -11,5 +18,6 @@ export function Picture({ of: photo, alt }: { of: Blob | string; alt: string }) 
     return () => URL.revokeObjectURL(address); // else the browser would keep the photo
   }, [photo]);
 
-  return url && <img src={url} alt={alt} onError={() => setUrl(undefined)} />;
+  if (broken === photo) return fallback;
+  return url && <img src={url} alt={alt} onError={() => setBroken(photo)} />;
 }

@@ -12,8 +12,8 @@ export function Results({ result, model }: { result: Result; model: Model | unde
   const sure = (pred[0]?.prob ?? 0) >= UNSURE;
   return (
     <>
-      <h2>{sure ? "The network sees" : "The network is not sure"}</h2>
-      <ol className="classes">
+      <h2>{sure ? "The network’s answer" : "The network is not sure"}</h2>
+      <ol className="classes ranked">
         {pred.map((prediction, place) => (
           <Class key={place} {...prediction} /> // two classes may share a name
         ))}

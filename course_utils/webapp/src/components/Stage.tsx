@@ -7,12 +7,13 @@ import { Picture } from "./Picture";
 export function Stage({ view, dragging }: { view: View; dragging: boolean }) {
   const source = view.kind === "empty" ? undefined : view.source;
   const picture = source && pictureOf(source, view.kind === "result" ? view.result.answer : null);
+  const hint = dragging ? null : <Hint fetching={view.kind === "working"} />;
   return (
     <div className="stage" data-state={dragging ? "dragging" : view.kind}>
       {source && picture ? (
-        <Picture of={picture} alt={`The photo: ${label(source)}`} />
+        <Picture of={picture} alt={`The photo: ${label(source)}`} fallback={hint} />
       ) : (
-        <Hint fetching={view.kind === "working"} />
+        hint
       )}
       {dragging && <p className="drop-now">Let go to classify</p>}
     </div>
@@ -40,7 +41,7 @@ function Hint({ fetching }: { fetching: boolean }) {
             <strong>Drop a photo anywhere on this page</strong> or paste one that you copied
           </p>
           <p className="for-touch">
-            <strong>Take a photo or choose one</strong> and see what the network makes of it
+            <strong>Take a photo or choose one</strong> and a neural network classifies it
           </p>
         </>
       )}

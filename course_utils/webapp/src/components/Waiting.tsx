@@ -7,7 +7,7 @@ export function Waiting({ view, onCancel }: { view: View; onCancel: () => void }
   const working = view.kind === "working";
   return (
     <>
-      <h2>{working ? "Looking …" : "What the network sees"}</h2>
+      <h2>{working ? "Classifying …" : "The network’s answer"}</h2>
       <div className={working ? "ghosts working" : "ghosts"} aria-hidden="true">
         {CLASSES.map((key) => (
           <span key={key} />
