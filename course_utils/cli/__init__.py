@@ -44,9 +44,10 @@ class Commands(click.Group):
                 if error.name.startswith("course_utils"):  # a fault of ours, not a missing package
                     raise
                 # As in an image that only serves.
+                extra = "lab" if error.name == "jupyterlab" else "production"
                 message = (
                     f"This needs {error.name}, which is not installed here: "
-                    "pip install 'networks-at-work[mlflow,production]'."
+                    f"pip install 'networks-at-work[{extra}]'."
                 )
             raise click.ClickException(message) from None
 
