@@ -66,7 +66,7 @@ parts = Exercise(
 )
 
 
-def late(labels: Any, delay: Any, predict: Any, learn: Any) -> Any:
+def learn_late(labels: Any, delay: int, predict: Any, learn: Any) -> list[float]:
     """Test, then train, where each label comes ``delay`` rows late; the errors."""
     errors = []
     for row in range(len(labels)):
@@ -90,12 +90,12 @@ def _test_stream(answer: Callable[..., Any]) -> None:
         assert steps == ", ".join(wanted).split(", "), (
             f"delay {delay}: the steps should be {', '.join(wanted)}; yours are {', '.join(steps)}."
         )
-        assert list(got or []) == [2.0, -8.0, -18.0, -28.0], "an error is prediction minus label."
+        assert got == [2.0, -8.0, -18.0, -28.0], "an error is prediction minus label."
 
 
 stream = Exercise(
     test=_test_stream,
-    solve=late,
+    solve=learn_late,
     hints=(
         "When row 7 is to be predicted and labels come 3 rows late, row 4 has just got its label.",
         "So learn(row - delay) comes before predict(row), from row `delay` on.",
@@ -103,7 +103,7 @@ stream = Exercise(
 )
 
 
-def training_rows(log: Any, labels: Any) -> Any:
+def join_labels(log: Any, labels: Any) -> Any:
     """The features of each logged request that has a label, with its newest label."""
     import json
 
@@ -135,7 +135,7 @@ def _test_own_log(answer: Callable[..., Any]) -> None:
 
 own_log = Exercise(
     test=_test_own_log,
-    solve=training_rows,
+    solve=join_labels,
     hints=(
         "json.loads reads one line; log.read_text().splitlines() gives them all.",
         "labels.drop_duplicates('id', keep='last') keeps the corrected label.",
