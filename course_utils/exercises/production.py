@@ -9,7 +9,7 @@ from course_utils.exercises import Exercise
 
 
 def follow(pointer: Any, load: Any) -> Any:
-    """A WSGI callable that answers with the version that the file ``pointer`` names."""
+    """Return a WSGI callable that answers with the version that a file names."""
     current: list[Any] = [None, None]  # number and app of the version that answers
 
     def app(environ: Any, start_response: Any) -> Any:
@@ -45,6 +45,7 @@ def _test_follower(answer: Callable[..., Any]) -> None:
         pointer = Path(folder, "current")
         pointer.write_text("1")
         app = answer(pointer, load)
+        assert callable(app), "your function should return a WSGI callable, such as a function."
         for content, wanted in (("1", "1"), ("1", "1"), ("2", "2"), ("", "2"), ("3", "2")):
             pointer.write_text(content)
             got: dict[str, str] = {}
@@ -68,8 +69,8 @@ follower = Exercise(
 )
 
 
-def compare_classes(truth: Any, served: Any, candidate: Any) -> Any:
-    """The difference of two error rates, and its 95 % interval by a paired bootstrap."""
+def compare_classes(truth: Any, served: Any, candidate: Any) -> tuple[float, float, float]:
+    """Return the difference of two error rates and its 95 % interval."""
     from scipy.stats import bootstrap
 
     def difference(served: Any, candidate: Any, axis: int = -1) -> Any:
@@ -106,8 +107,8 @@ paired = Exercise(
 )
 
 
-def release_wine(old: Any, new: Any, store: Any) -> Any:
-    """A classifier of wines: registered, promoted, trained again, its new version on trial."""
+def release_wine(old: Any, new: Any, store: str) -> Any:
+    """Register a model of wines, train it again, and make version 2 a canary."""
     import runpy
     import tempfile
     from pathlib import Path
