@@ -10,11 +10,11 @@ from typing import Any
 from course_utils.exercises import Exercise, make_folder
 
 
-def read_checked(path: Any, digests: Mapping[str, str]) -> Any:
+def read_checked(path: Any, digests: Mapping[str, str]) -> bytes:
     """A file's content, if its SHA-256 is the one that is listed for its name."""
     import hashlib
 
-    content = path.read_bytes()
+    content: bytes = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digests.get(path.name):
         raise ValueError(f"{path.name} is not the file that was listed.")
     return content
@@ -42,14 +42,15 @@ checked = Exercise(
 )
 
 
-def find_names(content: bytes) -> Any:
+def find_names(content: bytes) -> set[str]:
     """What a pickle would fetch from modules, as a set of "module name", without loading it."""
     import pickletools
 
-    found, texts = set(), [""]
+    found: set[str] = set()
+    texts: list[str] = []
     for instruction, argument, _ in pickletools.genops(content):
         if instruction.name == "GLOBAL":
-            found.add(argument)
+            found.add(str(argument))
         elif instruction.name == "STACK_GLOBAL":
             found.add(" ".join(texts[-2:]))
         elif isinstance(argument, str):
