@@ -6,11 +6,13 @@ never asks for what its notebook has not shown. Only the command imports from it
 progress``).
 """
 
+import ast
 import contextlib
 import html
 import inspect
 import io
 import linecache
+import re
 import sys
 import tempfile
 import traceback
@@ -123,8 +125,25 @@ class Exercise:
         print(f"Hint {self._hinted} of {len(self.hints)}: {self.hints[self._hinted - 1]}")
 
     def solution(self) -> None:
-        """Print one way to do it."""
-        print(inspect.getsource(self.solve))
+        """Print one way to do it, which runs in the notebook as it is printed."""
+        print(_drop_annotations(inspect.getsource(self.solve)))
+
+
+def _drop_annotations(source: str) -> str:
+    """A function without its annotations, whose types the notebook has not imported."""
+    lines = source.splitlines(keepends=True)
+    annotations: list[ast.expr] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.arg) and node.annotation:
+            annotations.append(node.annotation)
+        elif isinstance(node, ast.FunctionDef) and node.returns:
+            annotations.append(node.returns)
+    for part in sorted(annotations, key=lambda each: (each.lineno, each.col_offset), reverse=True):
+        assert part.end_lineno == part.lineno  # no signature of ours has one over two lines
+        line = lines[part.lineno - 1].encode()
+        before = re.sub(rb"(: | -> )$", b"", line[: part.col_offset])
+        lines[part.lineno - 1] = (before + line[part.end_col_offset :]).decode()
+    return "".join(lines)
 
 
 def _name_error(error: BaseException, space: dict[str, Any]) -> str:

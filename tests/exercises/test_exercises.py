@@ -90,9 +90,8 @@ def test_a_notebook_says_once_how_to_get_a_hint_and_a_solution(path):
 
 
 def _solved(cell, shown):
-    """The cell with its stub replaced by the text that `solution` prints, types and all."""
-    typing = "from typing import Any\nfrom collections.abc import Mapping\n"
-    return typing + re.sub(r"^def .*?# your code here\n", lambda _: shown, cell, flags=re.M | re.S)
+    """The cell with its stub replaced by the text that `solution` prints."""
+    return re.sub(r"^def .*?# your code here\n", lambda _: shown, cell, flags=re.M | re.S)
 
 
 def without_waiting(labels, delay, predict, learn):
