@@ -23,10 +23,6 @@ from tests.support.notebooks import NOTEBOOKS, code_cells, each_notebook, read, 
 # Of Keras' own, when it saves a model under NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-# The old notebooks 12 and 13 are about to be replaced.
-NEW_FORM = [path for path in NOTEBOOKS if path.stem not in ("12_production", "13_scale_out")]
-each_in_new_form = pytest.mark.parametrize("path", NEW_FORM, ids=lambda path: path.stem)
-
 
 def exercise_cells(path):
     cells = code_cells(read(path))
@@ -76,7 +72,7 @@ def test_stubs_fail_kindly_until_the_solution_is_written(path, capsys):
         assert capsys.readouterr().out == "Right! That is what was asked for.\n"
 
 
-@each_in_new_form
+@each_notebook
 def test_a_stub_names_the_kinds_of_its_arguments_and_of_its_result(path):
     for source in exercise_cells(path):
         (function,) = (n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef))
@@ -86,7 +82,7 @@ def test_a_stub_names_the_kinds_of_its_arguments_and_of_its_result(path):
         assert re.search(r"^Returns:\n    \w.*: ", text, re.M), source
 
 
-@each_in_new_form
+@each_notebook
 def test_a_notebook_says_once_how_to_get_a_hint_and_a_solution(path):
     prose = "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
     first = re.search(r"^(\w+)\.check\(", exercise_cells(path)[0], re.M)[1]
