@@ -7,7 +7,7 @@ from course_utils.exercises import Exercise, open_client, serving
 
 
 def build_balancer(addresses: list[str]) -> Any:
-    """An app that sends each ``POST /api/mpg`` to the next address that answers."""
+    """Build an app that sends each ``POST /api/mpg`` to the next address that answers."""
     import requests
     from flask import Flask, jsonify, request
 
@@ -55,8 +55,8 @@ balancer = Exercise(
 )
 
 
-def weakest(parts: dict[str, tuple[int, float]]) -> tuple[str, float]:
-    """The part that limits the throughput, and the throughput per second."""
+def find_bottleneck(parts: dict[str, tuple[int, float]]) -> tuple[str, float]:
+    """Find the part that limits the throughput, and its requests per second."""
     most = {name: number / seconds for name, (number, seconds) in parts.items()}
     return min(most.items(), key=lambda part: part[1])
 
@@ -72,13 +72,13 @@ def _test_bottleneck(answer: Any) -> None:
 
 bottleneck = Exercise(
     test=_test_bottleneck,
-    solve=weakest,
+    solve=find_bottleneck,
     hints=("A part that is busy for s seconds per request answers 1 / s per second; n do n / s.",),
 )
 
 
 def measure(ask: Any, clients: int, number: int) -> dict[str, float]:
-    """Answers per second and failures, with so many clients at a time."""
+    """Measure answers per second and failures with so many clients at a time."""
     import time
     from concurrent.futures import ThreadPoolExecutor
 
