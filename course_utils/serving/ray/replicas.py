@@ -88,10 +88,11 @@ class RemotePredictor:
 
 
 class Network:
-    """A network that predicts all pictures that are waiting, up to eight, in one batch.
+    """A network that predicts pictures that arrive at the same moment, up to eight, in one batch.
 
-    No picture waits for a batch to fill: the next batch is what came while the last one ran. So
-    batches form under load by themselves, and a single request is not delayed.
+    No picture waits for a batch to fill, so a single request is not delayed. Serve cuts the batches
+    as pictures arrive, also while an earlier batch runs: they stay small. A longer
+    ``batch_wait_timeout_s`` makes them larger, and each request later by so much.
     """
 
     def __init__(self, model: Path, metrics: Path):
