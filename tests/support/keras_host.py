@@ -14,14 +14,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from course_utils.datasets import keras_cache, originals, weights
-from course_utils.inference import models
 from course_utils.training import pretrained
 
 NOWHERE = "http://127.0.0.1:9/"  # nothing listens on the port of "discard"
-MADE = {models.CLASSIFIER, models.LABELS, models.PETS, models.PETS_LABELS}
+MADE = set(pretrained.MAKERS)
 # MNIST and CIFAR-10 are large, and nothing is made from them: a few bytes stand in their place.
 LARGE = {originals.MNIST, originals.CIFAR10}
-FILES = {originals.CLASS_INDEX, originals.MOBILENET, keras_cache.RECORD} | MADE | LARGE
+FILES = {originals.MOBILENET, keras_cache.RECORD} | MADE | LARGE
 PATHS = {o.name: "/" + o.path for o in originals.ORIGINALS if o.name not in LARGE}
 OWN_CACHE = keras_cache.cache_folder()
 

@@ -1,5 +1,6 @@
 """The networks of the image and pets services are made once, from weights that are checked."""
 
+import hashlib
 import json
 import os
 
@@ -20,6 +21,8 @@ def test_keras_own_files_are_taken_as_they_are(fetched):
     for name in PATHS:
         assert (folder / name).read_bytes() == (OWN_CACHE / name).read_bytes()
         assert sources[name] == "Keras' host"
+    digest = "c2c37ea517e94d9795004a39431a14cb"  # that Keras' decode_predictions asks for
+    assert hashlib.md5((folder / models.CLASS_INDEX).read_bytes()).hexdigest() == digest
 
 
 def test_the_classifiers_keep_their_contracts(full):
@@ -88,7 +91,7 @@ def test_a_full_cache_asks_nobody_and_loads_no_tensorflow(full):
     assert not {"tensorflow", "keras", "requests"} & set(steps[0].split())
 
 
-@pytest.mark.parametrize("name", [originals.MOBILENET, models.LABELS])
+@pytest.mark.parametrize("name", [originals.MOBILENET, models.CLASS_INDEX, models.LABELS])
 def test_a_changed_file_is_noticed_and_made_anew(full, host, name):
     before = (full / name).read_bytes()
     (full / name).write_bytes(before[:-1] + b"!")
@@ -128,7 +131,7 @@ def test_killed_in_mid_download_it_leaves_no_half_file(full, host):
 
 
 def test_of_two_at_once_one_works_and_both_succeed(full, host):
-    (full / originals.CLASS_INDEX).unlink()
+    (full / originals.MOBILENET).unlink()
     host.fault = "stalls"
     first = start_fetch(host.url)
     assert wait_until(lambda: host.asked)
@@ -138,5 +141,5 @@ def test_of_two_at_once_one_works_and_both_succeed(full, host):
     first.communicate()
     second.communicate()
     assert (first.returncode, second.returncode) == (0, 0)
-    assert host.asked == [PATHS[originals.CLASS_INDEX]]
+    assert host.asked == [PATHS[originals.MOBILENET]]
     assert names(full) == FILES
