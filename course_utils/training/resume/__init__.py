@@ -61,9 +61,8 @@ def fit(
     KeyboardInterrupt, or the process ends with exit code 143. A second Ctrl-C interrupts at
     once, without saving.
 
-    The folder holds the last three checkpoints and, in ``best-epoch-….keras``, the model of the
-    epoch with the smallest ``val_loss``, or ``loss`` without validation data, where Keras can
-    save it as a file.
+    The folder holds the last three checkpoints. To keep the best model as well, give Keras'
+    ``ModelCheckpoint(..., save_best_only=True)``, which goes on where it stopped, too.
 
     Args:
         model: compiled. What checkpoints restore is overwritten.

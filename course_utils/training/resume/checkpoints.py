@@ -123,18 +123,6 @@ class Store:
         self._put(f"{stem}.json", json.dumps(sealed, ensure_ascii=False).encode())
         self._remove_old(position)
 
-    def write_best(self, name: str, data: bytes) -> None:
-        """Save the model of the best epoch, in the place of an earlier one.
-
-        Raises:
-            ResumeError: as `write`.
-        """
-        self._put(name, data)
-        for path in self.folder.glob("best-epoch-*"):
-            if path.name != name:
-                with contextlib.suppress(OSError):  # on Windows it may be open elsewhere
-                    path.unlink()
-
     def _put(self, name: str, data: bytes | memoryview) -> None:
         try:
             atomic_files.put(self.folder / name, data)

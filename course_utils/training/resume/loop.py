@@ -1,13 +1,10 @@
 """One training as a call of ``model.fit`` per epoch, saved on the way."""
 
 import contextlib
-import math
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from course_utils.training.resume import state
@@ -71,22 +68,8 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.position = Position(epoch + 1, 0)
         self.stopped = bool(self.model.stop_training)
-        self._save_best()
         self._restore_point = self._capture()
         self._write(self._restore_point)
-
-    def _save_best(self) -> None:
-        """Keep this epoch's model in place of an earlier one, if its loss is the lowest so far."""
-        *earlier, value = self._find_losses()[1] or [math.nan]
-        if math.isnan(value) or any(other <= value for other in earlier):
-            return
-        name = f"best-epoch-{self.position.epoch:03d}-{self._label()}.keras"
-        with tempfile.TemporaryDirectory() as folder:  # Keras cannot write atomically
-            path = Path(folder) / name
-            # Some models Keras cannot save; then there is no file of the best.
-            with contextlib.suppress(NotImplementedError, TypeError, ValueError):
-                self.model.save(path)
-                self._store.write_best(name, path.read_bytes())
 
     def _capture(self) -> Checkpoint:
         memory, arrays = state.capture_callbacks(self.callbacks)
@@ -109,14 +92,10 @@ class Saver(keras.callbacks.Callback):  # type: ignore[misc]
         raise SystemExit(128 + self.signal_number)
 
     def _label(self) -> str:
-        name, values = self._find_losses()
-        return f"{name}-{values[-1]:.4f}" if values else ""
-
-    def _find_losses(self) -> tuple[str, list[float]]:
-        """Find the loss of each epoch so far and its name: of the validation, if there is one."""
+        """The loss of the last epoch, of the validation if there is one; empty before the first."""
         history = self.history.history
         name = "val_loss" if "val_loss" in history else "loss"
-        return name, history.get(name, [])
+        return f"{name}-{history[name][-1]:.4f}" if name in history else ""
 
 
 class PiecewiseCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]

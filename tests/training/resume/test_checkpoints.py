@@ -53,18 +53,16 @@ def test_the_newest_is_found_by_its_numbers(tmp_path: Path) -> None:
         assert load(store) == position
 
 
-def test_the_last_few_are_kept_and_the_best(tmp_path: Path) -> None:
+def test_the_last_few_are_kept_and_what_is_not_ours(tmp_path: Path) -> None:
     store = Store(tmp_path, {})
     (tmp_path / "model.keras").touch()  # somebody's own
     (tmp_path / "epoch-001.txt").touch()
     for epoch in (1, 2, 3):
-        store.write_best(f"best-epoch-{epoch}.keras", b"weights")
         save(store, Position(epoch, 0))
     (tmp_path / "epoch-009.npz.part").touch()  # of a process that was killed
     save(store, Position(3, 50))
     stems = ["epoch-002-val_loss", "epoch-003-batch-00050-val_loss", "epoch-003-val_loss"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "best-epoch-3.keras",
         "epoch-001.txt",
         *(f"{stem}-0.5000.{ending}" for stem in stems for ending in ("json", "npz")),
         "model.keras",
