@@ -58,17 +58,6 @@ def _conv(a: Arguments) -> Any:
     return _channels_first(y + a.get("bias", 0.0))
 
 
-def _conv_transpose(a: Arguments) -> Any:
-    x, weight = _channels_last(a["x"]), np.moveaxis(a["weight"], (0, 1), (-1, -2))
-    if int(a["groups"]) != 1 or a.get("output_shape") is None or str(a["pad_type"]) == "custom":
-        raise NotImplementedError("in groups, with own padding, or without its result's shape")
-    batch, channels, *sides = a["output_shape"].tolist()
-    shape, strides, padding = [batch, *sides, channels], a["strides"].tolist(), str(a["pad_type"])
-    dilations = a["dilations"].tolist()
-    y = tf.nn.conv_transpose(x, weight, shape, strides, padding.upper(), dilations=dilations)
-    return _channels_first(y + a.get("bias", 0.0))
-
-
 def _upsample_bilinear(a: Arguments) -> Any:
     if a["align_corners"]:
         raise NotImplementedError("with align_corners")
@@ -107,7 +96,6 @@ OPERATIONS: dict[str, Callable[[Arguments], Any]] = {
     "batch_norm": _batch_norm,
     "cast": lambda a: a["x"],  # `mil.Program` gives it the type that is declared
     "conv": _conv,
-    "conv_transpose": _conv_transpose,
     "max_pool": _pool("MAX"),
     "silu": lambda a: a["x"] / (1 + np.exp(-a["x"])),
     "upsample_bilinear": _upsample_bilinear,

@@ -279,8 +279,6 @@ def test_whole_numbers_go_in_as_float32(tmp_path):
 OWN_OPERATIONS = {
     "resized": lambda layers: [layers.Resizing(11, 20)],
     "enlarged": lambda layers: [layers.UpSampling2D(interpolation="bilinear")],
-    "transposed": lambda layers: [layers.Conv2DTranspose(4, 3, 2)],
-    "transposed_same": lambda layers: [layers.Conv2DTranspose(4, 3, 2, padding="same")],
     "a_row": lambda layers: [
         layers.Reshape((16, 48)),
         layers.Conv1D(4, 3, 2),
@@ -292,14 +290,12 @@ OWN_OPERATIONS = {
         layers.Conv3D(4, (3, 3, 2), padding="same"),
         layers.MaxPooling3D((2, 2, 1)),
         layers.AveragePooling3D((2, 2, 1)),
-        layers.Conv3DTranspose(2, 2),
     ],
     "a_separable_row": lambda layers: [
         layers.Reshape((16, 48)),
         layers.SeparableConv1D(4, 3),
         layers.DepthwiseConv1D(3, depth_multiplier=2),
         layers.AveragePooling1D(2),
-        layers.Conv1DTranspose(4, 3),
     ],
 }
 
