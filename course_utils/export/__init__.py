@@ -1,7 +1,7 @@
 """Keras models in the formats of other runtimes, and proof that they compute the same.
 
-Each format is a module with ``convert`` and ``verify``: CoreML, LiteRT, ONNX, SavedModel. This room
-never changes a network's weights on its own. Other rooms import the names in ``__init__.pyi``.
+Each format is a module with ``convert`` and ``verify``: CoreML, LiteRT, ONNX. This room never
+changes a network's weights on its own. Other rooms import the names in ``__init__.pyi``.
 """
 
 import lazy_loader

@@ -3,4 +3,3 @@ from . import litert as litert
 from . import mil as mil
 from . import onnx as onnx
 from . import parity as parity
-from . import savedmodel as savedmodel

@@ -37,8 +37,6 @@ class About:
 
     author: str = ""
     licence: str = ""
-    version: str = ""
-    summary: str = ""
 
 
 def convert(
@@ -192,8 +190,8 @@ def _describe(coremltools: Any, package: Any, source: Source, about: About, outp
     if not source.labels:
         coremltools.utils.rename_feature(spec, spec.description.output[0].name, output)
     package = coremltools.models.MLModel(spec, weights_dir=weights, skip_model_load=True)
-    package.author, package.license, package.version = about.author, about.licence, about.version
-    package.short_description = about.summary or f"The network {source.model.name}, made with Keras"
+    package.author, package.license = about.author, about.licence
+    package.short_description = f"The network {source.model.name}, made with Keras"
     package.input_description[_input_name(source)] = source.describe_input()
     if source.labels:
         package.output_description[LABEL] = "The likeliest class"

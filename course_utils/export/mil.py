@@ -157,13 +157,7 @@ class Program:
         arguments = {
             name: _look_up(var, values) for name, var in op.inputs.items() if var is not None
         }
-        try:
-            results = compute(op.op_type, arguments, self._version)
-        except NotImplementedError as error:
-            raise NotImplementedError(
-                f"The operation {op.op_type!r} ({op.name}) is not computed {error}."
-            ) from None
-        results = results if isinstance(results, list) else [results]
+        results = compute(op, arguments, self._version)
         return {
             var: _cast(result, var, rounded=rounded)
             for var, result in zip(op.outputs, results, strict=True)

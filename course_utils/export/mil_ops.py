@@ -18,27 +18,27 @@ from coremltools.converters.mil.mil import Function
 Arguments = Mapping[str, Any]
 
 
-def compute(kind: str, arguments: Arguments, version: Any) -> Any:
-    """The result of one operation.
+def compute(op: Any, arguments: Arguments, version: Any) -> list[Any]:
+    """The results of one operation.
 
     Args:
-        kind: of operation, such as ``"conv"``.
+        op: the operation, as coremltools has it.
         arguments: in NumPy, floating point in 32 bits.
         version: of the set of operations that the program is written in.
 
-    Returns:
-        An array, or a list of them from an operation of several results.
-
     Raises:
-        NotImplementedError: with the reason.
+        NotImplementedError: with the operation and its name.
     """
-    if kind in OPERATIONS:
-        return OPERATIONS[kind](arguments)
+    if op.op_type in OPERATIONS:
+        return [OPERATIONS[op.op_type](arguments)]
     with Function({}, opset_version=version):
-        made = getattr(Builder, kind)(**arguments)
-    results = [var.val for var in made] if isinstance(made, (list, tuple)) else made.val
-    if results is None:
-        raise NotImplementedError("here. Add it to OPERATIONS in course_utils/export/mil_ops.py")
+        made = getattr(Builder, op.op_type)(**arguments)
+    results = [var.val for var in (made if isinstance(made, (list, tuple)) else [made])]
+    if any(result is None for result in results):
+        raise NotImplementedError(
+            f"The operation {op.op_type!r} ({op.name}) is not computed here. Add it to OPERATIONS "
+            "in course_utils/export/mil_ops.py."
+        )
     return results
 
 
@@ -58,20 +58,7 @@ def _conv(a: Arguments) -> Any:
     return _channels_first(y + a.get("bias", 0.0))
 
 
-def _conv_transpose(a: Arguments) -> Any:
-    x, weight = _channels_last(a["x"]), np.moveaxis(a["weight"], (0, 1), (-1, -2))
-    if int(a["groups"]) != 1 or a.get("output_shape") is None or str(a["pad_type"]) == "custom":
-        raise NotImplementedError("in groups, with own padding, or without its result's shape")
-    batch, channels, *sides = a["output_shape"].tolist()
-    shape, strides, padding = [batch, *sides, channels], a["strides"].tolist(), str(a["pad_type"])
-    dilations = a["dilations"].tolist()
-    y = tf.nn.conv_transpose(x, weight, shape, strides, padding.upper(), dilations=dilations)
-    return _channels_first(y + a.get("bias", 0.0))
-
-
 def _upsample_bilinear(a: Arguments) -> Any:
-    if a["align_corners"]:
-        raise NotImplementedError("with align_corners")
     scales = a["scale_factor_height"], a["scale_factor_width"]
     size = [round(n * float(by)) for n, by in zip(a["x"].shape[2:], scales, strict=True)]
     return _channels_first(tf.image.resize(_channels_last(a["x"]), size))
@@ -107,7 +94,6 @@ OPERATIONS: dict[str, Callable[[Arguments], Any]] = {
     "batch_norm": _batch_norm,
     "cast": lambda a: a["x"],  # `mil.Program` gives it the type that is declared
     "conv": _conv,
-    "conv_transpose": _conv_transpose,
     "max_pool": _pool("MAX"),
     "silu": lambda a: a["x"] / (1 + np.exp(-a["x"])),
     "upsample_bilinear": _upsample_bilinear,

@@ -96,7 +96,8 @@ def predict_file(
     source, target, path = Path(input), Path(output), Path(model)
     _check_paths(source, target)
     schema = FeatureSchema.load(schema_path(path))
-    network = _load_network(path, schema)
+    network = Predictor.load(path)
+    schema.check_network(network, path)
     job = _Job(source, target, path, chunk)
     tell = on_progress or (lambda step, done, total: None)
     with job.open(restart=restart), open_table(source, job.folder, schema) as table:
@@ -161,12 +162,6 @@ def predict_in_blocks(network: Predictor, rows: NDArray[np.float32]) -> NDArray[
     """Predict any number of rows, `BLOCK_ROWS` at a time: one number for each."""
     blocks = (rows[first : first + BLOCK_ROWS] for first in range(0, len(rows), BLOCK_ROWS))
     return np.concatenate([network.predict(block)[:, 0] for block in blocks] or [rows[:, 0]])
-
-
-def _load_network(path: Path, schema: FeatureSchema) -> Predictor:
-    network = Predictor.load(path)
-    schema.check_network(network, path)
-    return network
 
 
 def _check_paths(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ here types, unknown names and infinities are refused as well.
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +36,6 @@ class Fault:
     detail: str  # one sentence for a person
     received: str  # what stood there, shortened
     allowed: str  # what may stand there
-
-    def as_dict(self) -> dict[str, str]:
-        """The form in which a service's answer carries it."""
-        return asdict(self)
 
 
 class InvalidExample(ValueError):

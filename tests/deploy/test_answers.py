@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import requests
 
-from course_utils.export import savedmodel
 from course_utils.inference import Predictor
 from course_utils.serving import launch
 from deploy.tensorflow_serving import ask, export
@@ -38,8 +37,7 @@ def right(network):
 def versions(network, tmp_path_factory):
     """The folder of versions that TensorFlow Serving would watch."""
     folder = tmp_path_factory.mktemp("models")
-    savedmodel.convert(network, folder, report=lambda *_: None)
-    return folder / network.name
+    return export.write_next_version(network, folder).parent
 
 
 def assert_the_same(answers, right):
@@ -97,7 +95,7 @@ def test_ask_notices_another_network(versions, network, tmp_path):
 
     other = keras.models.clone_model(network)
     other.set_weights([each * 1.0001 for each in network.get_weights()])
-    savedmodel.convert(other, tmp_path, name="mpg", report=lambda *_: None)
+    export.write_next_version(other, tmp_path)
     with (
         serving("mpg") as ours,
         launch(tensorflow_serving.create_app(tmp_path / "mpg")) as theirs,
@@ -124,3 +122,18 @@ def test_export_writes_the_next_version(versions, right, capsys):
         state = requests.get(f"{theirs.url}/v1/models/mpg", timeout=60).json()
         assert state["model_version_status"][0]["version"] == "2"
         assert_the_same(ask.ask_serving(theirs.url, ROWS.tolist()), right)
+
+
+def test_who_is_first_keeps_the_version(network, tmp_path, monkeypatch):
+    """Somebody else publishes it while this one is being written."""
+    path = tmp_path / "mpg" / "1"
+
+    def publish_another(network):
+        path.mkdir(parents=True)
+        (path / "saved_model.pb").write_bytes(b"another")
+
+    monkeypatch.setattr(export.tracing, "check_network", publish_another)
+    with pytest.raises(OSError, match="not empty"):
+        export.write_next_version(network, tmp_path)
+    assert (path / "saved_model.pb").read_bytes() == b"another"
+    assert [each.name for each in path.parent.iterdir()] == ["1"]

@@ -6,6 +6,7 @@ Every 4xx and 5xx of every service has this form, with the list of all faults of
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from flask import Flask, request
@@ -68,7 +69,7 @@ def describe_problem(
         "title": title,
         "status": status,
         "detail": detail,
-        "errors": [fault.as_dict() for fault in faults],
+        "errors": [asdict(fault) for fault in faults],
         "request_id": request_id,
     }
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from flask import Flask, jsonify, request
 
-from course_utils.export import savedmodel
+from deploy.tensorflow_serving.export import find_newest
+from tests.support.savedmodels import SIGNATURE, load_savedmodel
 
 
 def create_app(folder: Path) -> Flask:
@@ -21,23 +22,21 @@ def create_app(folder: Path) -> Flask:
     @app.get(f"/v1/models/{name}")
     def status() -> Any:
         state = {"state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
-        return jsonify(
-            model_version_status=[{"version": str(savedmodel.find_newest(folder)), **state}]
-        )
+        return jsonify(model_version_status=[{"version": str(find_newest(folder)), **state}])
 
     @app.post(f"/v1/models/{name}:predict")
     @app.post(f"/v1/models/{name}/versions/<int:version>:predict")
     def predict(version: int | None = None) -> Any:
-        number = version or savedmodel.find_newest(folder)
+        number = version or find_newest(folder)
         if not (folder / str(number)).is_dir():
             return jsonify(error=f"Servable not found for request: Specific({name}, {number})"), 404
         body = request.get_json()
         if not isinstance(body, dict) or "instances" not in body:
             return jsonify(error="Missing 'inputs' or 'instances' key"), 400
-        if body.get("signature_name", savedmodel.SIGNATURE) != savedmodel.SIGNATURE:
+        if body.get("signature_name", SIGNATURE) != SIGNATURE:
             return jsonify(error="Serving signature name not found in signature def"), 400
         if number not in loaded:
-            loaded[number], _ = savedmodel.load(folder / str(number))
+            loaded[number] = load_savedmodel(folder / str(number))
         try:
             answers = loaded[number](body["instances"])
         except Exception as error:  # TensorFlow raises what the rows make it raise
