@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from course_utils.registry import Comparison
 
 SCORES = {"rmse": "RMSE", "mae": "mean absolute error", "error rate": "share of wrong answers"}
-TRAFFIC = {
-    "requests": "requests answered",
-    "errors": "errors of ours",
-    "mean_ms": "milliseconds each",
-}
 
 
 @click.command()
@@ -31,7 +26,6 @@ TRAFFIC = {
 )
 @click.option("--store", type=FOLDER, help="The folder of model versions; by default yours.")
 @click.option("--candidate", type=click.IntRange(1), help="A version; by default the canary.")
-@click.option("--url", help="Of the running service: which one fails more often, which is slower?")
 @AS_JSON
 def compare(name: str, labelled: Path, as_json: bool, **options: Any) -> None:
     """Compare the canary of NAME with the served version, on the same rows.
@@ -55,8 +49,4 @@ def print_comparison(found: "Comparison") -> None:
         label = f"{SCORES[name]} on {found.errors.rows:,} labelled rows"
         table.add_row(label, *(f"{value:.3g}" for value in pair))
     table.add_row("rows refused", *(f"{count:,}" for count in found.refused))
-    by_version = {entry["version"]: entry for entry in found.traffic}
-    for key, label in TRAFFIC.items() if by_version else ():
-        seen = (by_version.get(version, {}) for version in (found.served, found.candidate))
-        table.add_row(label, *(f"{round(entry.get(key, 0), 2):,}" for entry in seen))
     console.print(table)
