@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from course_utils import __version__
-from course_utils.cli.compare import compare
 from course_utils.cli.drift import drift
 from course_utils.cli.machine import doctor, fetch
 from course_utils.cli.models import models
@@ -63,4 +62,3 @@ def main() -> None:
 
 for command in itertools.chain(*COMMANDS.values()):
     main.add_command(command)
-models.add_command(compare)

@@ -12,10 +12,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from course_utils import registry
-from course_utils.cli.console import console
-from course_utils.cli.options import ANY_FOLDER, AS_JSON
+from course_utils.cli.console import console, print_verdict
+from course_utils.cli.exit_codes import EXIT_CODES
+from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE
 
-SCORES = {"rmse": "RMSE", "accuracy": "accuracy"}  # of the metrics of a version, shown in the list
+SCORES = {
+    "rmse": "RMSE",  # the first two, whichever a version has, are shown in the list
+    "accuracy": "accuracy",
+    "mae": "mean absolute error",
+    "error rate": "share of wrong answers",
+}
 MAX_NOTES_CHARACTERS = 120  # in the list; the card and --json have all
 NAME = click.argument("name")
 VERSION = click.argument("version", type=click.IntRange(1))
@@ -106,6 +112,40 @@ def verify(name: str, version: int | None, store: Path | None) -> None:
         f"{name} {chosen.number} is as it was registered: {found.files} files, "
         f"{found.rows} golden rows predicted again, largest difference {found.difference:.1e}."
     )
+
+
+@command
+@NAME
+@click.option(
+    "--labelled",
+    required=True,
+    type=FILE,
+    help="A CSV file of examples with their true label: which one is right?",
+)
+@click.option("--candidate", type=click.IntRange(1), help="A version; by default the canary.")
+@AS_JSON
+def compare(name: str, labelled: Path, as_json: bool, **options: Any) -> None:
+    """Compare the canary of NAME with the served version, on the same rows.
+
+    Exits with 0 for "keep", 4 for "promote" and 5 for "wait for more"; 1 and 2 are errors.
+    """
+    from course_utils.inference import labelled_rows
+
+    found = registry.compare(name, labelled_rows.read(labelled), **options)
+    print_verdict(found, as_json)
+    if not as_json:
+        print_comparison(found)
+    raise SystemExit(EXIT_CODES[found.verdict])
+
+
+def print_comparison(found: "registry.Comparison") -> None:
+    """A table with a column for each of the two versions."""
+    table = Table("", f"served: {found.served}", f"candidate: {found.candidate}")
+    for name, pair in found.errors.scores.items():
+        label = f"{SCORES[name]} on {found.errors.rows:,} labelled rows"
+        table.add_row(label, *(f"{value:.3g}" for value in pair))
+    table.add_row("rows refused", *(f"{count:,}" for count in found.refused))
+    console.print(table)
 
 
 @command

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from course_utils.cli.compare import print_comparison
 from course_utils.cli.console import console, print_verdict, show_steps
 from course_utils.cli.exit_codes import EXIT_CODES
+from course_utils.cli.models import print_comparison
 from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE
 
 if TYPE_CHECKING:

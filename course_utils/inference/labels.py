@@ -77,6 +77,34 @@ def fits_labels(outputs: tuple[int, ...], labels: Sequence[str]) -> bool:
     return outputs == (len(labels),) or (outputs, len(labels)) == ((1,), 2)
 
 
+def check_photo_network(
+    file: Path, takes: tuple[int, ...], answers: tuple[int, ...], labels: Sequence[str]
+) -> None:
+    """Check that a network classifies photos.
+
+    Args:
+        file: of the network, its class names beside it.
+        takes: the shape of an example.
+        answers: the shape of an answer.
+        labels: the class names.
+
+    Raises:
+        ValueError: it takes no RGB pictures, or does not tell these classes apart.
+    """
+    if takes[2:] != (3,) or 1 in takes:
+        raise ValueError(
+            f"{file.stem} takes examples of shape {takes}; a model of RGB pictures is needed, "
+            "(height, width, 3) and both given, as keras.Input((224, 224, 3)). To register one "
+            f"that takes rows of numbers, put {file.stem}.schema.json beside it."
+        )
+    if not fits_labels(answers, labels):
+        raise ValueError(
+            f"{file.stem} answers with shape {answers}; it has to return a probability for each of "
+            f"the {len(labels)} class names in {find_labels(file).name}. Correct these, or end the "
+            f'network with Dense({len(labels)}, activation="softmax").'
+        )
+
+
 def as_probabilities(answers: np.ndarray) -> np.ndarray:
     """A probability for each class, of shape ``(n, classes)``.
 

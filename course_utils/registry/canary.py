@@ -5,8 +5,7 @@ Introduction to the Bootstrap*, 1993) says how sure the difference is. As with d
 for evidence: what is not sure yet is called so.
 """
 
-from collections import defaultdict
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +58,6 @@ class Comparison:
     errors: Errors
     refused: tuple[int, int]
     """Rows that the contract of the served version refuses, and that of the candidate."""
-    traffic: list[dict[str, Any]] = field(default_factory=list)
-    """By version: requests, errors and mean milliseconds of the running service."""
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -73,7 +70,6 @@ def compare(
     *,
     store: str | Path | None = None,
     candidate: int | None = None,
-    url: str | None = None,
 ) -> Comparison:
     """Compare the served version with the canary on the same rows.
 
@@ -82,11 +78,9 @@ def compare(
         rows: features and true label, of photos ``file`` and ``label``; the first 10,000 are used.
         store: the folder of versions; by default the learner's.
         candidate: a version; by default the canary.
-        url: of the running service, to compare errors and latency, too.
 
     Raises:
         FileNotFoundError: no such version.
-        OSError: the service does not answer.
         ValueError: nothing is served, there is no canary, or the rows are not what the model takes.
     """
     serving = promotions.read_serving(name, store=store)
@@ -98,8 +92,7 @@ def compare(
         load_verified(promotions.load(name, version, store=store))
         for version in (serving.version, candidate)
     )
-    found = compare_models(name, served, other, rows.iloc[:MAX_ROWS])
-    return add_traffic(found, read_traffic(url, name)) if url else found
+    return compare_models(name, served, other, rows.iloc[:MAX_ROWS])
 
 
 def load_verified(version: ModelVersion) -> Model:
@@ -229,59 +222,3 @@ def _refuses_more(refused: np.ndarray) -> bool:
     if first - second < MIN_REFUSED_SHARE * refused.shape[1] or first <= second:
         return False
     return bool(binomtest(first, first + second, alternative="greater").pvalue < 1 - CONFIDENCE)
-
-
-def read_traffic(url: str, name: str) -> list[dict[str, Any]]:
-    """Requests, errors and mean latency of each version, from a running service's metrics.
-
-    Raises:
-        OSError: it does not answer.
-        ValueError: it has no metrics by version.
-    """
-    import requests
-    from prometheus_client.parser import text_string_to_metric_families
-
-    answer = requests.get(f"{url.rstrip('/')}/metrics", timeout=10)
-    answer.raise_for_status()
-    counts: dict[int, dict[str, float]] = {}
-    for family in text_string_to_metric_families(answer.text):
-        for sample in family.samples:
-            labels = sample.labels
-            if labels.get("service") != name or labels.get("method") != "POST":
-                continue
-            if not labels.get("version"):  # to Prometheus an empty label is none
-                raise ValueError(f"The service at {url} does not count by version.")
-            mine = counts.setdefault(int(labels["version"]), defaultdict(float))
-            what = sample.name.rpartition("_")[2]  # count, sum or bucket
-            mine[what] += sample.value
-            if what == "count" and labels["status"] >= "500":
-                mine["errors"] += sample.value
-    return [
-        {
-            "version": version,
-            "requests": int(mine["count"]),
-            "errors": int(mine["errors"]),
-            "mean_ms": 1000 * mine["sum"] / mine["count"],
-        }
-        for version, mine in sorted(counts.items())
-    ]
-
-
-def add_traffic(found: Comparison, traffic: list[dict[str, Any]]) -> Comparison:
-    """Add what a service counts; a candidate that fails more often is kept out.
-
-    Fails more often means significantly so, by Fisher's exact test at 0.05.
-    """
-    from scipy.stats import fisher_exact
-
-    found = replace(found, traffic=traffic)
-    by_version = {entry["version"]: entry for entry in traffic}
-    if not {found.candidate, found.served} <= by_version.keys():
-        return found
-    pair = [by_version[version] for version in (found.candidate, found.served)]
-    table = [[entry["errors"], entry["requests"] - entry["errors"]] for entry in pair]
-    if fisher_exact(table, alternative="greater").pvalue >= 1 - CONFIDENCE:
-        return found
-    said = f"The candidate failed in {pair[0]['errors']:,} of {pair[0]['requests']:,} requests"
-    reasons = [f"{said}, surely more often than the served version.", *found.reasons]
-    return replace(found, verdict=KEEP, reasons=reasons)

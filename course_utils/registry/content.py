@@ -104,11 +104,8 @@ def count_parameters(file: Path) -> int:
 @functools.cache
 def describe_environment() -> dict[str, Any]:
     """Python, system, and each installed package with its version."""
-    packages = {}
-    for package in importlib.metadata.distributions():
-        with contextlib.suppress(FileNotFoundError):  # of a package that is half removed
-            if package.name:
-                packages[package.name] = package.version
+    found = importlib.metadata.distributions()
+    packages = {package.name: package.version for package in found if package.name}
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

@@ -10,7 +10,7 @@ from course_utils.inference import (
     FeatureSchema,
     Predictor,
     as_probabilities,
-    fits_labels,
+    check_photo_network,
     labelled_rows,
     labels_path,
     load_labels,
@@ -47,7 +47,8 @@ class Model:
         if self.schema:
             self.schema.check_network(self._network, file, self.labels)
         else:
-            _check_photo_network(self._network, file, self.labels or [])
+            takes, answers = self._network.input_shape, self._network.output_shape
+            check_photo_network(file, takes, answers, self.labels or [])
 
     @property
     def features(self) -> list[str]:
@@ -118,14 +119,3 @@ class Model:
         for feature in self.schema.features if self.schema else ():
             taken &= feature.accepts_each(rows[feature.name].to_numpy(float))
         return ~taken
-
-
-def _check_photo_network(network: Predictor, file: Path, labels: list[str]) -> None:
-    takes, answers = network.input_shape, network.output_shape
-    if len(takes) != 3 or takes[2] != 3 or not fits_labels(answers, labels):
-        raise ValueError(
-            f"{file.stem} takes examples of shape {takes} and answers {answers}; without "
-            f"{schema_path(file).name} beside it, it has to take photos, (height, width, 3), and "
-            f"return a probability for each of the {len(labels)} classes in "
-            f"{labels_path(file).name}."
-        )

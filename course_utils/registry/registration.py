@@ -76,7 +76,9 @@ def register(
         # Without its permissions: a file that is read-only could not be synced to the disk.
         copies = [Path(shutil.copyfile(path, draft / FILES / path.name)) for path in paths]
         model = Model(copies[0])
-        tables = _read_tables(model, training=training, testing=testing)
+        given = {"training": training} | ({} if testing is None else {"testing": testing})
+        tables = {role: content.read_table(table, model, role) for role, table in given.items()}
+        contract = {"file": copies[0].name, "features": model.features, "target": model.target}
         document = {
             "name": name,
             "notes": notes,
@@ -87,7 +89,7 @@ def register(
                 "started": format_time(started) if started else None,
                 "ended": format_time(saved),
             },
-            "model": {"file": copies[0].name, **_describe_contract(model)},
+            "model": contract | ({"classes": model.labels} if model.labels else {}),
             "configuration": {"given": configuration or {}},
             **_describe_tables(tables),
             "parameters": {"count": content.count_parameters(copies[0])},
@@ -121,20 +123,6 @@ def _check_files(files: Sequence[str | Path]) -> list[Path]:
 def _make_plain(value: Any) -> Any:
     """What JSON can hold of a value in the configuration: NumPy's as numbers, others as text."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def _read_tables(model: Model, **tables: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
-    """The model's columns of the tables that were given, by role."""
-    return {
-        role: content.read_table(table, model, role)
-        for role, table in tables.items()
-        if table is not None
-    }
-
-
-def _describe_contract(model: Model) -> dict[str, Any]:
-    contract = {"features": model.features, "target": model.target}
-    return contract | ({"classes": model.labels} if model.labels else {})
 
 
 def _describe_tables(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:

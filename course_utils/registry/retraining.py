@@ -172,7 +172,8 @@ class _Served:
         Raises:
             ValueError: a row breaks the schema, or fewer than 2 * MIN_ROWS new ones have no gap.
         """
-        gaps = _list_columns_with_gaps(self.training)
+        # Where the training rows have gaps, the code fills them: new rows may have some, too.
+        gaps = tuple(str(name) for name in self.training if self.training[name].isna().any())
         checked = self.model.check(table, gaps=gaps)
         new = labelled_rows.drop_known(self.seen, checked, self.columns)
         old = len(checked) - len(new)
@@ -184,11 +185,6 @@ class _Served:
                 f"{MIN_ROWS} to judge by are needed. {note}".strip()
             )
         return new.reindex(columns=self.training.columns), [note] if note else []
-
-
-def _list_columns_with_gaps(training: pd.DataFrame) -> tuple[str, ...]:
-    """List the columns with gaps, which the notebook fills: new rows may have gaps there, too."""
-    return tuple(str(name) for name in training if training[name].isna().any())
 
 
 def _train_candidate(served: _Served, new: pd.DataFrame, on_cell: OnCell) -> Comparison:

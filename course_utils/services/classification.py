@@ -17,10 +17,9 @@ from course_utils.inference import (
     Fault,
     Predictor,
     as_probabilities,
+    check_photo_network,
     describe,
-    find_labels,
     find_model,
-    fits_labels,
     load_labels,
     name_faulty_model,
     pointer,
@@ -98,18 +97,8 @@ def load_classifier(
     with name_faulty_model(path):
         labels, wanted = load_labels(path), choose_pixels(path, pixels)
         classifier = Classifier(path, predictor or Predictor.load(path), labels, wanted)
-        takes, answers = classifier.network.input_shape, classifier.network.output_shape
-        if takes[2:] != (3,) or 1 in takes:
-            raise ValueError(
-                f"{path.stem} takes examples of shape {takes}; the {name} service needs a model of "
-                "RGB pictures, (height, width, 3) and both given, as keras.Input((224, 224, 3))."
-            )
-        if not fits_labels(answers, labels):
-            raise ValueError(
-                f"{path.stem} answers with shape {answers}; it has to return a probability for "
-                f"each of the {len(labels)} class names in {find_labels(path).name}. Correct "
-                f'these, or end the network with Dense({len(labels)}, activation="softmax").'
-            )
+        network = classifier.network
+        check_photo_network(path, network.input_shape, network.output_shape, labels)
         if predictor is None:
             classifier.check(255)
     return classifier

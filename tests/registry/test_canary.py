@@ -8,18 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import requests
 
 from course_utils import registry
 from course_utils.inference import FeatureSchema
 from course_utils.registry import canary
 from course_utils.registry.canary import KEEP, PROMOTE, WAIT, compute_errors
-from course_utils.services import versions
-from course_utils.services.mpg import create_app
-from course_utils.serving import launch
 from tests.support.command import course
 from tests.support.records import CARS
-from tests.support.serving import CAR
 from tests.support.stores import two_versions
 
 run_compare = functools.partial(course, "models", "compare", "mpg")
@@ -170,52 +165,6 @@ def test_rows_need_the_features_of_both(store: Path) -> None:
     cars = CARS.assign(cylinders=CARS["cylinders"].where(CARS.index > CARS.index[0]))
     with pytest.raises(ValueError, match="cylinders: nothing in row 1 is no whole number"):
         canary.compare_models("mpg", served, other, cars)
-
-
-# The running service
-
-
-def test_what_a_service_counts_by_version_is_heeded(store: Path, tmp_path: Path) -> None:
-    CARS.to_csv(tmp_path / "cars.csv", index=False)
-    options = ("--labelled", tmp_path / "cars.csv", "--store", store)
-    with launch(versions.create_app("mpg", store=store), port=5086) as server:
-        for weight in range(2000, 2040):
-            car = CAR | {"weight": weight}
-            assert requests.post(f"{server.url}/api/mpg", json=car, timeout=60).ok
-        requests.post(f"{server.url}/api/mpg", json={}, timeout=60)  # a fault, but not of ours
-        found = canary.compare("mpg", CARS, store=store, url=server.url)
-        result = run_compare(*options, "--url", server.url)
-    counted = {entry["version"]: entry["requests"] for entry in found.traffic}
-    assert sum(counted.values()) == 41
-    assert abs(counted[2] - 41 / 4) <= 2
-    assert [entry["errors"] for entry in found.traffic] == [0, 0]
-    assert all(0 < entry["mean_ms"] < 1000 for entry in found.traffic)
-    assert (result.exit_code, result.output.splitlines()[0]) == (0, "KEEP")
-    assert f"{counted[1]}" in result.output.partition("requests answered")[2].splitlines()[0]
-
-
-def test_a_service_without_versions_says_so(store: Path) -> None:
-    with launch(create_app(registry.load("mpg", 1, store=store).model), port=5087) as server:
-        requests.post(f"{server.url}/api/mpg", json=CAR, timeout=60)
-        with pytest.raises(ValueError, match="does not count by version"):
-            canary.read_traffic(server.url, "mpg")
-
-
-def test_a_candidate_that_fails_more_often_is_kept_out(store: Path) -> None:
-    registry.promote("mpg", 2, store=store)
-    # Any version may be compared, such as one that was registered since.
-    better = canary.compare("mpg", CARS, store=store, candidate=1)
-    assert better.verdict == PROMOTE
-
-    def seen(errors: int) -> list[dict[str, Any]]:
-        counted = {"requests": 1000, "mean_ms": 1.0}
-        return [{"version": 1, "errors": errors, **counted}, {"version": 2, "errors": 0, **counted}]
-
-    assert canary.add_traffic(better, seen(3)).verdict == PROMOTE  # chance: one time in eight
-    kept = canary.add_traffic(better, seen(30))
-    assert kept.verdict == KEEP
-    assert "failed in 30 of 1,000 requests" in kept.reasons[0]
-    assert canary.add_traffic(better, seen(30)[:1]).verdict == PROMOTE  # nothing to compare with
 
 
 # The command

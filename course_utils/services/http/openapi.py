@@ -1,5 +1,6 @@
 """The OpenAPI document of a service and a docs page that needs no other host."""
 
+import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,19 +15,9 @@ from course_utils.inference import Fault, pointer
 from course_utils.services.http.body import FORM
 from course_utils.services.http.errors import CONTENT_TYPE, describe_problem
 
-#: Statuses that any operation may answer with, and when.
-ANY_OPERATION = {
-    "404": "No such path",
-    "405": "The path is right, the method is not",
-    "500": "An error of ours",
-}
-#: Statuses that an operation with a body may answer with besides.
-WITH_BODY = {
-    "400": "The body is not what the operation takes; `errors` names every fault",
-    "413": "The body is too large",
-    "415": "The content type is not the one the operation takes",
-    "503": "More requests than the service can serve; try again after `Retry-After` seconds",
-}
+#: The document without the paths, with the form of every error (RFC 9457; see `errors`). Then the
+#: statuses that any operation may answer with, and when, and those that one with a body adds.
+COMMON = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 
 DOCS_PAGE = Path(__file__).with_name("docs.html")
 SHARED = PACKAGE_FOLDER / "webapp" / "src" / "shared"  # the look and the scripts of all pages
@@ -45,18 +36,6 @@ def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
 
 TEXT: dict[str, Any] = {"type": "string"}
 PROBABILITY: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": 1}
-#: What every error looks like (RFC 9457; see `errors`).
-PROBLEM = object_schema(
-    type=TEXT,
-    title=TEXT,
-    status={"type": "integer", "minimum": 400, "maximum": 599},
-    detail=TEXT,
-    errors={
-        "type": "array",
-        "items": object_schema(pointer=TEXT, detail=TEXT, received=TEXT, allowed=TEXT),
-    },
-    request_id=TEXT,
-)
 
 
 def json_body(schema: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +74,8 @@ def operation(
         others: further statuses with their meaning.
         faults: of the example of a bad request; by default of a photo that cannot be read.
     """
-    statuses = ANY_OPERATION | (WITH_BODY if body else {}) | (others or {})
+    statuses = COMMON["any operation"] | (COMMON["operation with a body"] if body else {})
+    statuses |= others or {}
     answers: dict[str, Any] = {"200": {"description": "OK", "content": {ok_type: {"schema": ok}}}}
     if body and not faults:
         (field, *_) = next(iter(body.values()))["schema"]["properties"]
@@ -121,16 +101,13 @@ def install(app: Flask, title: str, groups: dict[str, dict[str, Any]]) -> None:
     Links on the page are relative, so it also works behind a proxy that adds a path prefix.
     """
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the features in the model's order
-    document = {
-        "openapi": "3.1.0",
+    document = COMMON["document"] | {
         "info": {"title": title, "version": __version__},
-        "servers": [{"url": ".", "description": "this service"}],
         "paths": {
             path: {method: {"tags": [tag]} | described for method, described in methods.items()}
             for tag, paths in groups.items()
             for path, methods in paths.items()
         },
-        "components": {"schemas": {"Problem": PROBLEM}},
     }
     # Only the package's files are used: the spec finds them without importing it.
     spec = find_spec("flask_openapi3_swagger")
