@@ -179,7 +179,7 @@ def _run_notebook(
         raise _make_error(
             work, line[1] if line else "", error.ename, message, is_check=is_check
         ) from None
-    except (DeadKernelError, AssertionError):  # nbclient's own, where a signal cleaned up first
+    except (DeadKernelError, KeyboardInterrupt):
         raise _make_stopped(work) from None
 
 
