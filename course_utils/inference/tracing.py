@@ -14,13 +14,15 @@ from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from course_utils.environment import quiet_native_stderr
 
 LOGGERS = ("coremltools", "tensorflow", "tf2onnx")
 #: how the converters name an operation that does not exist in their format
 MISSING_OPERATION = r"TF op '(\w+)' not|'tf\.(\w+)' op|No Op registered for (\w+)"
+#: operations whose result differs from call to call; of the stateless ones the seed may do so
+RANDOM_OPERATION = r"Random|Multinomial|TruncatedNormal|^Rng|^Stateful(?!Partitioned)"
+#: operations that a seed does not depend on if it stays the same
+CHANGING_OPERATION = r"Placeholder|ReadVariableOp"
 MAX_REASON_LENGTH = 200
 OTHER_PRECISIONS = ("float16", "bfloat16", "float64", "float8", "int8", "int4")
 
@@ -79,11 +81,10 @@ def trace_network(
         dtype: of the argument.
 
     Returns:
-        The function.
+        The function, traced once.
 
     Raises:
-        UnsupportedNetwork: its answers to one example differ, since they depend on random numbers
-            even so. This is not looked for where the size of an example is left open.
+        UnsupportedNetwork: its answer depends on random numbers even so.
     """
     with quiet_native_stderr():
         import keras
@@ -95,21 +96,46 @@ def trace_network(
         with keras.StatelessScope():
             return network(examples, training=False)
 
-    sizes = [size for size in shape if size is not None]
-    if len(sizes) == len(shape):
-        # Zeros and ones are small enough for words, too.
-        example = np.random.default_rng(0).integers(0, 2, (1, *sizes)).astype(dtype)
-        with tf.device("CPU:0"):  # a GPU may sum up in another order each time
-            answers = [network(example, training=False) for _ in range(2)]
-        first, second = (keras.tree.flatten(answer)[0].numpy() for answer in answers)
-        if not np.allclose(first, second, equal_nan=True):
-            raise UnsupportedNetwork(
-                f"The network {network.name!r} answers with random numbers when it predicts, too: "
-                "its answers to one example differ. Build it again without the layer that draws "
-                "them, and give it these weights."
-            )
     signature = tf.TensorSpec((examples, *shape), dtype, name=name)
-    return tf.function(predict, input_signature=[signature])
+    function = tf.function(predict, input_signature=[signature])
+    for operation, place in _walk_back(function.get_concrete_function().outputs):
+        if _is_random(operation):
+            subject = _name_subject(network, find_layer(network, place))
+            raise UnsupportedNetwork(
+                f"{subject} answers with random numbers when it predicts, too: two answers to one "
+                "example would differ. Build the network again without it, and give it these "
+                "weights."
+            )
+    return function
+
+
+def _walk_back(tensors: Sequence[Any]) -> Iterator[tuple[Any, str]]:
+    """The operations of a graph that tensors depend on, those in the functions it calls included.
+
+    Each comes with its name in the graph; of one in a function, with that of the call.
+    """
+    waiting, seen = [(tensor.op, "") for tensor in tensors], set()
+    while waiting:
+        operation, call = waiting.pop()
+        if operation in seen:
+            continue
+        seen.add(operation)
+        yield operation, call or operation.name
+        waiting += [(tensor.op, call) for tensor in operation.inputs]
+        for value in operation.node_def.attr.values():
+            for called in filter(None, [value.func.name, *(each.name for each in value.list.func)]):
+                body = operation.graph._get_function(called).graph
+                waiting += [(tensor.op, call or operation.name) for tensor in body.outputs]
+
+
+def _is_random(operation: Any) -> bool:
+    """Whether the result of an operation differs from call to call."""
+    if not re.search(RANDOM_OPERATION, operation.type):
+        return False
+    seed = operation.inputs[-1:] if operation.type.startswith("Stateless") else []
+    return not seed or any(
+        re.search(CHANGING_OPERATION, before.type) for before, _ in _walk_back(seed)
+    )
 
 
 def write_savedmodel(network: Any, folder: str | Path, dtype: str | None = None) -> None:
@@ -179,14 +205,16 @@ def _explain(model: Any, format_name: str, said: str) -> str:
     # Of recurrent layers it is the loop that converters fail at, at times without naming it.
     loops = [each.name for each in walk_layers(model) if getattr(each, "unroll", None) is False]
     layer = find_layer(model, said) or next(iter(loops), "")
-    subject = f"The layer {layer!r}" if layer else f"The network {model.name!r}"
     way_out = (
         "with unroll=True" if layer in loops else "from other layers, or choose another format"
     )
     operation = re.search(MISSING_OPERATION, said)
     uses = f"uses the operation {operation[operation.lastindex or 0]}, which " if operation else ""
     reason = "" if operation else f": {_find_reason(said)}"
-    return f"{subject} {uses}cannot be translated to {format_name}{reason}. Build it {way_out}."
+    return (
+        f"{_name_subject(model, layer)} {uses}cannot be translated to {format_name}{reason}. "
+        f"Build it {way_out}."
+    )
 
 
 def _find_reason(said: str) -> str:
@@ -197,6 +225,10 @@ def _find_reason(said: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     # What Python raises while the network is traced ends in its cause.
     return lines[-1 if lines[0] == "in user code:" else 0][:MAX_REASON_LENGTH].rstrip(". ")
+
+
+def _name_subject(model: Any, layer: str) -> str:
+    return f"The layer {layer!r}" if layer else f"The network {model.name!r}"
 
 
 def walk_layers(model: Any) -> list[Any]:

@@ -151,7 +151,7 @@ def test_a_network_whose_answers_are_random_is_refused(module, tmp_path):
         def call(self, x):
             return x + keras.random.normal(keras.ops.shape(x))
 
-    with pytest.raises(UnsupportedNetwork, match="network 'net' answers with random numbers"):
+    with pytest.raises(UnsupportedNetwork, match="'sampler' answers with random numbers"):
         convert(module, classifier(Sampler(name="sampler")), tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -176,7 +176,7 @@ def test_random_numbers_are_found_in_functions_and_kept_where_their_seed_is(tmp_
         "own": lambda: generator.normal([3]),
     }
     for name, draw in draws.items():
-        with pytest.raises(UnsupportedNetwork, match="network 'net' answers with random numbers"):
+        with pytest.raises(UnsupportedNetwork, match=f"layer '{name}' answers with random numbers"):
             to_litert(classifier(Adder(draw, name=name)))
     fixed = classifier(Adder(lambda: keras.random.normal((3,), seed=5)))
     tracing.write_savedmodel(fixed, tmp_path)
