@@ -4,7 +4,6 @@ from . import models as models
 from . import pixels as pixels
 from . import tracing as tracing
 from .batch import predict_file as predict_file
-from .labels import as_probabilities as as_probabilities
 from .labels import check_photo_network as check_photo_network
 from .labels import find_labels as find_labels
 from .labels import labels_path as labels_path
@@ -16,6 +15,7 @@ from .models import find_model as find_model
 from .models import name_faulty_model as name_faulty_model
 from .models import shipped_model as shipped_model
 from .predictor import Predictor as Predictor
+from .predictor import as_probabilities as as_probabilities
 from .predictor import keras_to_litert as keras_to_litert
 from .predictor import to_litert as to_litert
 from .request_log import Recorder as Recorder

@@ -1,4 +1,4 @@
-"""The classes of a classifier: the file that names them, and its answers as probabilities."""
+"""The classes of a classifier: the file that names them, and the networks that fit them."""
 
 import contextlib
 import json
@@ -6,10 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 LABELS_FORM = 'the names of its classes as a JSON list, in the order of its outputs: ["cat", "dog"]'
-MAX_SUM_ERROR = 1e-3  # of the probabilities of one example
 
 
 def labels_path(model: Path) -> Path:
@@ -103,25 +100,3 @@ def check_photo_network(
             f"the {len(labels)} class names in {find_labels(file).name}. Correct these, or end the "
             f'network with Dense({len(labels)}, activation="softmax").'
         )
-
-
-def as_probabilities(answers: np.ndarray) -> np.ndarray:
-    """A probability for each class, of shape ``(n, classes)``.
-
-    Args:
-        answers: a network's, of shape ``(n, outputs)``. A single output is the probability of the
-            second of two classes.
-
-    Raises:
-        ValueError: they are no probabilities.
-    """
-    if answers.shape[1] == 1:
-        answers = np.hstack([1 - answers, answers])
-    # Written so that it is false of NaN, too.
-    if not (answers.min() >= 0 and np.abs(answers.sum(axis=1) - 1).max() <= MAX_SUM_ERROR):
-        raise ValueError(
-            "it does not return probabilities, each from 0 to 1 and together 1. End the network "
-            f'with softmax, such as Dense({answers.shape[1]}, activation="softmax"), or a single '
-            "output with sigmoid, and save it again."
-        )
-    return answers

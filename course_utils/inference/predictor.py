@@ -18,6 +18,8 @@ from course_utils.environment import quiet_native_stderr
 from course_utils.inference.model_files import KERAS_SUFFIXES, check_kind, load_keras
 from course_utils.inference.tracing import check_network, explain_failure, write_savedmodel
 
+MAX_SUM_ERROR = 1e-3  # of the probabilities of one example
+
 
 class Predictor:
     """Predictions of one model, safe to call from many threads.
@@ -162,3 +164,25 @@ def to_litert(model: Any, *, half: bool = False) -> bytes:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
         return bytes(converter.convert())
+
+
+def as_probabilities(answers: np.ndarray) -> np.ndarray:
+    """A probability for each class, of shape ``(n, classes)``.
+
+    Args:
+        answers: a network's, of shape ``(n, outputs)``. A single output is the probability of the
+            second of two classes.
+
+    Raises:
+        ValueError: they are no probabilities.
+    """
+    if answers.shape[1] == 1:
+        answers = np.hstack([1 - answers, answers])
+    # Written so that it is false of NaN, too.
+    if not (answers.min() >= 0 and np.abs(answers.sum(axis=1) - 1).max() <= MAX_SUM_ERROR):
+        raise ValueError(
+            "it does not return probabilities, each from 0 to 1 and together 1. End the network "
+            f'with softmax, such as Dense({answers.shape[1]}, activation="softmax"), or a single '
+            "output with sigmoid, and save it again."
+        )
+    return answers
