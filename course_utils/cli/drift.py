@@ -1,10 +1,5 @@
 """``course drift``."""
 
-import json
-import time
-from collections.abc import Callable
-from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +13,6 @@ from course_utils.cli.options import ANY_FILE, AS_JSON, FILE, FOLDER, OneOf
 
 if TYPE_CHECKING:
     from course_utils.drift import DriftReport
-    from course_utils.drift.monitor import Inspection
 
 
 @click.command()
@@ -39,68 +33,23 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="Only requests since then: an age (90m, 24h, 7d) or a time (2026-01-31T12:00).",
 )
-@click.option(
-    "--every",
-    metavar="MINUTES",
-    type=click.FloatRange(0, 10_080, min_open=True),  # a week
-    help="Look again and again, a line each time, until Ctrl-C.",
-)
 @click.option("--html", type=ANY_FILE, help="Write the whole report to this file, too.")
 @AS_JSON
-def drift(
-    name: str, reference: Path | None, every: float | None, as_json: bool, **options: Any
-) -> None:
+def drift(name: str, reference: Path | None, as_json: bool, **options: Any) -> None:
     """Compare what a service is asked with what its model was trained on.
 
     Takes the newest 10,000 requests that the service NAME has recorded. Exits with 0 for "keep",
-    3 for "watch", 4 for "retrain" and 5 while there are too few requests; 1 and 2 are errors, as
-    in any command. Ctrl-C ends --every with the code of the last verdict.
+    3 for "watch", 4 for "retrain" and 5 while there are too few requests, which a scheduler such as
+    cron can act on; 1 and 2 are errors, as in any command.
     """
     from course_utils.drift import monitor
 
     training = monitor.load_training_data(reference)
-    if options["since"] is not None:
-        monitor.parse_time(options["since"])  # wrong the first time, wrong every time
-    inspect = partial(monitor.inspect_requests, training=training, **options)
-    raise SystemExit(
-        _inspect_once(inspect, as_json) if every is None else _repeat(inspect, every, as_json)
-    )
-
-
-def _inspect_once(inspect: Callable[[], "Inspection"], as_json: bool) -> int:
-    found = inspect()
+    found = monitor.inspect_requests(training=training, **options)
     print_verdict(found, as_json, found.notes)
     if found.report and not as_json:
         _print_changes(found.report)
-    return EXIT_CODES[found.verdict]
-
-
-def _repeat(inspect: Callable[[], "Inspection"], minutes: float, as_json: bool) -> int:
-    """Inspect every so many minutes until Ctrl-C; the exit code is that of the last time."""
-    code = EXIT_CODES["too few"]
-    try:
-        while True:
-            code = _print_line(inspect, as_json)
-            time.sleep(minutes * 60)
-    except KeyboardInterrupt:
-        return code
-
-
-def _print_line(inspect: Callable[[], "Inspection"], as_json: bool) -> int:
-    now = datetime.now().astimezone().isoformat(" ", "seconds")
-    try:
-        found = inspect()
-    except (OSError, ValueError) as error:  # it may be mended by the next time
-        text, code = {"error": str(error)}, 1
-        line = f"{now}  error: {error}"
-    else:
-        text, code = found.to_dict(), EXIT_CODES[found.verdict]
-        line = f"{now}  {found.verdict}  {found.requests} requests. {found.reasons[0]}"
-    if as_json:
-        click.echo(json.dumps({"time": now} | text, allow_nan=False))
-    else:
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
-    return code
+    raise SystemExit(EXIT_CODES[found.verdict])
 
 
 def _print_changes(report: "DriftReport") -> None:

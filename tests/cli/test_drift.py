@@ -1,15 +1,9 @@
 """``course drift``: what a live service was asked, against what its model was trained on."""
 
-import contextlib
 import functools
 import json
-import os
-import signal
-import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +13,7 @@ from course_utils.cli.console import console
 from course_utils.datasets import load_auto_mpg
 from course_utils.inference import Recorder
 from tests.support.command import course
-from tests.support.serving import COURSE, FEATURES, free_port, wait_until
+from tests.support.serving import FEATURES, free_port
 
 TRAINING = load_auto_mpg()[FEATURES].dropna()
 
@@ -127,10 +121,9 @@ def test_since_leaves_older_requests_out(folder: Path) -> None:
 @pytest.mark.parametrize("text", ["yesterday", "", "24", "-3h", "999999d", "2026-13-01"])
 def test_a_wrong_since_says_what_is_right(folder: Path, text: str) -> None:
     record(folder, usual(60))
-    for options in ([], ["--every", "1"]):
-        result = drift("--requests", folder, "--since", text, *options)
-        assert result.exit_code == 1
-        assert "neither an age (90m, 24h, 7d) nor a time" in result.output
+    result = drift("--requests", folder, "--since", text)
+    assert result.exit_code == 1
+    assert "neither an age (90m, 24h, 7d) nor a time" in result.output
 
 
 def test_another_reference_from_a_file(folder: Path, tmp_path: Path) -> None:
@@ -181,56 +174,6 @@ def test_the_report_as_a_page(folder: Path, tmp_path: Path) -> None:
     nowhere = drift("--requests", folder, "--html", tmp_path / "no" / "x.html")
     assert nowhere.exit_code == 1
     assert "Traceback" not in nowhere.output
-
-
-@contextlib.contextmanager
-def scheduled(*options: Any) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
-    """``course drift mpg --every`` in a process of its own."""
-    command = [str(COURSE), "drift", "mpg", "--every", "0.005", *map(str, options)]
-    environment = os.environ | {"COLUMNS": "80", "PYTHONUNBUFFERED": "1"}
-    output = Path(options[1]).with_name("output")
-    with output.open("w") as file:
-        process = subprocess.Popen(
-            command, stdout=file, stderr=subprocess.STDOUT, text=True, env=environment
-        )
-    try:
-        yield process, output
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.mark.thorough
-@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")
-def test_every_few_minutes_a_line_until_ctrl_c_whatever_happens(folder: Path) -> None:
-    folder.mkdir()
-    away = folder.with_name("away")
-    with scheduled("--requests", folder) as (process, output):
-        for cars, verdict in ((None, "too few"), (usual(100), "keep"), (strong(1000), "retrain")):
-            if cars is not None:
-                record(folder, cars)
-            assert wait_until(lambda verdict=verdict: verdict in output.read_text()), verdict
-        folder.rename(away)
-        assert wait_until(lambda: "error: There is no folder" in output.read_text())
-        away.rename(folder)
-        assert wait_until(lambda: "retrain" in output.read_text().splitlines()[-1])
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 4  # the last verdict's
-    lines = output.read_text().splitlines()
-    assert all(line[:2] == "20" for line in lines)  # a line each, however narrow the window
-
-
-@pytest.mark.thorough
-@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")
-def test_a_schedule_prints_json_for_machines(folder: Path) -> None:
-    record(folder, usual(100))
-    with scheduled("--requests", folder, "--json") as (process, output):
-        assert wait_until(lambda: "keep" in output.read_text())
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
-    found = [json.loads(line) for line in output.read_text().splitlines()]
-    assert {one["verdict"] for one in found} == {"keep"}
-    assert all(datetime.fromisoformat(one["time"]).tzinfo for one in found)
 
 
 def test_hello_records_nothing_and_a_file_is_no_folder(tmp_path: Path) -> None:
