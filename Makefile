@@ -34,7 +34,7 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 help:
 	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
 	@echo "make demo     serve the image network with its web page, and open the page"
-	@echo "make test     lint, types, floors, the fast tests, every notebook once: 11 minutes on 2 cores"
+	@echo "make test     lint, spelling, types, floors, the fast tests, every notebook once: 11 minutes on 2 cores"
 	@echo "make test-all that and everything else that CI runs: 35 minutes"
 	@echo "make test-colab all notebooks on Colab's versions (make test-all runs those that lean on it)"
 	@echo "make test-gpu the tests that need a GPU"
@@ -68,6 +68,7 @@ lint: $(TOOLS)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell
 
 programs: $(TOOLS) $(PAGE)
 	@$(BIN)/python tools/programs.py chromium curl git --where-possible apache2 apxs systemd-analyze
