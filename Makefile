@@ -28,21 +28,22 @@ COUNTED := --cov --cov-report= --cov-fail-under=0
 # JupyterLab does not start for root unless told to.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab demo test test-all test-rest lint fast programs test-colab test-gpu refresh links \
-	wheel publish lock bench clean
+.PHONY: help lab demo test test-all test-rest lint fast programs test-portable test-colab test-gpu \
+	refresh links wheel publish lock bench clean
 
 help:
 	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
 	@echo "make demo     serve the image network with its web page, and open the page"
-	@echo "make test     lint, types, floors, the fast tests, every notebook once: 11 minutes on 2 cores"
+	@echo "make test     lint, spelling, types, floors, the fast tests, every notebook once: 11 minutes on 2 cores"
 	@echo "make test-all that and everything else that CI runs: 35 minutes"
+	@echo "make test-portable the fast tests that need neither a browser nor Debian's packages"
 	@echo "make test-colab all notebooks on Colab's versions (make test-all runs those that lean on it)"
 	@echo "make test-gpu the tests that need a GPU"
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
 	@echo "make wheel    the course as one file, for Colab: networks_at_work-*.whl in the folder dist"
 	@echo "make publish  set the repository's address, its links and a tag (REPO=owner/name)"
 	@echo "make links    write badges, set-up cells and the map of the notebooks"
-	@echo "make lock     bring requirements.lock up to date"
+	@echo "make lock     bring requirements.lock up to date (ARGS=--upgrade: to the newest versions)"
 	@echo "make bench    measure, and print tables (resume, drift and coreml_parity take 20 to 40 minutes each;"
 	@echo "              BENCHMARKS='mpg_service image_service' for some)"
 	@echo "make clean    remove the environment and what tests leave behind"
@@ -68,6 +69,7 @@ lint: $(TOOLS)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell
 
 programs: $(TOOLS) $(PAGE)
 	@$(BIN)/python tools/programs.py chromium curl git --where-possible apache2 apxs systemd-analyze
@@ -81,6 +83,11 @@ fast: programs
 # both tiers together.
 test-rest: programs
 	$(PYTEST) -m "thorough and not gpu and not nightly" --cov --cov-append --cov-report=term:skip-covered
+
+# What CI runs on all systems. Windows has no make: .github/workflows/ci.yml says it in commands.
+test-portable: $(TOOLS) $(PAGE)
+	@$(BIN)/course fetch
+	$(PYTEST) -m portable
 
 test-colab: programs
 	$(BIN)/python -m pytest tests/notebooks/test_colab.py -m slow
@@ -102,7 +109,7 @@ publish: $(TOOLS)
 	@$(BIN)/python -m tools.publish $(REPO)
 
 lock: $(TOOLS)
-	$(BIN)/python tools/lock.py
+	$(BIN)/python tools/lock.py $(ARGS)
 
 bench: $(TOOLS)
 	@$(BIN)/python tools/programs.py wrk --where-possible apache2 apxs

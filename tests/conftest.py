@@ -20,6 +20,9 @@ from tools.programs import find
 
 # Chromium as root, in a container, without a screen.
 BROWSER_FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+# A portable test asks for none of these fixtures and bears none of these markers.
+PROGRAM_FIXTURES = {"chromium", "apache", "tool"}
+UNPORTABLE_MARKERS = ("slow", "thorough", "nightly", "gpu", "machine")
 BROWSER_TIMEOUT_MS = 60_000  # what a page has to do or show is awaited, as all else, for a minute
 
 
@@ -63,9 +66,19 @@ def pytest_configure(config: pytest.Config) -> None:
     expect.set_options(timeout=BROWSER_TIMEOUT_MS)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole notebooks first: they take longest, and no worker shall wait for the last of them."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if is_portable(item):
+            item.add_marker("portable")
+
+
+def is_portable(item: pytest.Item) -> bool:
+    """Whether the test is fast and needs neither a browser nor Debian's packages."""
+    fixtures = PROGRAM_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    return not fixtures and not any(map(item.get_closest_marker, UNPORTABLE_MARKERS))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:

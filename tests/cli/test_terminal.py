@@ -1,8 +1,7 @@
 """The command in a real terminal of 80 columns: signals, bars, help, tables, ports."""
 
-import fcntl
+import codecs
 import os
-import pty
 import re
 import select
 import shutil
@@ -10,7 +9,6 @@ import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 
 import nbformat
@@ -20,7 +18,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from tests.support import ROOT
 from tests.support.serving import COURSE, hold_port
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pty")
+# Windows has none of them.
+fcntl = pytest.importorskip("fcntl")
+pty = pytest.importorskip("pty")
+termios = pytest.importorskip("termios")
+
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 DEADLINE_S = 120
 
@@ -30,6 +32,7 @@ class Terminal:
 
     def __init__(self, *words, folder=ROOT, **environment):
         self.screen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             os.chdir(folder)
@@ -64,7 +67,8 @@ class Terminal:
                     return
                 if not piece:
                     return
-                self.screen += CONTROL.sub("", piece.decode(errors="replace")).replace("\r", "")
+                text = self._decoder.decode(piece)  # a piece may end within a character
+                self.screen += CONTROL.sub("", text).replace("\r", "")
 
 
 def show(*words, **more):

@@ -25,6 +25,7 @@ with socket.create_server(("127.0.0.1", 0)) as server:
 
 
 @linux
+@pytest.mark.machine  # as root, or where users may make namespaces of their own
 def test_the_network_is_cut_and_the_loopback_is_not():
     answer = subprocess.check_output([*OFFLINE, sys.executable, "-c", CONNECT], text=True)
     assert answer.splitlines() == ["Network is unreachable", "loopback"]

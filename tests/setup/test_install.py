@@ -49,7 +49,12 @@ def test_pips_variables_reach_uv_and_the_users_own_win(monkeypatch):
 
 
 def make(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    outer = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    """Run make as a shell would, also where this run was started by ``make PYTHON=...``."""
+    outer = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("MAKE") and name != "PYTHON"
+    }
     command = [shutil.which("make") or "make", *arguments]
     return subprocess.run(
         command, cwd=folder, env=outer | environment, capture_output=True, text=True, check=False
