@@ -84,11 +84,11 @@ def _download(original: Original, scratch: Path, report: Report) -> Path:
     report(f"downloading {name}")
     downloader = pooch.HTTPDownloader(chunk_size=1 << 16, timeout=HOST_TIMEOUT_S)
     try:
-        file = pooch.retrieve(url, original.sha256, name, scratch, downloader=downloader)
+        file = pooch.retrieve(url, original.sha256 or None, name, scratch, downloader=downloader)
     except requests.RequestException as error:
         refused = f"answered {error}" if error.response is not None else ""
         raise OSError(refused or f"the connection failed ({type(error).__name__})") from None
-    if original.sha256 is None:
+    if not original.sha256:
         report(f"checking {name}")
         check_mobilenet(Path(file))
     return Path(file)
