@@ -15,8 +15,7 @@ def name_kind(start: bytes, wanted: str) -> str | None:
         start: its first bytes.
         wanted: ``photo`` or ``csv``.
     """
-    rows = _KINDS[wanted]
-    fits = (name for kind, name in rows if re.match(kind.encode("ascii"), start, re.DOTALL))
+    fits = (name for kind, name in _KINDS[wanted] if re.match(kind.encode(), start, re.DOTALL))
     return next(fits, None)
 
 
