@@ -12,12 +12,7 @@ if TYPE_CHECKING:
 
 #: columns that tell Sberbank's tables from others
 COLUMNS = ("id", "timestamp", "full_sq", "product_type", "sub_area")
-REMEDY = """\
-Kaggle hands them to everyone with an account, but nobody may pass them on:
-1. Sign in at https://www.kaggle.com/c/sberbank-russian-housing-market and accept the rules of the
-   competition "Sberbank Russian Housing Market".
-2. On its page "Data", download train.csv and test.csv.
-3. Put them, zipped as they come or unpacked, into that folder."""
+REMEDY = Path(__file__).with_suffix(".txt").read_text("utf-8").rstrip()
 
 
 def load_sberbank(folder: str | Path | None = None) -> "tuple[pd.DataFrame, pd.DataFrame]":
