@@ -147,8 +147,7 @@ def find_range(model: Any) -> tuple[str, str]:
     found = [stock[name] for _, config in layers if (name := config.get("name")) in stock]
     # Where something else comes first, it may scale the pixels.
     certain = kind.upper().endswith(("CONV2D", "CONV_2D"))
-    network, wanted = found[0] if found and certain else ("", "")
-    return network, wanted
+    return found[0] if found and certain else ("", "")
 
 
 def _list_layers(network: Any) -> Iterator[tuple[str, dict[str, Any]]]:
