@@ -240,5 +240,3 @@ def _check_headers(response: http.client.HTTPResponse) -> None:
     kind = response.headers.get_content_type()
     if not kind.startswith("image/") and kind != "application/octet-stream":
         raise BadURL("The URL does not lead to an image.", "another type of content", "an image")
-    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise BadURL("The answer is compressed.", "a content encoding", "none, as asked for")
