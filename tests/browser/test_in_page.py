@@ -375,7 +375,7 @@ def test_a_damaged_file_is_noticed(visit: Visit, own_host: Host):
 
 def test_one_file_needs_no_host(visit: Visit, folder: Path, tmp_path: Path):
     path = pages.pack(folder / "drawing", tmp_path / "digits.html")
-    page = visit(path.as_uri().removesuffix("/")).page
+    page = visit(f"{path.as_uri()}#", path.as_uri()).page
     page.evaluate("network.ready")
     draw(page, 7)
     expect(page.get_by_role("status")).to_have_text("The network’s answer: 7")

@@ -4,6 +4,7 @@ import { describeBest } from "../shared/classes";
 import { makePaper } from "../shared/paper";
 import type { Kind } from "./kinds";
 import { clear, find, say, showClasses, showSeen } from "./panel";
+import { takePhotos } from "./photo";
 
 const NOTHING = "Nothing is drawn yet.";
 
@@ -13,8 +14,7 @@ export const drawing: Kind = {
     const names = labels ?? [];
     const side = Math.sqrt(shape.reduce((a, b) => a * b)); // of the network's picture, in pixels
 
-    async function classify(): Promise<void> {
-      const picture = paper.photograph();
+    async function classify(picture: Blob): Promise<void> {
       const answer = await ask((predict) => predict(picture));
       if (!answer || answer === "outdated") return;
       showClasses(names, answer);
@@ -26,7 +26,7 @@ export const drawing: Kind = {
 
     const paper = makePaper(find<HTMLCanvasElement>("paper"), {
       onStart: () => undefined,
-      onStroke: () => void classify(),
+      onStroke: () => void classify(paper.photograph()),
       onClear() {
         clear();
         say(NOTHING);
@@ -35,6 +35,13 @@ export const drawing: Kind = {
     });
     find("classes").classList.add("compact");
     find("clear").addEventListener("click", paper.clear);
+    takePhotos(async (photo) => {
+      paper.clear();
+      say("Reading the photo …");
+      // Of a photo that the browser cannot show, the worker says what is wrong with it.
+      await createImageBitmap(photo).then(paper.show, () => undefined);
+      await classify(photo);
+    });
     paper.clear();
   },
 };

@@ -7,6 +7,18 @@ import { clear, describeClass, find, say, showClasses, showProblem } from "./pan
 // As `images.reading` has them.
 const LIMITS = { formats: ["JPEG", "PNG", "WebP", "GIF", "BMP"], max_bytes: 10_000_000 };
 
+/** Call `use` with each photo that is chosen or taken. */
+export function takePhotos(use: (photo: File) => Promise<void>): void {
+  for (const input of document.querySelectorAll<HTMLInputElement>("input[type=file]")) {
+    input.accept = accepted(LIMITS);
+    input.addEventListener("change", () => {
+      const file = input.files?.[0];
+      input.value = ""; // so that the same file can be chosen again
+      if (file) void use(file);
+    });
+  }
+}
+
 export const photo: Kind = {
   state: "Choose a photo.",
   install({ labels }, ask) {
@@ -48,14 +60,7 @@ export const photo: Kind = {
       find("panel").scrollIntoView({ block: "nearest" });
     }
 
-    for (const input of document.querySelectorAll<HTMLInputElement>("input[type=file]")) {
-      input.accept = accepted(LIMITS);
-      input.addEventListener("change", () => {
-        const file = input.files?.[0];
-        input.value = ""; // so that the same file can be chosen again
-        if (file) void classify(file);
-      });
-    }
+    takePhotos(classify);
 
     function take(event: Event, data: DataTransfer | null): void {
       try {
