@@ -16,8 +16,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from course_utils.export import browser as in_page
-from course_utils.export.source import MINUS_ONE_TO_ONE, Source
+from course_utils.export.source import Source
 from course_utils.images import read_image
+from course_utils.inference.pixels import MINUS_ONE_TO_ONE
 from tests.export.conftest import silent
 from tests.support import networks, photo_files
 from tests.support.in_page import predict, static_host, visiting
