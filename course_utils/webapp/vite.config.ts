@@ -1,12 +1,13 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
+import { singlePage } from "./single";
 
 const RUNTIME = "node_modules/@litertjs/core/wasm/litert_wasm_compat_internal";
 
 // `vite build` makes the page, `vite build --mode react` adds React as a file of its own,
 // `vite build --mode browser` what `export.browser` copies.
 export default defineConfig(({ mode }) => ({
-  plugins: mode === "browser" ? [browserFiles()] : [react()],
+  plugins: mode === "browser" ? [browserFiles(), singlePage()] : [react()],
   base: "./", // links are relative: the page also runs behind a proxy that adds a path
   build: {
     assetsInlineLimit: 0, // the service's policy for pages allows files, nothing inline
