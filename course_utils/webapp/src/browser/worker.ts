@@ -1,7 +1,7 @@
 // Does all the work of the page, so that the page itself stays smooth.
 
 import { readPhoto } from "./decode";
-import { toMnist } from "./digits";
+import { fitDrawing, toMnist } from "./digits";
 import type { Answer, Model, Packed, Reply, Task } from "./messages";
 import { explain } from "./refusals";
 import { startNetwork, type Network } from "./runtime";
@@ -33,14 +33,14 @@ async function perform(task: Task): Promise<Answer | null> {
     case "photo":
       return compute(await readTensor(task.file));
     case "drawing":
-      return compute(toMnist(await readPhoto(task.file)));
+      return compute(toMnist(await readPhoto(task.file, fitDrawing)));
   }
 }
 
 /** Red, green and blue of a photo, 0 to 255, in the size that the network takes. */
 async function readTensor(file: Blob): Promise<Float32Array> {
   const [, height, width] = model.shape as [number, number, number];
-  const { values } = await readPhoto(file, { width, height });
+  const { values } = await readPhoto(file, () => ({ width, height }));
   return Float32Array.from(values.filter((_, index) => index % 4 < 3));
 }
 
