@@ -204,7 +204,9 @@ def test_a_drawing_is_read_as_it_is_drawn(open_kind: Open):
     expect(page.locator("#value")).to_have_text("7")
     expect(page.locator("#classes .best")).to_have_text(re.compile("^7 (over )?9.*%$"))
     expect(page.get_by_role("img", name="The picture that the network gets")).to_be_visible()
+    draw(page, 7)
     page.get_by_role("button", name="Clear").click()
+    page.wait_for_timeout(1000)  # longer than an answer takes: none may come late
     expect(page.get_by_role("status")).to_have_text("Nothing is drawn yet.")
     expect(page.locator("#value")).to_be_hidden()
 

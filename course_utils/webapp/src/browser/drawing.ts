@@ -6,13 +6,21 @@ import type { Kind } from "./kinds";
 import { clear, find, say, showClasses, showSeen } from "./panel";
 import { takePhotos } from "./photo";
 
+const PAUSE_MS = 100; // after a stroke until the network is asked
 const NOTHING = "Nothing is drawn yet.";
 
 export const drawing: Kind = {
   state: NOTHING,
-  install({ labels, shape }, ask) {
+  install({ labels, shape }, ask, forget) {
     const names = labels ?? [];
     const side = Math.sqrt(shape.reduce((a, b) => a * b)); // of the network's picture, in pixels
+
+    let waiting = 0; // the timer until the network is asked
+
+    function stop(): void {
+      clearTimeout(waiting);
+      forget();
+    }
 
     async function classify(picture: Blob): Promise<void> {
       const answer = await ask((predict) => predict(picture));
@@ -25,9 +33,13 @@ export const drawing: Kind = {
     }
 
     const paper = makePaper(find<HTMLCanvasElement>("paper"), {
-      onStart: () => undefined,
-      onStroke: () => void classify(paper.photograph()),
+      onStart: stop,
+      onStroke() {
+        stop();
+        waiting = setTimeout(() => void classify(paper.photograph()), PAUSE_MS);
+      },
       onClear() {
+        stop();
         clear();
         say(NOTHING);
       },

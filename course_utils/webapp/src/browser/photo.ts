@@ -21,8 +21,7 @@ export function takePhotos(use: (photo: File) => Promise<void>): void {
 
 export const photo: Kind = {
   state: "Choose a photo.",
-  install({ labels }, ask) {
-    const names = (labels ?? []).map((name) => name.replaceAll("_", " "));
+  install({ labels }, ask, forget) {
     const stage = find("stage");
     const shown = find<HTMLImageElement>("shown");
     let address = ""; // of the photo that is shown
@@ -54,6 +53,8 @@ export const photo: Kind = {
       if (answer === "outdated") return;
       stage.dataset.state = "result";
       if (answer) {
+        const classes = labels ?? answer.outputs.map((_, number) => `class ${number}`);
+        const names = classes.map((name) => name.replaceAll("_", " "));
         showClasses(names, answer);
         say(describeClass(names, answer));
       }
@@ -69,6 +70,7 @@ export const photo: Kind = {
         event.preventDefault();
         void classify(file);
       } catch (error) {
+        forget();
         showProblem(error);
       }
     }
