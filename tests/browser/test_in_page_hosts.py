@@ -4,6 +4,7 @@ The pages are those that ``course export browser`` writes of the models that the
 """
 
 import contextlib
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -87,7 +88,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         page = folder / name
         if not page.exists():
             for options in ([page], [page.with_suffix(".html"), "--single-file"]):
-                done = course("export", "browser", name, "--output", *options)
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setenv("COURSE_HOME", str(folder))  # the model that the course brings
+                    done = course("export", "browser", name, "--output", *options)
                 assert done.exit_code == 0, done.output
         return page
 
@@ -157,6 +160,20 @@ def test_one_file_opened_from_the_disk(
         ]
 
 
+KEPT = """
+async version => {
+    const find = async () => (await caches.match("model.json"))?.json();
+    while ((await find())?.version !== version) await new Promise(done => setTimeout(done, 50));
+}
+"""
+
+
+def await_kept(page: Page, folder: Path) -> None:
+    """Return once the page has kept the files of a folder; the last of them is model.json."""
+    about = json.loads((folder / "model.json").read_text("utf-8"))
+    page.evaluate(KEPT, about["version"])
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_the_second_visit_needs_no_network(
@@ -165,7 +182,7 @@ def test_the_second_visit_needs_no_network(
     with visiting(browser) as visitor:
         with static_host(pages(name)) as url:
             page = visitor.open(f"{url}/")
-            page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+            await_kept(page, pages(name))
         page.reload()
         await_network(page)
         make_example(name).check(page)
@@ -199,13 +216,13 @@ def test_a_new_export_takes_the_place_of_the_old_one(browser: Browser, tmp_path:
     with visiting(browser) as visitor:
         with static_host(tmp_path / "page") as url:
             page = visitor.open(f"{url}/")
-            page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+            await_kept(page, tmp_path / "page")
             assert predict(page, row) == 20
             write_constant(tmp_path / "page", 30)
             page.reload()
             await_network(page)
             assert predict(page, row) == 30
-            page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+            await_kept(page, tmp_path / "page")
         page.reload()
         await_network(page)
         assert predict(page, row) == 30
@@ -220,7 +237,7 @@ def lab(
     shutil.copytree(pages("image"), files / "page")
     shutil.copy(pages("image").with_suffix(".html"), files / "packed.html")
     cell = nbformat.v4.new_code_cell(CELL.format(folder=(files / "page").as_posix()).strip())
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), files / "in_page.ipynb")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), files / "99_in_page.ipynb")
     with jupyterlab(folder, files) as server:
         yield lambda path: f"{server['url']}{path}?token={server['token']}"
 
@@ -233,7 +250,7 @@ def test_a_notebook_in_jupyterlab(
     """A cell serves the folder and shows it below itself."""
     with visiting(browser, viewport={"width": 1400, "height": 1000}) as visitor:
         tab = visitor.page
-        tab.goto(lab("lab/tree/in_page.ipynb"))
+        tab.goto(lab("lab/tree/99_in_page.ipynb"))
         tab.wait_for_function(IDLE)
         tab.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         frame = tab.locator(".jp-OutputArea-output iframe[title=in_page]")

@@ -1,6 +1,5 @@
 """One photo as a file of each kind that people send, to compare what two decoders make of it."""
 
-import io
 import struct
 import zlib
 
@@ -168,14 +167,28 @@ def sizes(photo: Image.Image) -> dict[str, bytes]:
     return found
 
 
-def from_a_phone(photo: Image.Image, orientation: int = 1) -> bytes:
-    """Twelve megapixels with a sensor's noise, as JPEG: large enough for Pillow's draft."""
-    large = np.asarray(photo.resize((4000, 3000), Image.Resampling.BICUBIC)).astype(np.float32)
+def make_noisy(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The photo enlarged, with the noise of a camera's sensor."""
+    large = np.asarray(photo.resize(size, Image.Resampling.BICUBIC)).astype(np.float32)
     noise = np.random.default_rng(0).normal(0, 6, large.shape).astype(np.float32)
-    noisy = Image.fromarray((large + noise).clip(0, 255).astype(np.uint8))
-    file = io.BytesIO()
-    noisy.save(file, "JPEG", quality=85, exif=orient(orientation))
-    return file.getvalue()
+    return Image.fromarray((large + noise).clip(0, 255).astype(np.uint8))
+
+
+def large_jpegs(photo: Image.Image, size: tuple[int, int]) -> dict[str, bytes]:
+    """JPEGs that Pillow decodes at a smaller scale at once (its `draft`)."""
+    noisy = make_noisy(photo, size)
+    options = {f"JPEG {name}": {"subsampling": name} for name in ("4:2:0", "4:2:2", "4:4:4")}
+    options |= {"JPEG progressive": {"progressive": True}, "JPEG turned": {"exif": orient(6)}}
+    found = {name: encoded(noisy, "JPEG", quality=85, **each) for name, each in options.items()}
+    for mode, name in (("L", "grey"), ("CMYK", "CMYK")):
+        found[f"JPEG {name}"] = encoded(noisy.convert(mode), "JPEG", quality=85)
+    return {f"{name} of {size[0]} x {size[1]}": content for name, content in found.items()}
+
+
+def from_a_phone(photo: Image.Image, orientation: int = 1) -> bytes:
+    """Twelve megapixels, as JPEG."""
+    noisy = make_noisy(photo, (4000, 3000))
+    return encoded(noisy, "JPEG", quality=85, exif=orient(orientation))
 
 
 def derive(photo: Image.Image) -> dict[str, bytes]:
