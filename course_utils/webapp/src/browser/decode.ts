@@ -20,9 +20,10 @@ export async function readPhoto(data: Blob, choose: (own: Size) => Size): Promis
   const { file, orientation, jpeg } = await strip(data);
   if (jpeg) checkSize(jpeg);
   // Turned last, when the picture is small: so the size wanted is turned for now.
-  const lie = (size: Size) => (isTurned(orientation) ? exchange(size) : size);
-  const photo = (jpeg && (await decodeSmaller(file, jpeg, lie(choose(lie(jpeg)))))) ?? (await decode(file));
-  const { width, height } = lie(choose(lie(jpeg ?? photo)));
+  const asInFile = (size: Size) => (isTurned(orientation) ? exchange(size) : size);
+  const fit = (own: Size) => asInFile(choose(asInFile(own)));
+  const photo = (jpeg && (await decodeSmaller(file, jpeg, fit(jpeg)))) ?? (await decode(file));
+  const { width, height } = fit(jpeg ?? photo);
   return turn(resize(photo, width, height, BILINEAR), orientation);
 }
 

@@ -3,6 +3,7 @@
 
 import type { Photo, Size } from "./decode";
 import { blur, dilate, findParts, median, medianFilter, open, type Grey } from "./filters";
+import { Refusal } from "./refusals";
 import { BICUBIC, BILINEAR, BOX, resize } from "./resize";
 
 const MAX_SIDE_PIXELS = 400; // of the picture in which the digit is looked for
@@ -16,7 +17,6 @@ const MIN_PEAK_INK = 0.7;
 const MIN_STROKE_AREA_SHARE = 0.08;
 const MIN_DIGIT_SIDE_SHARE = 0.1;
 const MIN_STROKE_WIDTH_SHARE = 0.11;
-const NOTHING = "Nothing is drawn yet.";
 
 /** The size in which a picture of that width and height is looked at. */
 export function fitDrawing({ width, height }: Size): Size {
@@ -71,12 +71,21 @@ function stretchContrast(even: Grey): Grey {
   const threshold = findThreshold(even.values);
   const inked = even.values.filter((value) => value > threshold);
   const clear = even.values.filter((value) => value <= threshold);
-  if (!inked.length || !clear.length) throw new Error(NOTHING);
+  if (!inked.length || !clear.length) throw reportNothing(even, "the picture is of one colour");
   const paper = clear.filter((_, at) => at % 4 === 0);
   const [full, middle] = [median(inked), median(paper)];
   const noise = middle + 4 * median(paper.map((value) => Math.abs(value - middle)));
-  if (full - noise < MIN_CONTRAST) throw new Error(NOTHING);
+  if (full - noise < MIN_CONTRAST) {
+    throw reportNothing(even, "no part stands out from its surroundings");
+  }
   return { ...even, values: even.values.map((value) => clip((value - noise) / (full - noise))) };
+}
+
+/** As the digit service says it. */
+function reportNothing({ width, height }: Grey, reason: string): Refusal {
+  const received = `a picture of ${width} × ${height} pixels, all alike`;
+  const allowed = "a digit, dark on light or light on dark";
+  return new Refusal(`Nothing is drawn: ${reason}.`, received, allowed);
 }
 
 /** The threshold with the largest variance between the two sides (Otsu 1979). */
@@ -125,7 +134,6 @@ function crop(ink: Grey): Grey {
     [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
     [left, right] = [Math.min(left, x), Math.max(right, x)];
   });
-  if (bottom < 0) throw new Error(NOTHING);
   const [width, height] = [right - left + 1, bottom - top + 1];
   const values = new Float32Array(width * height);
   for (let y = 0; y < height; y++) {

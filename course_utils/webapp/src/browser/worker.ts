@@ -49,7 +49,7 @@ async function compute(tensor: Float32Array): Promise<Answer> {
   let outputs = [...(await network(tensor))];
   const milliseconds = performance.now() - began;
   if (outputs.length === 1 && model.labels?.length === 2) outputs = [1 - outputs[0]!, outputs[0]!];
-  return { outputs, tensor, milliseconds };
+  return { outputs, milliseconds, ...(model.kind === "drawing" && { tensor }) };
 }
 
 async function unpack(file: Packed): Promise<Uint8Array<ArrayBuffer>> {
