@@ -1,6 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
-import { singlePage } from "./single";
+import { singlePage } from "./single.ts";
 
 const RUNTIME = "node_modules/@litertjs/core/wasm/litert_wasm_compat_internal";
 
