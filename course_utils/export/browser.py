@@ -200,7 +200,7 @@ def _read_network(model: Any, kind: str, preprocess: Pixels, file: str) -> bytes
             choose_pixels(model)
         return model.read_bytes()
     source = _make_source(model, preprocess)
-    conversion.warn_of_pixels(file, source)
+    conversion.warn_of_pixels(file, source, stacklevel=4)
     return to_litert(source.network)
 
 
