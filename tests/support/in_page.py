@@ -116,9 +116,7 @@ class Visitor:
     def __init__(self, browser: Browser, proxy: str, elsewhere: list[str], **options: Any) -> None:
         # Chromium asks this machine without the proxy only if told so.
         bypass = f"{LOOPBACK},localhost"
-        self.context = browser.new_context(
-            proxy={"server": proxy, "bypass": bypass}, **options
-        )
+        self.context = browser.new_context(proxy={"server": proxy, "bypass": bypass}, **options)
         self.asked: list[str] = []
         self.elsewhere, self.errors = elsewhere, []
         self.context.on("request", lambda request: self.asked.append(request.url))

@@ -75,7 +75,9 @@ def jpegs(photo: Image.Image) -> dict[str, bytes]:
     options["JPEG of quality 30"] = {"quality": 30}
     options["JPEG without YCbCr"] = {"keep_rgb": True}
     options["JPEG with a profile"] = {"icc_profile": swapped_profile()}
-    found = {name: encoded(photo, "JPEG", **{"quality": 90, **each}) for name, each in options.items()}
+    found = {
+        name: encoded(photo, "JPEG", **{"quality": 90, **each}) for name, each in options.items()
+    }
     for mode, name in (("L", "grey"), ("CMYK", "CMYK")):
         found[f"JPEG {name}"] = encoded(photo.convert(mode), "JPEG", quality=90)
     return found
@@ -88,7 +90,7 @@ def pngs(photo: Image.Image) -> dict[str, bytes]:
     fine = (pixels.astype(np.uint16) << 8) + np.arange(photo.width, dtype=np.uint16)[:, None] % 256
     fine_clear = np.dstack([fine, np.asarray(clear)[..., 3].astype(np.uint16) * 257])
     few = photo.quantize(16)
-    found = {
+    return {
         "PNG": encoded(photo, "PNG"),
         "PNG grey": encoded(photo.convert("L"), "PNG"),
         "PNG black and white": encoded(photo.convert("1"), "PNG"),
@@ -111,13 +113,14 @@ def pngs(photo: Image.Image) -> dict[str, bytes]:
         "PNG with cHRM and gAMA": write_png(
             pixels,
             RGB,
-            chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 15000, 6000, 30000, 60000, 64000, 33000)),
+            chunk(
+                b"cHRM", struct.pack(">8I", 31270, 32900, 15000, 6000, 30000, 60000, 64000, 33000)
+            ),
             chunk(b"gAMA", struct.pack(">I", 45_455)),
         ),
         "PNG with cICP": write_png(pixels, RGB, chunk(b"cICP", bytes((9, 16, 0, 1)))),
         "PNG animated": encoded(photo, "PNG", save_all=True, append_images=[photo.rotate(180)]),
     }
-    return found
 
 
 def others(photo: Image.Image) -> dict[str, bytes]:
@@ -150,9 +153,7 @@ def turned(photo: Image.Image) -> dict[str, bytes]:
         block = orient(number)
         found[f"JPEG of orientation {number}"] = encoded(photo, "JPEG", quality=90, exif=block)
         found[f"PNG of orientation {number}"] = encoded(photo, "PNG", exif=block)
-        found[f"WebP of orientation {number}"] = encoded(
-            photo, "WebP", lossless=True, exif=block
-        )
+        found[f"WebP of orientation {number}"] = encoded(photo, "WebP", lossless=True, exif=block)
     return found
 
 
