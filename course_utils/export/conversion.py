@@ -54,13 +54,13 @@ def write_export(
         yield draft
 
 
-def warn_of_pixels(file: str, source: Source) -> None:
+def warn_of_pixels(file: str, source: Source, stacklevel: int = 5) -> None:
     """Warn of a network that was certainly trained on other pixels than it is given."""
     name, _ = find_range(source.model)
     if name and source.pixels == RAW:
         said = f"{file} takes pixels from 0 to 255, and Keras' {name} was trained on others."
         said += " Say preprocess=, such as coreml.MINUS_ONE_TO_ONE."
-        warnings.warn(said, stacklevel=5)
+        warnings.warn(said, stacklevel=stacklevel)
 
 
 @contextmanager
