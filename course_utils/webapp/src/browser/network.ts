@@ -1,0 +1,62 @@
+// The network, as the page and everybody who frames it asks it: all computing is in the worker.
+
+import { loadFile, loadModel, startWorker } from "./files";
+import type { Answer, Fault, Model, Reply, Task } from "./messages";
+
+/** A file that is not taken; says why. */
+export class Refused extends Error {
+  constructor(readonly fault: Fault) {
+    super([fault.detail, fault.received, fault.allowed].filter(Boolean).join(" "));
+  }
+}
+
+export class Network {
+  private waiting = new Map<number, (reply: Reply) => void>();
+  private tasks = 0;
+
+  private constructor(
+    readonly model: Model,
+    private readonly worker: Worker,
+  ) {
+    worker.onmessage = ({ data }: MessageEvent<Reply>) => {
+      this.waiting.get(data.id)?.(data);
+      this.waiting.delete(data.id);
+    };
+  }
+
+  /** Load everything and start; `onBytes` hears how much of what is to come has come. */
+  static async start(
+    onModel: (model: Model) => void,
+    onBytes: (bytes: number) => void,
+  ): Promise<Network> {
+    const model = await loadModel();
+    onModel(model);
+    const [worker, runtime, network] = await Promise.all([
+      startWorker(),
+      loadFile("litert.wasm", onBytes),
+      loadFile("model.tflite", onBytes),
+    ]);
+    const started = new Network(model, worker);
+    await started.ask({ do: "start", runtime, network, model });
+    return started;
+  }
+
+  async ask(task: Task): Promise<Answer | null> {
+    const id = (this.tasks += 1);
+    const reply = new Promise<Reply>((resolve) => this.waiting.set(id, resolve));
+    this.worker.postMessage({ id, task });
+    const found = await reply;
+    if ("fault" in found) throw new Refused(found.fault);
+    return found.answer;
+  }
+
+  /** From a file's bytes or a row of numbers to the answer. */
+  async predict(input: Blob | number[]): Promise<Answer> {
+    const { kind } = this.model;
+    const task: Task =
+      input instanceof Blob && kind !== "row"
+        ? { do: kind, file: input }
+        : { do: "tensor", values: Float32Array.from(input as number[]) };
+    return (await this.ask(task))!;
+  }
+}

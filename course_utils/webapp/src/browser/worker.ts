@@ -1,0 +1,60 @@
+// Does all the work of the page, so that the page itself stays smooth.
+
+import { decodePhoto } from "./decode";
+import { toMnist } from "./digits";
+import type { Answer, Model, Packed, Reply, Task } from "./messages";
+import { explain } from "./refusals";
+import { BILINEAR, resize } from "./resize";
+import { startNetwork, type Network } from "./runtime";
+
+let model: Model;
+let network: Network;
+
+self.onmessage = async ({ data: { id, task } }: MessageEvent<{ id: number; task: Task }>) => {
+  try {
+    reply({ id, answer: await perform(task) });
+  } catch (error) {
+    reply({ id, fault: explain(error) });
+  }
+};
+
+function reply(message: Reply): void {
+  self.postMessage(message);
+}
+
+async function perform(task: Task): Promise<Answer | null> {
+  switch (task.do) {
+    case "start":
+      model = task.model;
+      const [runtime, bytes] = await Promise.all([task.runtime, task.network].map(unpack));
+      network = await startNetwork(runtime!, bytes!, model.shape);
+      return null;
+    case "tensor":
+      return compute(task.values);
+    case "photo":
+      return compute(await readPhoto(task.file));
+    case "drawing":
+      return compute(toMnist(await decodePhoto(task.file)));
+  }
+}
+
+async function readPhoto(file: Blob): Promise<Float32Array> {
+  const [, height, width] = model.shape as [number, number, number];
+  const photo = resize(await decodePhoto(file), width, height, BILINEAR);
+  return Float32Array.from(photo.values.filter((_, index) => index % 4 < 3)); // without alpha
+}
+
+async function compute(tensor: Float32Array): Promise<Answer> {
+  const began = performance.now();
+  let outputs = [...(await network(tensor))];
+  const milliseconds = performance.now() - began;
+  if (outputs.length === 1 && model.labels?.length === 2) outputs = [1 - outputs[0]!, outputs[0]!];
+  return { outputs, tensor, milliseconds };
+}
+
+async function unpack(file: Packed): Promise<Uint8Array<ArrayBuffer>> {
+  if (typeof file !== "string") return file;
+  const bytes = Uint8Array.from(atob(file), (char) => char.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
