@@ -11,10 +11,8 @@ import html
 import io
 import json
 import math
-import re
 import shutil
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +23,18 @@ from course_utils.common import atomic_files
 from course_utils.environment import PACKAGE_FOLDER, quiet_native_stderr
 from course_utils.export import chromium, conversion, parity
 from course_utils.export.source import RAW, Pixels, Source
-from course_utils.inference import (
-    FeatureSchema,
-    Predictor,
-    as_probabilities,
-    fits_labels,
-    to_litert,
-)
+from course_utils.inference import FeatureSchema, Predictor, as_probabilities
+from course_utils.inference import fits_labels, to_litert
 from course_utils.inference.pixels import choose_pixels, find_range
 
 PAGE = PACKAGE_FOLDER / "webapp" / "dist" / "browser"  # what every page is made of
-PACKED = ABOUT, RUNTIME, MODEL, WORKER = "model.json", "litert.wasm", "model.tflite", "worker.js"
+SINGLE = "single.html"  # the whole page without its files, for `pack`
+MODEL, RUNTIME, ABOUT, WORKER = "model.tflite", "litert.wasm", "model.json", "worker.js"
+BLOCK = '<script type="text/plain" id="{}">{}</script>\n'
+DRAWING_PIXELS = 28 * 28
 TOLERANCE = parity.Tolerance(1e-5, 3e-5)  # of a classifier
 #: of other networks, in parts of the number: of 50 miles per gallon it is 1e-4
 NUMBER_TOLERANCE = parity.Tolerance(1e-5, 2e-6)
-DRAWING_PIXELS = 28 * 28
-#: what a visitor gives the page, and what the network has to take for it
-KINDS = {
-    "photo": "it has to take pixels of shape (height, width, 3)",
-    "drawing": "it has to take 28 × 28 numbers",
-    "row": "it has to take a row of numbers",
-}
-BLOCK = '<script type="text/plain" id="{}">{}</script>'
 
 
 def convert(
@@ -74,7 +62,7 @@ def convert(
         labels: names of the classes; of two classes the network may answer only with the
             probability of the second. Without them the classes of a drawing are numbered.
         schema: of a row: its features and their ranges, and what is predicted.
-        preprocess: what a network of photos takes, from the pixels of 0 to 255.
+        preprocess: what a Keras network of photos takes, from the pixels of 0 to 255.
         name: the page's title; by default the network's name.
         descriptions: of the features, by their names.
         notice: licences of weights and labels, for the file NOTICE.
@@ -90,30 +78,27 @@ def convert(
         FileExistsError: ``folder`` is there, without ``overwrite``, or holds something else.
         FileNotFoundError: the course was installed without its web pages.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind is one of {', '.join(KINDS)}, not {kind!r}.")
     folder = conversion.check_path(folder, Path(folder).suffix, overwrite)
     if folder.exists() and not (folder / ABOUT).is_file():
-        raise FileExistsError(f"{folder} is no page of this course; it is not replaced.")
-    if not (PAGE / "index.html").is_file():
+        raise FileExistsError(f"{folder} is no page of this course, so it is not replaced.")
+    if not (PAGE / SINGLE).is_file():
         raise FileNotFoundError(
-            "The course was installed without its web pages, of which this page is made. Install "
+            "The course was installed without its web pages, of which this one is made. Install "
             "it again with a network (in a checkout: make lab)."
         )
-    model = Path(model) if isinstance(model, str) else model
     report("translating the network to LiteRT", 0, 2)
     content = _read_network(model, kind, preprocess, folder.name)
-    network = Predictor(content)
-    name = name or (model.stem if isinstance(model, Path) else model.name)
+    network, name = Predictor(content), name or getattr(model, "name", "") or Path(model).stem
     if kind == "drawing" and not labels:
-        labels = [str(number) for number in range(network.output_shape[0])]
+        labels = [*map(str, range(network.output_shape[0]))]
     _check_kind(network, name, kind, labels, schema)
     report(f"writing {folder.name}", 1, 2)
     with conversion.write_whole(folder, overwrite) as draft:
-        shutil.copytree(PAGE, draft)
+        shutil.copytree(PAGE, draft, ignore=shutil.ignore_patterns(SINGLE))
         (draft / MODEL).write_bytes(fix_batch(content))
         with (draft / "NOTICE").open("a", encoding="utf-8") as file:
             file.write(f"\n{notice.strip()}\n")
+        digests = {file.name: atomic_files.hash_file(file) for file in sorted(draft.iterdir())}
         about = {
             "kind": kind,
             "name": name,
@@ -121,9 +106,11 @@ def convert(
             "labels": labels and [*labels],
             "fields": schema and _describe_fields(schema, descriptions or {}),
             "output": schema.target if schema and not labels else None,
-            "files": {part: _describe_file(draft / part) for part in (MODEL, RUNTIME)},
+            "files": {
+                part: {"bytes": (draft / part).stat().st_size, "sha256": digests[part]}
+                for part in (MODEL, RUNTIME)
+            },
         }
-        digests = [atomic_files.hash_file(file) for file in sorted(draft.iterdir())]
         about["version"] = hashlib.sha256(f"{about}{digests}".encode()).hexdigest()[:16]
         (draft / ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
     return folder
@@ -143,26 +130,12 @@ def pack(folder: str | Path, path: str | Path, *, overwrite: bool = False) -> Pa
         FileNotFoundError: ``folder`` is no such folder.
     """
     folder, path = Path(folder), conversion.check_path(path, ".html", overwrite)
-    page, style, script, notice = (
-        (folder / part).read_text("utf-8") for part in ("index.html", "look.css", "page.js", "NOTICE")
-    )
-    # A script in a page ends at the first such text, wherever it stands.
-    script = script.replace("</script", r"<\/script").replace("<!--", r"<\!--")
-    for old, new in (
-        ("script-src 'self'", f"script-src {_hash_source(script)}"),
-        ("style-src 'self'", f"style-src {_hash_source(style)}"),
-        ("worker-src 'self'", "worker-src blob:"),
-        ("'self'", ""),
-    ):
-        page = page.replace(old, new)
-    icon = f"data:image/svg+xml;base64,{_encode(folder / 'icon.svg')}"
-    page = re.sub(r"(\./)?icon\.svg", icon, page)
-    page = re.sub(r"<link[^>]*look\.css[^>]*>", lambda _: f"<style>{style}</style>", page)
-    page = re.sub(r"(<script[^>]*) src=[^>]*page\.js[^>]*>", lambda m: f"{m[1]}>{script}", page)
-    blocks = [f'<pre id="NOTICE" hidden>{html.escape(notice)}</pre>']
-    blocks += [BLOCK.format(part, _encode(folder / part, gzip.compress)) for part in PACKED]
-    page = page.replace("</body>", "\n".join([*blocks, "</body>"]))
-    atomic_files.put(path, page.encode())
+    notice = html.escape((folder / "NOTICE").read_text("utf-8"))
+    parts = [(PAGE / SINGLE).read_text("utf-8"), f'<pre id="NOTICE" hidden>{notice}</pre>\n']
+    for file in (folder / ABOUT, folder / RUNTIME, folder / MODEL, PAGE / WORKER):
+        packed = base64.b64encode(gzip.compress(file.read_bytes(), mtime=0)).decode()
+        parts.append(BLOCK.format(file.name, packed))
+    atomic_files.put(path, "".join(parts).encode())
     return path
 
 
@@ -181,37 +154,29 @@ def verify(path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = R
         All outputs compared: `TOLERANCE`, or `NUMBER_TOLERANCE`, is what a difference may be.
 
     Raises:
-        FileNotFoundError: the page is not there, or (`BrowserNotFound`) no such browser.
-        ValueError: a file is not as it was written, or the page was made from another network.
-        RuntimeError: the page does not work; with what it says.
+        FileNotFoundError: the page is not there, or (`chromium.BrowserNotFound`) no such browser.
+        ValueError: the page was made from another network, its files are not as they were written,
+            or it does not work; with what it says.
         TimeoutError: it does not answer.
     """
-    path = Path(path)
-    about, content = _read_page(path)
-    kind, labels = about["kind"], about["labels"]
-    source, network = _make_source(model, kind, preprocess), Predictor(content)
-    takes = (DRAWING_PIXELS,) if kind == "drawing" else network.input_shape
-    parity.check_origin(path.name, source, (takes, network.output_shape), None)
+    path, source = Path(path), _make_source(model, preprocess)
+    kind = "photo" if source.is_image else "row" if source.model is model else "drawing"
     if kind == "drawing":
         samples = np.reshape(samples, (-1, DRAWING_PIXELS))
     examples = source.check_samples(samples)
-    write = _write_png if kind == "photo" else np.ndarray.tobytes
-    got = np.array(chromium.ask_page(path, kind, [write(each) for each in examples]), np.float64)
-    wanted = source.predict(examples)
-    if labels and len(labels) > source.classes:
+    encode = _encode_png if kind == "photo" else np.ndarray.tobytes
+    said = chromium.ask_page(path, kind, math.prod(source.shape), [*map(encode, examples)])
+    got, wanted = np.array(said["answers"], np.float64), source.predict(examples)
+    if got.shape[1] > source.classes:
         wanted = as_probabilities(wanted)
     tolerance = TOLERANCE if parity.is_classifier(wanted) else NUMBER_TOLERANCE
-    checks = parity.compare_answers(got, wanted, tolerance, labels)
+    checks = parity.compare_answers(got, wanted, tolerance, said["labels"])
     agreement = parity.measure_agreement(got, wanted)
     return parity.Parity(path.name, "float32", len(examples), tuple(checks), agreement)
 
 
 def fix_batch(content: bytes) -> bytes:
-    """A LiteRT file that takes one example at a time: LiteRT.js refuses one that takes any number.
-
-    Args:
-        content: of a file whose batch axis may be open.
-    """
+    """A LiteRT file of one example at a time: LiteRT.js refuses one that takes any number."""
     from ai_edge_litert import schema_py_generated as schema
 
     fixed = bytearray(content)
@@ -230,106 +195,69 @@ def _read_network(model: Any, kind: str, preprocess: Pixels, file: str) -> bytes
     Raises:
         ValueError: it cannot be read, or takes other pixels.
     """
-    if kind == "drawing" and find_range(model)[1] == "0..255":
+    place = Path(model) if isinstance(model, str | Path) else None
+    if kind == "drawing" and find_range(place or model)[1] == "0..255":
         raise ValueError(
             "The network scales its pixels from 0..255, and the page gives it ink from 0 to 1. "
             "Build it without its first layer, and divide the digits by 255 before they train it."
         )
-    if isinstance(model, Path):
-        Predictor.load(model)  # which says what is wrong with the file
-        if kind == "photo":
-            choose_pixels(model)
-        return model.read_bytes()
-    source = _make_source(model, kind, preprocess)
-    conversion.warn_of_pixels(file, source, stacklevel=4)
-    return to_litert(source.network)
+    if not place:
+        source = _make_source(model, preprocess)
+        conversion.warn_of_pixels(file, source, stacklevel=4)
+        return to_litert(source.network)
+    Predictor.load(place)  # which says what is wrong with a file
+    if kind == "photo":
+        choose_pixels(place)
+    return place.read_bytes()
 
 
-def _make_source(model: Any, kind: str, preprocess: Pixels) -> Source:
+def _make_source(model: Any, preprocess: Pixels) -> Source:
     """The network; one of drawings takes their pixels as a row."""
-    if kind == "drawing":
+    shape = getattr(model, "input_shape", ())[1:]
+    if shape in ((28, 28), (28, 28, 1)):
         with quiet_native_stderr():
             import keras
         pixels = keras.Input((DRAWING_PIXELS,))
-        model = keras.Model(pixels, model(keras.layers.Reshape(model.input_shape[1:])(pixels)))
+        model = keras.Model(pixels, model(keras.layers.Reshape(shape)(pixels)))
     return Source(model, preprocess)
 
 
 def _check_kind(
-    network: Predictor,
-    name: str,
-    kind: str,
-    labels: Sequence[str] | None,
-    schema: FeatureSchema | None,
+    network: Predictor, name: str, kind: str, labels: Any, schema: FeatureSchema | None
 ) -> None:
-    """Check that a network takes what the page gives it, and answers as it is said.
+    """Check that a network takes what the page gives it, and answers as is said.
 
     Raises:
         ValueError: it does not.
     """
     takes, answers = network.input_shape, network.output_shape
+    fits = {
+        "photo": takes[2:] == (3,),
+        "drawing": math.prod(takes) == DRAWING_PIXELS,
+        "row": schema is not None,
+    }
+    if not fits.get(kind):
+        raise ValueError(
+            f"{name} takes examples of shape {takes}. A page of kind photo needs a network of "
+            "(height, width, 3) pixels, one of kind drawing 28 × 28 numbers, and one of kind row "
+            "a row of numbers and schema=, their names and ranges."
+        )
     if schema:
         schema.check_network(network, Path(name), labels)
-    if kind == "row" and not schema:
-        raise ValueError("A page of rows needs schema=, such as FeatureSchema.from_frame(...).")
-    if (kind == "photo" and takes[2:] != (3,)) or (
-        kind == "drawing" and math.prod(takes) != DRAWING_PIXELS
-    ):
-        raise ValueError(f"{name} takes examples of shape {takes}; for a {kind} {KINDS[kind]}.")
-    if labels and not fits_labels(answers, labels):
-        raise ValueError(f"{name} answers with shape {answers}; there are {len(labels)} labels.")
+    elif labels and not fits_labels(answers, labels):
+        raise ValueError(f"{name} answers with shape {answers}, and there are {len(labels)} labels.")
 
 
-def _describe_fields(
-    schema: FeatureSchema, descriptions: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def _describe_fields(schema: FeatureSchema, texts: Mapping[str, str]) -> list[dict[str, Any]]:
     """The features, each with the middle of its range, which the page shows first."""
     return [
-        {"name": feature.name, **feature.to_json_schema()}
-        | {"description": descriptions.get(feature.name, "")}
+        {"name": feature.name, **feature.to_json_schema(), "description": texts.get(feature.name, "")}
         | {"value": round(middle) if feature.integer else middle}
         for feature, middle in zip(schema.features, schema.make_example(), strict=True)
     ]
 
 
-def _encode(file: Path, pack: Callable[[bytes], bytes] = bytes) -> str:
-    return base64.b64encode(pack(file.read_bytes())).decode()
-
-
-def _hash_source(text: str) -> str:
-    """A script or a style as a policy allows it."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _describe_file(file: Path) -> dict[str, Any]:
-    return {"bytes": file.stat().st_size, "sha256": atomic_files.hash_file(file)}
-
-
-def _read_page(path: Path) -> tuple[dict[str, Any], bytes]:
-    """What `convert` has written of a network, and the network, after comparing the digests.
-
-    Raises:
-        FileNotFoundError: the page is not there.
-        ValueError: a file in it is not as it was written.
-    """
-    text = "" if path.is_dir() else path.read_text("utf-8")
-    parts = {}
-    for part in (ABOUT, RUNTIME, MODEL):
-        try:
-            if path.is_dir():
-                parts[part] = (path / part).read_bytes()
-            else:
-                block = re.search(BLOCK.format(re.escape(part), "(.*?)"), text)
-                parts[part] = gzip.decompress(base64.b64decode(block[1]))
-            about = json.loads(parts[ABOUT])
-            if part != ABOUT and hashlib.sha256(parts[part]).hexdigest() != about["files"][part]["sha256"]:
-                raise ValueError
-        except (TypeError, ValueError, KeyError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError(f"{part} of {path.name} is not as it was written.") from error
-    return about, parts[MODEL]
-
-
-def _write_png(photo: np.ndarray) -> bytes:
+def _encode_png(photo: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(photo).save(file, "png")
     return file.getvalue()

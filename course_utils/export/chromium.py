@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from course_utils.common import atomic_files
 
@@ -59,22 +60,24 @@ def find_program(names: Sequence[str]) -> Path | None:
     return next((Path(found) for found in map(shutil.which, names) if found), None)
 
 
-def ask_page(page: Path, way: str, examples: Sequence[bytes]) -> list[list[float]]:
-    """Open a page in a browser of its own, and give its network some examples.
+def ask_page(page: Path, kind: str, size: int, examples: Sequence[bytes]) -> dict[str, Any]:
+    """Open a page of `export.browser` in a browser, and give its network some examples.
 
     Args:
         page: the folder with its ``index.html``, or a single file.
-        way: ``"photo"`` for the bytes of image files, ``"row"`` for float32 that the page prepares,
-            ``"tensor"`` for float32 as the network takes it.
-        examples: one after another.
+        kind: of the page.
+        size: how many numbers an example has.
+        examples: image files of photos; float32 of rows, which the page prepares, and of drawings,
+            as the network takes them.
 
     Returns:
-        The answer to each.
+        ``labels``, and ``answers``, one to each example.
 
     Raises:
         BrowserNotFound: no browser is installed.
-        RuntimeError: the page said what is wrong, or the browser ended.
-        TimeoutError: the page did not answer in time.
+        ValueError: the page was made from another network, its files are not as they were written,
+            or it does not work; with what it says.
+        TimeoutError: it did not answer in time, or the browser ended.
     """
     if not (program := find_program(BROWSERS)):
         raise BrowserNotFound(
@@ -90,42 +93,38 @@ def ask_page(page: Path, way: str, examples: Sequence[bytes]) -> list[list[float
         shutil.copyfile(ASKER, folder / ASKER.name)
         for number, example in enumerate(examples):
             (folder / f"{number}.example").write_bytes(example)
-        address = f"{ASKER.name}?page={place}&way={way}&examples={len(examples)}"
-        said = _run(program, folder, address, START_S + EXAMPLE_S * len(examples))
+        query = f"page={place}&kind={kind}&size={size}&examples={len(examples)}"
+        _run(program, folder, f"{ASKER.name}?{query}", START_S + EXAMPLE_S * len(examples))
+        said = json.loads((folder / "answers").read_bytes())
     if "error" in said:
-        raise RuntimeError(f"{page.name} does not work in {program.stem}: {said['error']}")
-    return said["answers"]
+        raise ValueError(f"{page.name}: {said['error']}")
+    return said
 
 
-def _run(program: Path, folder: Path, address: str, seconds: float) -> dict[str, list[list[float]]]:
-    """What a page in a folder posts to ``answers``, in at most so many seconds."""
+def _run(program: Path, folder: Path, address: str, seconds: float) -> None:
+    """Have a browser open a page in a folder, until ``answers`` are posted there.
+
+    Raises:
+        TimeoutError: that took longer, or the browser ended.
+    """
     flags = [*FLAGS, f"--user-data-dir={folder / 'profile'}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         flags.append("--no-sandbox")  # Chromium's sandbox is not for root
     handler = functools.partial(_Handler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.timeout, ends = POLL_S, time.monotonic() + seconds
-        url = f"http://127.0.0.1:{server.server_port}/{address}"
-        nowhere = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
-        browser = subprocess.Popen([program, *flags, url], start_new_session=True, **nowhere)
+        command = [program, *flags, f"http://127.0.0.1:{server.server_port}/{address}"]
+        null = subprocess.DEVNULL
+        browser = subprocess.Popen(command, stdout=null, stderr=null, start_new_session=True)
         try:
             while not (folder / "answers").is_file():
                 server.handle_request()
-                if browser.poll() is not None:
-                    raise RuntimeError(f"{program.name} ended at once, with {browser.returncode}.")
-                if time.monotonic() > ends:
-                    raise TimeoutError(f"The page did not answer within {seconds:.0f} seconds.")
+                if browser.poll() is not None or time.monotonic() > ends:
+                    raise TimeoutError(f"{program.stem} ended, or took over {seconds:.0f} seconds.")
         finally:
-            _end(browser)
-    return json.loads((folder / "answers").read_bytes())
-
-
-def _end(browser: "subprocess.Popen[bytes]") -> None:
-    """End a browser and the processes that it has started."""
-    if os.name == "nt":
-        kill = ["taskkill", "/F", "/T", "/PID", str(browser.pid)]
-        subprocess.run(kill, capture_output=True, check=False)
-    else:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(browser.pid, signal.SIGKILL)
-    browser.wait()
+            if os.name == "nt":
+                subprocess.run(["taskkill", "/F", "/T", "/PID", str(browser.pid)], check=False)
+            else:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(browser.pid, signal.SIGKILL)  # also what it has started
+            browser.wait()
