@@ -5,9 +5,22 @@ import type { Model, Packed } from "./messages";
 /** How many bytes have come since the last call. */
 type Listener = (bytes: number) => void;
 
-/** Base64 of a file in gzip, where the page carries it. */
+/** What the page carries of a file: base64 of its bytes in gzip, or the text of NOTICE. */
 function findEmbedded(name: string): string | undefined {
   return document.getElementById(name)?.textContent.trim();
+}
+
+/** Whether the page is one HTML file. */
+export function isEmbedded(): boolean {
+  return findEmbedded("model.json") !== undefined;
+}
+
+/** The licences of what the page holds. */
+export async function readNotice(): Promise<string> {
+  const embedded = findEmbedded("NOTICE");
+  if (embedded) return embedded;
+  const reply = await fetch("NOTICE");
+  return reply.ok ? reply.text() : "The file NOTICE is missing beside this page.";
 }
 
 export async function loadModel(): Promise<Model> {
@@ -18,17 +31,34 @@ export async function loadModel(): Promise<Model> {
   return (await reply.json()) as Model;
 }
 
-export async function startWorker(): Promise<Worker> {
+export async function startWorker({ version }: Model): Promise<Worker> {
   const embedded = findEmbedded("worker.js");
-  if (!embedded) return new Worker("worker.js");
+  if (!embedded) return new Worker(`worker.js?${version}`); // none of an older version
   const script = new Blob([await unpackText(embedded)], { type: "text/javascript" });
   return new Worker(URL.createObjectURL(script));
 }
 
-export async function loadFile(name: string, onBytes: Listener): Promise<Packed> {
+/** @throws Error: it is missing, or another file than model.json says. */
+export async function loadFile(name: string, model: Model, onBytes: Listener): Promise<Packed> {
   const embedded = findEmbedded(name);
   if (embedded) return embedded;
-  const reply = await fetch(name);
+  const bytes = await fetchBytes(name, onBytes);
+  // Over http, other than from this device, browsers compute no digests.
+  const digest = await self.crypto.subtle?.digest("SHA-256", bytes);
+  const hex = (byte: number) => byte.toString(16).padStart(2, "0");
+  const found = digest && Array.from(new Uint8Array(digest), hex).join("");
+  const { bytes: length, sha256 } = model.files[name]!;
+  if (bytes.length !== length || (found && found !== sha256)) {
+    throw new Error(
+      `${name} is not the file that model.json names: it is damaged, or was replaced just now. ` +
+        "Load the page again. If that does not help, export the network again.",
+    );
+  }
+  return bytes;
+}
+
+async function fetchBytes(name: string, onBytes: Listener): Promise<Uint8Array<ArrayBuffer>> {
+  const reply = await fetch(name, { cache: "no-cache" });
   if (!reply.ok || !reply.body) {
     throw new Error(`${name} is missing beside this page (status ${reply.status}).`);
   }

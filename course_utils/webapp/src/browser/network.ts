@@ -32,9 +32,9 @@ export class Network {
     const model = await loadModel();
     onModel(model);
     const [worker, runtime, network] = await Promise.all([
-      startWorker(),
-      loadFile("litert.wasm", onBytes),
-      loadFile("model.tflite", onBytes),
+      startWorker(model),
+      loadFile("litert.wasm", model, onBytes),
+      loadFile("model.tflite", model, onBytes),
     ]);
     const started = new Network(model, worker);
     await started.ask({ do: "start", runtime, network, model });
@@ -44,7 +44,10 @@ export class Network {
   async ask(task: Task): Promise<Answer | null> {
     const id = (this.tasks += 1);
     const reply = new Promise<Reply>((resolve) => this.waiting.set(id, resolve));
-    this.worker.postMessage({ id, task });
+    // The network's files move there; copies would take memory.
+    const moved = task.do === "start" ? [task.runtime, task.network] : [];
+    const buffers = moved.flatMap((file) => (typeof file === "string" ? [] : [file.buffer]));
+    this.worker.postMessage({ id, task }, buffers);
     const found = await reply;
     if ("fault" in found) throw new Refused(found.fault);
     return found.answer;
@@ -54,9 +57,9 @@ export class Network {
   async predict(input: Blob | number[]): Promise<Answer> {
     const { kind } = this.model;
     const task: Task =
-      input instanceof Blob && kind !== "row"
-        ? { do: kind, file: input }
-        : { do: "tensor", values: Float32Array.from(input as number[]) };
+      kind === "row"
+        ? { do: "tensor", values: Float32Array.from(input as number[]) }
+        : { do: kind, file: input as Blob };
     return (await this.ask(task))!;
   }
 }

@@ -1,10 +1,9 @@
 // Does all the work of the page, so that the page itself stays smooth.
 
-import { decodePhoto } from "./decode";
+import { readPhoto } from "./decode";
 import { toMnist } from "./digits";
 import type { Answer, Model, Packed, Reply, Task } from "./messages";
 import { explain } from "./refusals";
-import { BILINEAR, resize } from "./resize";
 import { startNetwork, type Network } from "./runtime";
 
 let model: Model;
@@ -32,16 +31,17 @@ async function perform(task: Task): Promise<Answer | null> {
     case "tensor":
       return compute(task.values);
     case "photo":
-      return compute(await readPhoto(task.file));
+      return compute(await readTensor(task.file));
     case "drawing":
-      return compute(toMnist(await decodePhoto(task.file)));
+      return compute(toMnist(await readPhoto(task.file)));
   }
 }
 
-async function readPhoto(file: Blob): Promise<Float32Array> {
+/** Red, green and blue of a photo, 0 to 255, in the size that the network takes. */
+async function readTensor(file: Blob): Promise<Float32Array> {
   const [, height, width] = model.shape as [number, number, number];
-  const photo = resize(await decodePhoto(file), width, height, BILINEAR);
-  return Float32Array.from(photo.values.filter((_, index) => index % 4 < 3)); // without alpha
+  const { values } = await readPhoto(file, { width, height });
+  return Float32Array.from(values.filter((_, index) => index % 4 < 3));
 }
 
 async function compute(tensor: Float32Array): Promise<Answer> {
