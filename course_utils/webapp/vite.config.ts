@@ -1,6 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
-import { singlePage } from "./single";
+import { singlePage } from "./single.ts";
 
 const RUNTIME = "node_modules/@litertjs/core/wasm/litert_wasm_compat_internal";
 
@@ -37,7 +37,6 @@ export default defineConfig(({ mode }) => ({
 function browserFiles(): Plugin {
   const copies = {
     "index.html": "src/browser/index.html",
-    NOTICE: "src/browser/NOTICE",
     "look.css": "src/shared/look.css",
     "icon.svg": "src/shared/icon.svg",
     "litert.wasm": `${RUNTIME}.wasm`,
@@ -48,6 +47,11 @@ function browserFiles(): Plugin {
       for (const [fileName, path] of Object.entries(copies)) {
         this.emitFile({ type: "asset", fileName, source: await this.fs.readFile(path) });
       }
+      const texts = ["src/browser/NOTICE", "../../LICENSE"].map((path) =>
+        this.fs.readFile(path, { encoding: "utf8" }),
+      );
+      const source = (await Promise.all(texts)).join("");
+      this.emitFile({ type: "asset", fileName: "NOTICE", source });
     },
     transform(code, id) {
       if (!id.endsWith(`${RUNTIME}.js`)) return undefined;
