@@ -23,8 +23,7 @@ from course_utils.common import atomic_files
 from course_utils.environment import PACKAGE_FOLDER, quiet_native_stderr
 from course_utils.export import chromium, conversion, parity
 from course_utils.export.source import RAW, Pixels, Source
-from course_utils.inference import FeatureSchema, Predictor, as_probabilities
-from course_utils.inference import fits_labels, to_litert
+from course_utils.inference import FeatureSchema, Predictor, as_probabilities, to_litert
 from course_utils.inference.pixels import choose_pixels, find_range
 
 PAGE = PACKAGE_FOLDER / "webapp" / "dist" / "browser"  # what every page is made of
@@ -54,13 +53,13 @@ def convert(
     """Write a folder with a page that has the network in it, for any host of files.
 
     Args:
-        model: a Keras network, or the path of a ``.tflite`` file.
+        model: a Keras network, or the `Path` of a ``.tflite`` file.
         folder: to write.
         kind: what a visitor gives the page: ``"photo"`` for a network that takes RGB pixels,
             ``"drawing"`` for one that takes 28 × 28 numbers, 0 paper to 1 ink, as a digit of
             MNIST's; ``"row"`` for one that takes the numbers of ``schema``.
         labels: names of the classes; of two classes the network may answer only with the
-            probability of the second. Without them the classes of a drawing are numbered.
+            probability of the second.
         schema: of a row: its features and their ranges, and what is predicted.
         preprocess: what a Keras network of photos takes, from the pixels of 0 to 255.
         name: the page's title; by default the network's name.
@@ -82,36 +81,29 @@ def convert(
     if folder.exists() and not (folder / ABOUT).is_file():
         raise FileExistsError(f"{folder} is no page of this course, so it is not replaced.")
     if not (PAGE / SINGLE).is_file():
-        raise FileNotFoundError(
-            "The course was installed without its web pages, of which this one is made. Install "
-            "it again with a network (in a checkout: make lab)."
-        )
+        raise FileNotFoundError("The course was installed without its web pages; install it again.")
+    name = name or getattr(model, "name", folder.name)
     report("translating the network to LiteRT", 0, 2)
     content = _read_network(model, kind, preprocess, folder.name)
-    network, name = Predictor(content), name or getattr(model, "name", "") or Path(model).stem
-    if kind == "drawing" and not labels:
-        labels = [*map(str, range(network.output_shape[0]))]
-    _check_kind(network, name, kind, labels, schema)
+    network = Predictor(content)
+    _check_network(network, name, kind, labels, schema)
     report(f"writing {folder.name}", 1, 2)
+    about = {
+        "kind": kind,
+        "name": name,
+        "shape": [1, *network.input_shape],
+        "labels": labels and [*labels],
+        "fields": schema and _describe_fields(schema, descriptions or {}),
+        "output": schema.target if schema and not labels else None,
+    }
     with conversion.write_whole(folder, overwrite) as draft:
         shutil.copytree(PAGE, draft, ignore=shutil.ignore_patterns(SINGLE))
         (draft / MODEL).write_bytes(fix_batch(content))
-        with (draft / "NOTICE").open("a", encoding="utf-8") as file:
-            file.write(f"\n{notice.strip()}\n")
-        digests = {file.name: atomic_files.hash_file(file) for file in sorted(draft.iterdir())}
-        about = {
-            "kind": kind,
-            "name": name,
-            "shape": [1, *network.input_shape],
-            "labels": labels and [*labels],
-            "fields": schema and _describe_fields(schema, descriptions or {}),
-            "output": schema.target if schema and not labels else None,
-            "files": {
-                part: {"bytes": (draft / part).stat().st_size, "sha256": digests[part]}
-                for part in (MODEL, RUNTIME)
-            },
-        }
-        about["version"] = hashlib.sha256(f"{about}{digests}".encode()).hexdigest()[:16]
+        said = f"{(draft / 'NOTICE').read_text('utf-8')}\n{notice.strip()}\n"
+        (draft / "NOTICE").write_text(said, "utf-8")
+        files = {file.name: _describe_file(file) for file in sorted(draft.iterdir())}
+        about["files"] = {part: files[part] for part in (MODEL, RUNTIME)}
+        about["version"] = hashlib.sha256(f"{about}{files}".encode()).hexdigest()[:16]
         (draft / ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
     return folder
 
@@ -139,7 +131,9 @@ def pack(folder: str | Path, path: str | Path, *, overwrite: bool = False) -> Pa
     return path
 
 
-def verify(path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = RAW) -> parity.Parity:
+def verify(
+    path: str | Path, model: Any, samples: Any, *, preprocess: Pixels = RAW
+) -> parity.Parity:
     """Open a page in headless Chromium, Chrome or Edge, and compare its answers with Keras'.
 
     Args:
@@ -195,20 +189,19 @@ def _read_network(model: Any, kind: str, preprocess: Pixels, file: str) -> bytes
     Raises:
         ValueError: it cannot be read, or takes other pixels.
     """
-    place = Path(model) if isinstance(model, str | Path) else None
-    if kind == "drawing" and find_range(place or model)[1] == "0..255":
+    if kind == "drawing" and find_range(model)[1] == "0..255":
         raise ValueError(
-            "The network scales its pixels from 0..255, and the page gives it ink from 0 to 1. "
-            "Build it without its first layer, and divide the digits by 255 before they train it."
+            "The network scales pixels of 0..255, and the page gives it ink from 0 to 1: train it "
+            "on such digits, without its first layer."
         )
-    if not place:
-        source = _make_source(model, preprocess)
-        conversion.warn_of_pixels(file, source, stacklevel=4)
-        return to_litert(source.network)
-    Predictor.load(place)  # which says what is wrong with a file
-    if kind == "photo":
-        choose_pixels(place)
-    return place.read_bytes()
+    if isinstance(model, Path):
+        Predictor.load(model)  # which says what is wrong with a file
+        if kind == "photo":
+            choose_pixels(model)
+        return model.read_bytes()
+    source = _make_source(model, preprocess)
+    conversion.warn_of_pixels(file, source, stacklevel=4)
+    return to_litert(source.network)
 
 
 def _make_source(model: Any, preprocess: Pixels) -> Source:
@@ -222,7 +215,7 @@ def _make_source(model: Any, preprocess: Pixels) -> Source:
     return Source(model, preprocess)
 
 
-def _check_kind(
+def _check_network(
     network: Predictor, name: str, kind: str, labels: Any, schema: FeatureSchema | None
 ) -> None:
     """Check that a network takes what the page gives it, and answers as is said.
@@ -231,30 +224,35 @@ def _check_kind(
         ValueError: it does not.
     """
     takes, answers = network.input_shape, network.output_shape
-    fits = {
-        "photo": takes[2:] == (3,),
-        "drawing": math.prod(takes) == DRAWING_PIXELS,
-        "row": schema is not None,
-    }
-    if not fits.get(kind):
+    fits = {"photo": takes[2:] == (3,), "drawing": math.prod(takes) == DRAWING_PIXELS}
+    if not fits.get(kind, kind == "row" and schema):
         raise ValueError(
-            f"{name} takes examples of shape {takes}. A page of kind photo needs a network of "
-            "(height, width, 3) pixels, one of kind drawing 28 × 28 numbers, and one of kind row "
-            "a row of numbers and schema=, their names and ranges."
+            f"{name} takes examples of shape {takes}, and kind={kind!r}. A photo needs a network "
+            "of (height, width, 3) pixels, a drawing one of 28 × 28, a row one of its schema=."
         )
     if schema:
         schema.check_network(network, Path(name), labels)
-    elif labels and not fits_labels(answers, labels):
-        raise ValueError(f"{name} answers with shape {answers}, and there are {len(labels)} labels.")
+    elif labels and answers != (len(labels),) and (answers, len(labels)) != ((1,), 2):
+        raise ValueError(
+            f"{name} answers with shape {answers}, and there are {len(labels)} labels."
+        )
 
 
 def _describe_fields(schema: FeatureSchema, texts: Mapping[str, str]) -> list[dict[str, Any]]:
     """The features, each with the middle of its range, which the page shows first."""
     return [
-        {"name": feature.name, **feature.to_json_schema(), "description": texts.get(feature.name, "")}
+        {
+            "name": feature.name,
+            **feature.to_json_schema(),
+            "description": texts.get(feature.name, ""),
+        }
         | {"value": round(middle) if feature.integer else middle}
         for feature, middle in zip(schema.features, schema.make_example(), strict=True)
     ]
+
+
+def _describe_file(file: Path) -> dict[str, Any]:
+    return {"bytes": file.stat().st_size, "sha256": atomic_files.hash_file(file)}
 
 
 def _encode_png(photo: np.ndarray) -> bytes:

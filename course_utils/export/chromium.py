@@ -28,8 +28,11 @@ BROWSERS = (
     r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
 )
 # Without a window, and without asking other hosts for news.
-FLAGS = """--headless --disable-gpu --disable-dev-shm-usage --no-first-run --disable-breakpad
---disable-background-networking --disable-component-update --disable-sync""".split()
+FLAGS = (
+    *("--headless", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--disable-breakpad",
+)
 START_S, EXAMPLE_S = 120, 5  # how long a page may take to load, and for an example
 POLL_S = 0.2
 ASKER = Path(__file__).with_name("ask_page.html")
@@ -45,7 +48,7 @@ class _Handler(SimpleHTTPRequestHandler):
     # Windows may have another type for scripts, with which browsers do not run them.
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {".js": "text/javascript"}
 
-    def do_POST(self) -> None:  # noqa: N802 - so http.server calls it
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         atomic_files.put(Path(self.translate_path(self.path)), body)
         self.send_response(204)
@@ -84,47 +87,43 @@ def ask_page(page: Path, kind: str, size: int, examples: Sequence[bytes]) -> dic
             "No Chrome, Chromium or Edge was found, and the page is compared in one of them. "
             "Install one (Debian: apt-get install chromium), or compare on a machine that has one."
         )
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder, place = Path(name), "page.html"
-        if page.is_dir():
-            place = f"{shutil.copytree(page, folder / 'page').name}/"
-        else:
-            shutil.copyfile(page, folder / place)
-        shutil.copyfile(ASKER, folder / ASKER.name)
+    flags = [*FLAGS]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        flags.append("--no-sandbox")  # Chromium's sandbox is not for root
+    seconds = START_S + EXAMPLE_S * len(examples)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        place = Path(folder, "page.html")  # a folder may have this name, too
+        (shutil.copytree if page.is_dir() else shutil.copyfile)(page, place)
+        shutil.copyfile(ASKER, Path(folder, "ask.html"))
         for number, example in enumerate(examples):
-            (folder / f"{number}.example").write_bytes(example)
-        query = f"page={place}&kind={kind}&size={size}&examples={len(examples)}"
-        _run(program, folder, f"{ASKER.name}?{query}", START_S + EXAMPLE_S * len(examples))
-        said = json.loads((folder / "answers").read_bytes())
+            Path(folder, f"{number}.example").write_bytes(example)
+        query = f"kind={kind}&size={size}&examples={len(examples)}"
+        command = [program, *flags, f"--user-data-dir={folder}/profile"]
+        said = _run(command, Path(folder), f"ask.html?{query}", seconds)
     if "error" in said:
         raise ValueError(f"{page.name}: {said['error']}")
     return said
 
 
-def _run(program: Path, folder: Path, address: str, seconds: float) -> None:
-    """Have a browser open a page in a folder, until ``answers`` are posted there.
+def _run(command: list[Any], folder: Path, address: str, seconds: float) -> dict[str, Any]:
+    """Have a browser open a page in a folder, until it posts ``answers``.
 
     Raises:
         TimeoutError: that took longer, or the browser ended.
     """
-    flags = [*FLAGS, f"--user-data-dir={folder / 'profile'}"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        flags.append("--no-sandbox")  # Chromium's sandbox is not for root
-    handler = functools.partial(_Handler, directory=str(folder))
+    answers, handler = folder / "answers", functools.partial(_Handler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.timeout, ends = POLL_S, time.monotonic() + seconds
-        command = [program, *flags, f"http://127.0.0.1:{server.server_port}/{address}"]
+        command.append(f"http://127.0.0.1:{server.server_port}/{address}")
         null = subprocess.DEVNULL
         browser = subprocess.Popen(command, stdout=null, stderr=null, start_new_session=True)
         try:
-            while not (folder / "answers").is_file():
+            while not answers.is_file():
                 server.handle_request()
                 if browser.poll() is not None or time.monotonic() > ends:
-                    raise TimeoutError(f"{program.stem} ended, or took over {seconds:.0f} seconds.")
+                    raise TimeoutError(f"The browser ended, or took over {seconds:.0f} seconds.")
         finally:
-            if os.name == "nt":
-                subprocess.run(["taskkill", "/F", "/T", "/PID", str(browser.pid)], check=False)
-            else:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(browser.pid, signal.SIGKILL)  # also what it has started
+            with contextlib.suppress(ProcessLookupError):  # also ends what it has started
+                os.killpg(browser.pid, signal.SIGKILL) if os.name != "nt" else browser.kill()
             browser.wait()
+    return json.loads(answers.read_bytes())

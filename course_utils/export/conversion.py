@@ -49,12 +49,12 @@ def write_export(
     Raises:
         UnsupportedNetwork: whatever the converter raises, in one sentence that names the layer.
     """
-    warn_of_pixels(path.name, source, stacklevel=5)
+    warn_of_pixels(path.name, source)
     with write_whole(path, replace_folder) as draft, explain_failure(source.model, format_name):
         yield draft
 
 
-def warn_of_pixels(file: str, source: Source, stacklevel: int) -> None:
+def warn_of_pixels(file: str, source: Source, stacklevel: int = 5) -> None:
     """Warn of a network that was certainly trained on other pixels than it is given."""
     name, _ = find_range(source.model)
     if name and source.pixels == RAW:
