@@ -12,10 +12,8 @@ from course_utils.environment import output_folder
 
 #: of each model: the kind and the title of its page, and the licences of what the course ships
 PAGES = json.loads(Path(__file__).with_name("pages.json").read_text("utf-8"))
-OWN_NOTICE = (
-    "Network and labels are of whoever made this page: write here who may use them, and how. If "
-    "they were made from what the course ships, this holds of that:"
-)
+OWN_NOTICE = """Network and labels are of whoever made this page: write here who may use them.
+If they were made from what the course ships, this holds of that:"""
 
 
 @click.group()

@@ -24,7 +24,7 @@ from course_utils.environment import PACKAGE_FOLDER, quiet_native_stderr
 from course_utils.export import chromium, conversion, parity
 from course_utils.export.source import RAW, Pixels, Source
 from course_utils.inference import FeatureSchema, Predictor, as_probabilities, to_litert
-from course_utils.inference.pixels import choose_pixels, find_range
+from course_utils.inference.pixels import find_range
 
 PAGE = PACKAGE_FOLDER / "webapp" / "dist" / "browser"  # what every page is made of
 SINGLE = "single.html"  # the whole page without its files, for `pack`
@@ -189,15 +189,17 @@ def _read_network(model: Any, kind: str, preprocess: Pixels, file: str) -> bytes
     Raises:
         ValueError: it cannot be read, or takes other pixels.
     """
-    if kind == "drawing" and find_range(model)[1] == "0..255":
+    known, pixels = find_range(model)
+    if kind == "drawing" and pixels == "0..255":
         raise ValueError(
             "The network scales pixels of 0..255, and the page gives it ink from 0 to 1: train it "
             "on such digits, without its first layer."
         )
     if isinstance(model, Path):
         Predictor.load(model)  # which says what is wrong with a file
-        if kind == "photo":
-            choose_pixels(model)
+        if known:
+            said = f"{model.name} is Keras' {known} without its preprocessing"
+            raise ValueError(f"{said}: export it from Keras, and say preprocess=.")
         return model.read_bytes()
     source = _make_source(model, preprocess)
     conversion.warn_of_pixels(file, source, stacklevel=4)
@@ -233,22 +235,17 @@ def _check_network(
     if schema:
         schema.check_network(network, Path(name), labels)
     elif labels and answers != (len(labels),) and (answers, len(labels)) != ((1,), 2):
-        raise ValueError(
-            f"{name} answers with shape {answers}, and there are {len(labels)} labels."
-        )
+        raise ValueError(f"{name} answers with shape {answers}; there are {len(labels)} labels.")
 
 
 def _describe_fields(schema: FeatureSchema, texts: Mapping[str, str]) -> list[dict[str, Any]]:
     """The features, each with the middle of its range, which the page shows first."""
-    return [
-        {
-            "name": feature.name,
-            **feature.to_json_schema(),
-            "description": texts.get(feature.name, ""),
-        }
-        | {"value": round(middle) if feature.integer else middle}
-        for feature, middle in zip(schema.features, schema.make_example(), strict=True)
-    ]
+    fields = []
+    for feature, middle in zip(schema.features, schema.make_example(), strict=True):
+        value, text = round(middle) if feature.integer else middle, texts.get(feature.name, "")
+        about = {"name": feature.name, "description": text, "value": value}
+        fields.append(about | feature.to_json_schema())
+    return fields
 
 
 def _describe_file(file: Path) -> dict[str, Any]:

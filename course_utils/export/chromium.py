@@ -29,9 +29,8 @@ BROWSERS = (
 )
 # Without a window, and without asking other hosts for news.
 FLAGS = (
-    *("--headless", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    "--disable-breakpad",
+    *("--headless", "--disable-gpu", "--disable-dev-shm-usage", "--disable-breakpad"),
+    *("--disable-background-networking", "--disable-component-update"),
 )
 START_S, EXAMPLE_S = 120, 5  # how long a page may take to load, and for an example
 POLL_S = 0.2
@@ -87,34 +86,33 @@ def ask_page(page: Path, kind: str, size: int, examples: Sequence[bytes]) -> dic
             "No Chrome, Chromium or Edge was found, and the page is compared in one of them. "
             "Install one (Debian: apt-get install chromium), or compare on a machine that has one."
         )
-    flags = [*FLAGS]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        flags.append("--no-sandbox")  # Chromium's sandbox is not for root
-    seconds = START_S + EXAMPLE_S * len(examples)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        place = Path(folder, "page.html")  # a folder may have this name, too
-        (shutil.copytree if page.is_dir() else shutil.copyfile)(page, place)
-        shutil.copyfile(ASKER, Path(folder, "ask.html"))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        copy = shutil.copytree if page.is_dir() else shutil.copyfile
+        copy(page, folder / "page.html")  # a folder may have this name, too
+        shutil.copyfile(ASKER, folder / "ask.html")
         for number, example in enumerate(examples):
-            Path(folder, f"{number}.example").write_bytes(example)
-        query = f"kind={kind}&size={size}&examples={len(examples)}"
-        command = [program, *flags, f"--user-data-dir={folder}/profile"]
-        said = _run(command, Path(folder), f"ask.html?{query}", seconds)
+            (folder / f"{number}.example").write_bytes(example)
+        address = f"ask.html?kind={kind}&size={size}&examples={len(examples)}"
+        said = _run(program, folder, address, START_S + EXAMPLE_S * len(examples))
     if "error" in said:
         raise ValueError(f"{page.name}: {said['error']}")
     return said
 
 
-def _run(command: list[Any], folder: Path, address: str, seconds: float) -> dict[str, Any]:
+def _run(program: Path, folder: Path, address: str, seconds: float) -> dict[str, Any]:
     """Have a browser open a page in a folder, until it posts ``answers``.
 
     Raises:
         TimeoutError: that took longer, or the browser ended.
     """
+    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    flags = [*FLAGS, *["--no-sandbox"] * as_root]  # Chromium's sandbox is not for root
     answers, handler = folder / "answers", functools.partial(_Handler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.timeout, ends = POLL_S, time.monotonic() + seconds
-        command.append(f"http://127.0.0.1:{server.server_port}/{address}")
+        url = f"http://127.0.0.1:{server.server_port}/{address}"
+        command = [str(program), *flags, f"--user-data-dir={folder / 'profile'}", url]
         null = subprocess.DEVNULL
         browser = subprocess.Popen(command, stdout=null, stderr=null, start_new_session=True)
         try:

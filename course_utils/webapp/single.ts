@@ -25,7 +25,7 @@ export function singlePage(): Plugin {
         ["connect-src 'self'", "connect-src 'none'"],
         [/ 'self'/g, ""],
         ['<link rel="stylesheet" href="look.css" />', `<style>${style}</style>`],
-        ['<script type="module" src="page.js"></script>', `<script type="module">${script}</script>`],
+        ['<script defer src="page.js"></script>', `<script type="module">${script}</script>`],
         [/icon\.svg/g, picture],
         [/<\/body>\s*<\/html>\s*$/, ""],
       ];

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from course_utils.export import browser
-from course_utils.inference import FeatureSchema, Predictor, schema_path, shipped_model
+from course_utils.inference import FeatureSchema, Predictor, schema_path, shipped_model, to_litert
 from tests.export.conftest import silent
 from tests.support import networks
 from tests.support.serving import FEATURES
@@ -138,7 +138,7 @@ def test_steps_are_reported(tmp_path, capsys):
         ({"kind": "sound"}, "kind='sound'"),
         ({"kind": "row"}, r"shape \(8, 8, 3\), and kind='row'.* schema="),
         ({"kind": "drawing"}, r"shape \(8, 8, 3\), and kind='drawing'.* 28 × 28"),
-        ({"kind": "photo", "labels": ["a", "b", "c"]}, r"shape \(2,\), and there are 3 labels"),
+        ({"kind": "photo", "labels": ["a", "b", "c"]}, r"shape \(2,\); there are 3 labels"),
         ({"kind": "row", "schema": SCHEMA}, "its schema has 7 features"),
     ],
 )
@@ -167,6 +167,16 @@ def test_pixels_of_another_range_are_warned_of_where_the_caller_reads_it(tmp_pat
     with pytest.warns(UserWarning, match=r"page takes pixels.*Keras' MobileNet") as warned:
         browser.convert(network, tmp_path / "page", kind="photo", report=silent)
     assert warned[0].filename == __file__
+
+
+def test_a_file_that_wants_other_pixels_is_refused(tmp_path):
+    file = tmp_path / "mobile.tflite"
+    file.write_bytes(to_litert(build_photo_network(name="conv_dw_1")))
+    with pytest.raises(ValueError, match=r"mobile\.tflite is Keras' MobileNet without its prepro"):
+        browser.convert(file, tmp_path / "page", kind="photo", report=silent)
+    file.write_bytes(b"no model")
+    with pytest.raises(ValueError, match=r"mobile\.tflite is not a model"):
+        browser.convert(file, tmp_path / "page", kind="photo", report=silent)
 
 
 def test_an_existing_folder_stays_unless_it_is_a_page_and_is_to_be_replaced(tmp_path):

@@ -4,17 +4,25 @@ import { describeBest } from "../shared/classes";
 import { makePaper } from "../shared/paper";
 import type { Kind } from "./kinds";
 import { clear, find, say, showClasses, showSeen } from "./panel";
+import { takePhotos } from "./photo";
 
+const PAUSE_MS = 100; // after a stroke until the network is asked
 const NOTHING = "Nothing is drawn yet.";
 
 export const drawing: Kind = {
   state: NOTHING,
-  install({ labels, shape }, ask) {
+  install({ labels, shape }, ask, forget) {
     const names = labels ?? [];
     const side = Math.sqrt(shape.reduce((a, b) => a * b)); // of the network's picture, in pixels
 
-    async function classify(): Promise<void> {
-      const picture = paper.photograph();
+    let waiting = 0; // the timer until the network is asked
+
+    function stop(): void {
+      clearTimeout(waiting);
+      forget();
+    }
+
+    async function classify(picture: Blob): Promise<void> {
       const answer = await ask((predict) => predict(picture));
       if (!answer || answer === "outdated") return;
       showClasses(names, answer);
@@ -25,9 +33,13 @@ export const drawing: Kind = {
     }
 
     const paper = makePaper(find<HTMLCanvasElement>("paper"), {
-      onStart: () => undefined,
-      onStroke: () => void classify(),
+      onStart: stop,
+      onStroke() {
+        stop();
+        waiting = setTimeout(() => void classify(paper.photograph()), PAUSE_MS);
+      },
       onClear() {
+        stop();
         clear();
         say(NOTHING);
       },
@@ -35,6 +47,13 @@ export const drawing: Kind = {
     });
     find("classes").classList.add("compact");
     find("clear").addEventListener("click", paper.clear);
+    takePhotos(async (photo) => {
+      paper.clear();
+      say("Reading the photo …");
+      // Of a photo that the browser cannot show, the worker says what is wrong with it.
+      await createImageBitmap(photo).then(paper.show, () => undefined);
+      await classify(photo);
+    });
     paper.clear();
   },
 };

@@ -2,6 +2,12 @@
 
 import type { Model, Packed } from "./messages";
 
+const NO_HOST = "Is its host still there? Load the page again later.";
+const NO_ORIGIN =
+  "Browsers keep the files of a folder from a page that was opened from the disk, or in a frame " +
+  "with “sandbox”. Open it through a host of files, such as “python -m http.server” in this " +
+  "folder, or make one file of it: “course export browser NAME --single-file”.";
+
 /** How many bytes have come since the last call. */
 type Listener = (bytes: number) => void;
 
@@ -19,16 +25,27 @@ export function isEmbedded(): boolean {
 export async function readNotice(): Promise<string> {
   const embedded = findEmbedded("NOTICE");
   if (embedded) return embedded;
-  const reply = await fetch("NOTICE");
-  return reply.ok ? reply.text() : "The file NOTICE is missing beside this page.";
+  return (await fetchOwn("NOTICE")).text();
 }
 
 export async function loadModel(): Promise<Model> {
   const embedded = findEmbedded("model.json");
   if (embedded) return JSON.parse(await unpackText(embedded)) as Model;
-  const reply = await fetch("model.json", { cache: "no-cache" });
-  if (!reply.ok) throw new Error(`model.json is missing beside this page (status ${reply.status}).`);
-  return (await reply.json()) as Model;
+  return (await (await fetchOwn("model.json")).json()) as Model;
+}
+
+/** @throws Error: the file does not come. */
+async function fetchOwn(name: string): Promise<Response> {
+  let reply;
+  try {
+    reply = await fetch(name, { cache: "no-cache" });
+  } catch {
+    // Its origin is "null" where it was opened from the disk, or in a frame with "sandbox".
+    const remedy = self.origin === "null" || location.protocol === "file:" ? NO_ORIGIN : NO_HOST;
+    throw new Error(`${name} cannot be fetched. ${remedy}`);
+  }
+  if (!reply.ok) throw new Error(`${name} is missing beside this page (status ${reply.status}).`);
+  return reply;
 }
 
 export async function startWorker({ version }: Model): Promise<Worker> {
@@ -58,13 +75,10 @@ export async function loadFile(name: string, model: Model, onBytes: Listener): P
 }
 
 async function fetchBytes(name: string, onBytes: Listener): Promise<Uint8Array<ArrayBuffer>> {
-  const reply = await fetch(name, { cache: "no-cache" });
-  if (!reply.ok || !reply.body) {
-    throw new Error(`${name} is missing beside this page (status ${reply.status}).`);
-  }
+  const reply = await fetchOwn(name);
   const parts: Uint8Array[] = [];
   let length = 0;
-  const reader = reply.body.getReader();
+  const reader = reply.body!.getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     parts.push(part.value);
     length += part.value.length;

@@ -15,6 +15,8 @@ export interface Stripped {
   file: Blob;
   /** From 1 to 8, as EXIF has it: 1 is upright. */
   orientation: number;
+  /** Of a JPEG its size, as it is stored. */
+  jpeg?: { width: number; height: number };
 }
 
 /** The file without what decoding does not need, and how its picture has to be turned. */
@@ -46,6 +48,7 @@ export async function strip(file: Blob): Promise<Stripped> {
 function stripJpeg(bytes: Bytes): Stripped {
   const kept = [bytes.subarray(0, 2)];
   let orientation = 1;
+  let jpeg = { width: 0, height: 0 };
   let at = 2;
   for (;;) {
     // A marker is neither padding (0xFF) nor an escaped 0xFF of the picture (0xFF 0x00).
@@ -60,12 +63,16 @@ function stripJpeg(bytes: Bytes): Stripped {
     } else if (kind < 0xe1 || kind === 0xee || (kind > 0xef && kind !== 0xfe)) {
       kept.push(bytes.subarray(at, end)); // no other APPn segment, and no comment
     }
+    if (kind >= 0xc0 && kind <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(kind)) {
+      const [height, width] = [at + 5, at + 7].map((place) => view(bytes).getUint16(place));
+      jpeg = { width: width!, height: height! };
+    }
     at = end;
   }
   // What phones append (a second photo, a video) is left out.
   for (let end = at; end < bytes.length - 1; end++) {
     if (bytes[end] === 0xff && bytes[end + 1] === 0xd9) {
-      return { file: new Blob([...kept, bytes.subarray(at, end + 2)]), orientation };
+      return { file: new Blob([...kept, bytes.subarray(at, end + 2)]), orientation, jpeg };
     }
   }
   throw reportTruncation();

@@ -10,9 +10,12 @@ export type Question = (predict: (input: Blob | number[]) => Promise<Answer>) =>
  */
 export type Ask = (what: Question) => Promise<Answer | undefined | "outdated">;
 
+/** What was asked last is outdated now. */
+export type Forget = () => void;
+
 export interface Kind {
   /** What the page says when nothing is asked yet. */
   state: string;
   /** Make the input work. Its template is in the page already; the network may not be. */
-  install(model: Model, ask: Ask): void;
+  install(model: Model, ask: Ask, forget: Forget): void;
 }

@@ -31,7 +31,7 @@ export type Task =
 
 export interface Answer {
   outputs: number[]; // of the network; of two classes with one output both probabilities
-  tensor?: Float32Array; // what the network was given
+  tensor?: Float32Array; // that was made of a drawing
   milliseconds: number; // that the network took
 }
 

@@ -22,6 +22,11 @@ export class Network {
       this.waiting.get(data.id)?.(data);
       this.waiting.delete(data.id);
     };
+    worker.onerror = ({ message }) => {
+      const detail = `worker.js does not run: ${message || "it is missing beside this page"}.`;
+      for (const [id, resolve] of this.waiting) resolve({ id, fault: { detail } });
+      this.waiting.clear();
+    };
   }
 
   /** Load everything and start; `onBytes` hears how much of what is to come has come. */

@@ -59,7 +59,7 @@ function prepare(model: Model): void {
   document.title = model.name;
   find("name").textContent = model.name;
   find("main").prepend(find<HTMLTemplateElement>(model.kind).content.cloneNode(true));
-  KINDS[model.kind].install(model, ask);
+  KINDS[model.kind].install(model, ask, forget);
   say(LOADING);
 }
 
@@ -76,6 +76,10 @@ async function ask(what: Question): Promise<Answer | undefined | "outdated"> {
     showProblem(error);
     return undefined;
   }
+}
+
+function forget(): void {
+  questions += 1;
 }
 
 ready.then(keepForOffline, (error: unknown) => {

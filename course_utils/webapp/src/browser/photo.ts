@@ -7,10 +7,21 @@ import { clear, describeClass, find, say, showClasses, showProblem } from "./pan
 // As `images.reading` has them.
 const LIMITS = { formats: ["JPEG", "PNG", "WebP", "GIF", "BMP"], max_bytes: 10_000_000 };
 
+/** Call `use` with each photo that is chosen or taken. */
+export function takePhotos(use: (photo: File) => Promise<void>): void {
+  for (const input of document.querySelectorAll<HTMLInputElement>("input[type=file]")) {
+    input.accept = accepted(LIMITS);
+    input.addEventListener("change", () => {
+      const file = input.files?.[0];
+      input.value = ""; // so that the same file can be chosen again
+      if (file) void use(file);
+    });
+  }
+}
+
 export const photo: Kind = {
   state: "Choose a photo.",
-  install({ labels }, ask) {
-    const names = (labels ?? []).map((name) => name.replaceAll("_", " "));
+  install({ labels }, ask, forget) {
     const stage = find("stage");
     const shown = find<HTMLImageElement>("shown");
     let address = ""; // of the photo that is shown
@@ -42,20 +53,15 @@ export const photo: Kind = {
       if (answer === "outdated") return;
       stage.dataset.state = "result";
       if (answer) {
+        const classes = labels ?? answer.outputs.map((_, number) => `class ${number}`);
+        const names = classes.map((name) => name.replaceAll("_", " "));
         showClasses(names, answer);
         say(describeClass(names, answer));
       }
       find("panel").scrollIntoView({ block: "nearest" });
     }
 
-    for (const input of document.querySelectorAll<HTMLInputElement>("input[type=file]")) {
-      input.accept = accepted(LIMITS);
-      input.addEventListener("change", () => {
-        const file = input.files?.[0];
-        input.value = ""; // so that the same file can be chosen again
-        if (file) void classify(file);
-      });
-    }
+    takePhotos(classify);
 
     function take(event: Event, data: DataTransfer | null): void {
       try {
@@ -64,6 +70,7 @@ export const photo: Kind = {
         event.preventDefault();
         void classify(file);
       } catch (error) {
+        forget();
         showProblem(error);
       }
     }

@@ -8,7 +8,7 @@ const STATE = "The network’s answer";
 
 export const row: Kind = {
   state: STATE,
-  install({ fields, labels, output }, ask) {
+  install({ fields, labels, output }, ask, forget) {
     const sliders = (fields ?? []).map((field) => makeSlider(field.name, field, field.value, true));
     const form = find("sliders");
     form.append(...sliders.map(({ row }) => row));
@@ -18,6 +18,7 @@ export const row: Kind = {
       const values = sliders.map(({ read }) => read());
       const outside = sliders.filter(({ findFault }) => findFault()).map(({ name }) => name);
       if (values.some(Number.isNaN)) {
+        forget();
         clear();
         say("A value is missing.");
         return;

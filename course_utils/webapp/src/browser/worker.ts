@@ -1,7 +1,7 @@
 // Does all the work of the page, so that the page itself stays smooth.
 
 import { readPhoto } from "./decode";
-import { toMnist } from "./digits";
+import { fitDrawing, toMnist } from "./digits";
 import type { Answer, Model, Packed, Reply, Task } from "./messages";
 import { explain } from "./refusals";
 import { startNetwork, type Network } from "./runtime";
@@ -33,14 +33,14 @@ async function perform(task: Task): Promise<Answer | null> {
     case "photo":
       return compute(await readTensor(task.file));
     case "drawing":
-      return compute(toMnist(await readPhoto(task.file)));
+      return compute(toMnist(await readPhoto(task.file, fitDrawing)));
   }
 }
 
 /** Red, green and blue of a photo, 0 to 255, in the size that the network takes. */
 async function readTensor(file: Blob): Promise<Float32Array> {
   const [, height, width] = model.shape as [number, number, number];
-  const { values } = await readPhoto(file, { width, height });
+  const { values } = await readPhoto(file, () => ({ width, height }));
   return Float32Array.from(values.filter((_, index) => index % 4 < 3));
 }
 
@@ -49,7 +49,7 @@ async function compute(tensor: Float32Array): Promise<Answer> {
   let outputs = [...(await network(tensor))];
   const milliseconds = performance.now() - began;
   if (outputs.length === 1 && model.labels?.length === 2) outputs = [1 - outputs[0]!, outputs[0]!];
-  return { outputs, tensor, milliseconds };
+  return { outputs, milliseconds, ...(model.kind === "drawing" && { tensor }) };
 }
 
 async function unpack(file: Packed): Promise<Uint8Array<ArrayBuffer>> {
