@@ -16,11 +16,13 @@ export default defineConfig({
   },
   plugins: [
     {
-      name: "glue",
+      name: "copies",
       async generateBundle() {
-        const fileName = "litert_wasm_compat_internal.js";
-        const source = await this.fs.readFile(`${RUNTIME}/wasm/${fileName}`);
-        this.emitFile({ type: "asset", fileName, source });
+        const glue = "litert_wasm_compat_internal.js";
+        for (const path of [`${RUNTIME}/wasm/${glue}`, "src/browser/NOTICE"]) {
+          const fileName = path.split("/").at(-1)!;
+          this.emitFile({ type: "asset", fileName, source: await this.fs.readFile(path) });
+        }
       },
     },
   ],

@@ -19,6 +19,9 @@ from tests.support.notebooks import NOTEBOOKS, code_cells, is_file, read, tags
 CELLS = code_cells(read(NOTEBOOK))
 Open = Callable[[str], Page]
 
+# Of Keras' own, when it saves a model under NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 
 def write_files() -> None:
     """What the cells with ``%%writefile`` write."""
