@@ -1,4 +1,4 @@
-"""Drawings and rows: the page in Chromium against Keras, from what a visitor gives to the answer."""
+"""Drawings and rows: the page in Chromium against Keras, from what is given to the answer."""
 
 import base64
 from collections.abc import Iterator

@@ -1,6 +1,5 @@
 """One photo as a file of each kind that people send, to compare what two decoders make of it."""
 
-import io
 import struct
 import zlib
 
@@ -76,7 +75,9 @@ def jpegs(photo: Image.Image) -> dict[str, bytes]:
     options["JPEG of quality 30"] = {"quality": 30}
     options["JPEG without YCbCr"] = {"keep_rgb": True}
     options["JPEG with a profile"] = {"icc_profile": swapped_profile()}
-    found = {name: encoded(photo, "JPEG", **{"quality": 90, **each}) for name, each in options.items()}
+    found = {
+        name: encoded(photo, "JPEG", **{"quality": 90, **each}) for name, each in options.items()
+    }
     for mode, name in (("L", "grey"), ("CMYK", "CMYK")):
         found[f"JPEG {name}"] = encoded(photo.convert(mode), "JPEG", quality=90)
     return found
@@ -89,7 +90,7 @@ def pngs(photo: Image.Image) -> dict[str, bytes]:
     fine = (pixels.astype(np.uint16) << 8) + np.arange(photo.width, dtype=np.uint16)[:, None] % 256
     fine_clear = np.dstack([fine, np.asarray(clear)[..., 3].astype(np.uint16) * 257])
     few = photo.quantize(16)
-    found = {
+    return {
         "PNG": encoded(photo, "PNG"),
         "PNG grey": encoded(photo.convert("L"), "PNG"),
         "PNG black and white": encoded(photo.convert("1"), "PNG"),
@@ -112,13 +113,14 @@ def pngs(photo: Image.Image) -> dict[str, bytes]:
         "PNG with cHRM and gAMA": write_png(
             pixels,
             RGB,
-            chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 15000, 6000, 30000, 60000, 64000, 33000)),
+            chunk(
+                b"cHRM", struct.pack(">8I", 31270, 32900, 15000, 6000, 30000, 60000, 64000, 33000)
+            ),
             chunk(b"gAMA", struct.pack(">I", 45_455)),
         ),
         "PNG with cICP": write_png(pixels, RGB, chunk(b"cICP", bytes((9, 16, 0, 1)))),
         "PNG animated": encoded(photo, "PNG", save_all=True, append_images=[photo.rotate(180)]),
     }
-    return found
 
 
 def others(photo: Image.Image) -> dict[str, bytes]:
@@ -151,9 +153,7 @@ def turned(photo: Image.Image) -> dict[str, bytes]:
         block = orient(number)
         found[f"JPEG of orientation {number}"] = encoded(photo, "JPEG", quality=90, exif=block)
         found[f"PNG of orientation {number}"] = encoded(photo, "PNG", exif=block)
-        found[f"WebP of orientation {number}"] = encoded(
-            photo, "WebP", lossless=True, exif=block
-        )
+        found[f"WebP of orientation {number}"] = encoded(photo, "WebP", lossless=True, exif=block)
     return found
 
 
@@ -168,14 +168,28 @@ def sizes(photo: Image.Image) -> dict[str, bytes]:
     return found
 
 
-def from_a_phone(photo: Image.Image, orientation: int = 1) -> bytes:
-    """Twelve megapixels with a sensor's noise, as JPEG: large enough for Pillow's draft."""
-    large = np.asarray(photo.resize((4000, 3000), Image.Resampling.BICUBIC)).astype(np.float32)
+def make_noisy(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The photo enlarged, with the noise of a camera's sensor."""
+    large = np.asarray(photo.resize(size, Image.Resampling.BICUBIC)).astype(np.float32)
     noise = np.random.default_rng(0).normal(0, 6, large.shape).astype(np.float32)
-    noisy = Image.fromarray((large + noise).clip(0, 255).astype(np.uint8))
-    file = io.BytesIO()
-    noisy.save(file, "JPEG", quality=85, exif=orient(orientation))
-    return file.getvalue()
+    return Image.fromarray((large + noise).clip(0, 255).astype(np.uint8))
+
+
+def large_jpegs(photo: Image.Image, size: tuple[int, int]) -> dict[str, bytes]:
+    """JPEGs that Pillow decodes at a smaller scale at once (its `draft`)."""
+    noisy = make_noisy(photo, size)
+    options = {f"JPEG {name}": {"subsampling": name} for name in ("4:2:0", "4:2:2", "4:4:4")}
+    options |= {"JPEG progressive": {"progressive": True}, "JPEG turned": {"exif": orient(6)}}
+    found = {name: encoded(noisy, "JPEG", quality=85, **each) for name, each in options.items()}
+    for mode, name in (("L", "grey"), ("CMYK", "CMYK")):
+        found[f"JPEG {name}"] = encoded(noisy.convert(mode), "JPEG", quality=85)
+    return {f"{name} of {size[0]} x {size[1]}": content for name, content in found.items()}
+
+
+def from_a_phone(photo: Image.Image, orientation: int = 1) -> bytes:
+    """Twelve megapixels, as JPEG."""
+    noisy = make_noisy(photo, (4000, 3000))
+    return encoded(noisy, "JPEG", quality=85, exif=orient(orientation))
 
 
 def derive(photo: Image.Image) -> dict[str, bytes]:

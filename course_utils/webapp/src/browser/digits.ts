@@ -33,7 +33,7 @@ export function toMnist(drawing: Photo): Float32Array {
 /** Luminance, or a single channel where only that one shows the digit. */
 function toGrey({ width, height, values }: Photo): Grey {
   const colours = [0, 1, 2].map((channel) =>
-    Float32Array.from({ length: width * height }, (_, at) => values[4 * at + channel]! / 255),
+    new Float32Array(width * height).map((_, at) => values[4 * at + channel]! / 255),
   );
   const [red, green, blue] = colours as [Float32Array, Float32Array, Float32Array];
   const luminance = red.map((value, at) => 0.299 * value + 0.587 * green[at]! + 0.114 * blue[at]!);
@@ -121,7 +121,7 @@ function removeSpecks(ink: Grey): Grey {
   const most = Math.max(0, ...strokes.map(({ size }) => size));
   const kept = strokes.filter(({ size }) => size >= Math.max(1, MIN_STROKE_AREA_SHARE * most));
   const isKept = new Set(kept.map(({ label }) => label));
-  const mask = Float32Array.from(labels, (label) => (isKept.has(label) ? 1 : 0));
+  const mask = new Float32Array(labels.length).map((_, at) => Number(isKept.has(labels[at]!)));
   const wide = dilate({ ...ink, values: mask }, 3); // soft edges are below the threshold
   return { ...ink, values: ink.values.map((value, at) => value * wide.values[at]!) };
 }
@@ -169,12 +169,17 @@ function thicken(digit: Grey): Grey {
     values[(y + room) * width + x + room] = Math.max(value, least);
   });
   // From the edge outwards, as far as the wider line reaches.
+  const reached: [number, number][] = []; // the places around one of the edge, and their ink
+  for (let dy = -room; dy <= room; dy++) {
+    for (let dx = -room; dx <= room; dx++) {
+      const ink = clip(missing + 0.5 - Math.hypot(dx, dy));
+      if (ink) reached.push([dy * width + dx, Math.fround(ink)]);
+    }
+  }
   for (const [x, y] of edge) {
-    for (let dy = -room; dy <= room; dy++) {
-      for (let dx = -room; dx <= room; dx++) {
-        const at = (y + room + dy) * width + x + room + dx;
-        values[at] = Math.max(values[at]!, clip(missing + 0.5 - Math.hypot(dx, dy)));
-      }
+    const place = (y + room) * width + x + room;
+    for (const [step, ink] of reached) {
+      if (values[place + step]! < ink) values[place + step] = ink;
     }
   }
   return { width, height, channels: 1, values };

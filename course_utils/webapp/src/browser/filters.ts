@@ -25,11 +25,13 @@ export function blur(picture: Grey, sigma: number): Grey {
   const kernel = weights.map((weight) => weight / sum);
   const weigh = (line: Float32Array) => {
     const padded = mirror(line, reach);
-    return line.map((_, at) => {
+    const result = new Float32Array(line.length);
+    for (let at = 0; at < line.length; at++) {
       let total = 0;
       for (let index = 0; index < kernel.length; index++) total += padded[at + index]! * kernel[index]!;
-      return total;
-    });
+      result[at] = total;
+    }
+    return result;
   };
   return eachLine(eachLine(picture, "down", weigh), "across", weigh);
 }
@@ -39,7 +41,7 @@ export function open(picture: Grey, window: number): Grey {
   // Its own pixels go on beyond the margin, so that light which grows towards it stays.
   const { width, height, values } = picture;
   const [wide, high] = [width + 2 * window, height + 2 * window];
-  const padded = Float32Array.from({ length: wide * high }, (_, at) => {
+  const padded = new Float32Array(wide * high).map((_, at) => {
     const [y, x] = [Math.trunc(at / wide) - window, (at % wide) - window];
     return values[clamp(y, height) * width + clamp(x, width)]!;
   });
@@ -120,39 +122,53 @@ function eachLine(
   const [lines, length, line, step] =
     way === "across" ? [height, width, width, 1] : [width, height, 1, width];
   const result = new Float32Array(values.length);
+  const from = new Float32Array(length);
   for (let number = 0; number < lines; number++) {
     const start = number * line;
-    const from = Float32Array.from({ length }, (_, at) => values[start + at * step]!);
-    filter(from).forEach((value, at) => (result[start + at * step] = value));
+    for (let at = 0; at < length; at++) from[at] = values[start + at * step]!;
+    const found = filter(from);
+    for (let at = 0; at < length; at++) result[start + at * step] = found[at]!;
   }
   return { ...picture, values: result };
 }
 
-/** In a square window around each, the value that is chosen of all. */
+/** In a square window around each, the value that is chosen of all: the least, or the largest. */
 function slide(
   picture: Grey,
   window: number,
   choose: (a: number, b: number) => number,
 ): Grey {
   const reach = (window - 1) / 2;
-  const along = (line: Float32Array) =>
-    line.map((value, at) => {
-      const end = Math.min(line.length - 1, at + reach);
-      for (let near = Math.max(0, at - reach); near <= end; near++) {
-        value = choose(value, line[near]!);
+  const along = (line: Float32Array) => {
+    const result = new Float32Array(line.length);
+    // The places in the window that may still be chosen, the first of them now.
+    const places = new Int32Array(line.length);
+    let [first, last] = [0, -1];
+    for (let next = 0; next < line.length + reach; next++) {
+      if (next < line.length) {
+        const value = line[next]!;
+        while (last >= first && choose(line[places[last]!]!, value) === value) last -= 1;
+        places[(last += 1)] = next;
       }
-      return value;
-    });
+      const at = next - reach;
+      if (at < 0) continue;
+      if (places[first]! < at - reach) first += 1;
+      result[at] = line[places[first]!]!;
+    }
+    return result;
+  };
   return eachLine(eachLine(picture, "down", along), "across", along);
 }
 
 /** The line with as much of its mirror image before and after it: c b a | a b c | c b a. */
 function mirror(line: Float32Array, reach: number): Float32Array {
   const period = 2 * line.length;
-  return Float32Array.from({ length: line.length + 2 * reach }, (_, index) => {
+  const padded = new Float32Array(line.length + 2 * reach);
+  for (let index = 0; index < padded.length; index++) {
     const at = (((index - reach) % period) + period) % period;
-    return line[at < line.length ? at : period - 1 - at]!;
-  });
+    padded[index] = line[at < line.length ? at : period - 1 - at]!;
+  }
+  return padded;
 }
 
 function clamp(at: number, length: number): number {

@@ -41,7 +41,11 @@ async function perform(task: Task): Promise<Answer | null> {
 async function readTensor(file: Blob): Promise<Float32Array> {
   const [, height, width] = model.shape as [number, number, number];
   const { values } = await readPhoto(file, () => ({ width, height }));
-  return Float32Array.from(values.filter((_, index) => index % 4 < 3));
+  const tensor = new Float32Array((values.length / 4) * 3);
+  for (let from = 0, to = 0; from < values.length; from += 4) {
+    for (let channel = 0; channel < 3; channel++) tensor[to++] = values[from + channel]!;
+  }
+  return tensor;
 }
 
 async function compute(tensor: Float32Array): Promise<Answer> {
