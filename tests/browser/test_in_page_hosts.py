@@ -254,7 +254,9 @@ def lab(
     shutil.copy(pages("image").with_suffix(".html"), files / "packed.html")
     shutil.copy(NOTEBOOKS[0], files)  # without the first one, `course lab` would not start
     cell = nbformat.v4.new_code_cell(CELL.format(folder=(files / "page").as_posix()).strip())
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), files / "99_in_page.ipynb")
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}  # else it asks
+    nbformat.write(notebook, files / "99_in_page.ipynb")
     with jupyterlab(folder, files) as server:
         yield lambda path: f"{server['url']}{path}?token={server['token']}"
 

@@ -12,7 +12,6 @@ const NOTHING = "Nothing is drawn yet.";
 export const drawing: Kind = {
   state: NOTHING,
   install({ labels, shape }, ask, forget) {
-    const names = labels ?? [];
     const side = Math.sqrt(shape.reduce((a, b) => a * b)); // of the network's picture, in pixels
 
     let waiting = 0; // the timer until the network is asked
@@ -25,6 +24,7 @@ export const drawing: Kind = {
     async function classify(picture: Blob): Promise<void> {
       const answer = await ask((predict) => predict(picture));
       if (!answer || answer === "outdated") return;
+      const names = labels ?? answer.outputs.map((_, number) => String(number));
       showClasses(names, answer);
       say(describeBest(names, answer.outputs));
       const best = answer.outputs.indexOf(Math.max(...answer.outputs));
