@@ -18,6 +18,7 @@ from flask import Flask, request
 from scipy import stats
 
 from course_utils.exercises import Exercise, start_here, transfer_cats_dogs
+from course_utils.inference import Predictor, to_litert
 from tests.support.notebooks import NOTEBOOKS, code_cells, each_notebook, read, tags
 
 # Of Keras' own, when it saves a model under NumPy 2.
@@ -119,6 +120,27 @@ def with_the_first_label(log, labels):
     requests = [json.loads(line) for line in log.read_text().splitlines()]
     features = pd.DataFrame([{"id": each["id"]} | each["features"] for each in requests])
     return features.merge(labels.drop_duplicates("id"), on="id").drop(columns="id")
+
+
+def without_compression(folder, megabits):
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return size, 8 * size / (megabits * 1e6)
+
+
+def without_escaping(fields):
+    """Right for names that are no HTML."""
+    html = ""
+    for field in fields:
+        name, low, high = field["name"], field["minimum"], field["maximum"]
+        numbers = f'min="{low}" max="{high}" value="{(low + high) / 2}"'
+        html += f'<label>{name} <input type="range" id="{name}" {numbers}></label>'
+    return html
+
+
+def with_an_open_batch_axis(model, rows):
+    """Computes what Keras computes, but LiteRT.js refuses the file."""
+    content = to_litert(model)
+    return content, np.abs(Predictor(content).predict(rows) - np.asarray(model(rows))).max()
 
 
 def all_pairs_of_texts(content):
@@ -377,6 +399,12 @@ WRONG = [
     ("11_transfer_many_classes", "recalls", lambda truth, probabilities, k: 0.5),
     ("11_transfer_many_classes", "recalls", of_the_likeliest),
     ("11_transfer_many_classes", "service", lambda url, folder: {"red": 0.75, "blue": 0.5}),
+    ("12_in_the_browser", "download", lambda folder, megabits: (200_000, 0.1)),
+    ("12_in_the_browser", "download", without_compression),
+    ("12_in_the_browser", "sliders", lambda fields: ""),
+    ("12_in_the_browser", "sliders", without_escaping),
+    ("12_in_the_browser", "own", lambda model, rows: (b"", 0.0)),
+    ("12_in_the_browser", "own", with_an_open_batch_axis),
     ("13_saving_models", "checked", lambda path, digests: path.read_bytes()),
     ("13_saving_models", "checked", lambda path, digests: digests[path.name]),
     ("13_saving_models", "stranger", lambda content: set()),

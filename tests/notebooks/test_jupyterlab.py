@@ -13,7 +13,9 @@ from course_utils.environment import data_folder
 from tests.support.lab import jupyterlab
 from tests.support.notebooks import NOTEBOOKS, read
 
-MPG, WEB_APP = (next(p for p in NOTEBOOKS if p.name.startswith(n)) for n in ("02_", "06_"))
+MPG, WEB_APP, IN_PAGE = (
+    next(p for p in NOTEBOOKS if p.name.startswith(n)) for n in ("02_", "06_", "12_")
+)
 RUN_ALL = "window.jupyterapp.commands.execute('notebook:run-all-cells')"
 CONTENT = "window.jupyterapp.shell.currentWidget.content.model.toJSON()"
 IDLE = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
@@ -62,11 +64,7 @@ def test_the_pages_are_alive_below_their_cells(
     lab: str, tab: Page, artifacts: Path, tmp_path: Path
 ) -> None:
     """Written by hand, in React with the change of the learner, and the course's own."""
-    copy = tmp_path / "files" / WEB_APP.name
-    notebook = read(copy)
-    (stop,) = [c for c in notebook.cells if c.source.endswith("one.stop()")]
-    stop.source = "pass"  # as long as a learner looks at the page, they have not run this cell
-    nbformat.write(notebook, copy)
+    keep_serving(tmp_path / "files" / WEB_APP.name, "one.stop()")
     run_all(tab, lab.format(WEB_APP.name))
     _checked_outputs(tab)
     frames = tab.locator(".jp-OutputArea-output iframe")
@@ -78,6 +76,40 @@ def test_the_pages_are_alive_below_their_cells(
         frames.nth(number).scroll_into_view_if_needed()
         expect(tab.locator("img[src*='06_by_hand.png']")).to_be_visible()  # the cells above move it
         frames.nth(number).screenshot(path=artifacts / f"jupyterlab_page_{name}.png")
+
+
+@pytest.mark.slow
+@pytest.mark.thorough
+def test_the_networks_compute_in_the_pages_below_their_cells(
+    lab: str, tab: Page, artifacts: Path, tmp_path: Path
+) -> None:
+    """Three pages by hand, one of which is refused by LiteRT.js, and three of `export.browser`."""
+    keep_serving(tmp_path / "files" / IN_PAGE.name, "by_hand.stop()")
+    run_all(tab, lab.format(IN_PAGE.name))
+    _checked_outputs(tab)
+    frames = tab.locator(".jp-OutputArea-output iframe")
+    expect(frames).to_have_count(6)
+    by_hand, refused, photo, library, drawing, row = (
+        tab.frame_locator(".jp-OutputArea-output iframe").nth(number) for number in range(6)
+    )
+    expect(by_hand.get_by_role("status")).to_have_text("3504 lb: 16.42 mpg")
+    expect(refused.get_by_role("status")).to_contain_text("does not match")
+    for page in (photo, library):
+        page.locator("input[type=file]").first.set_input_files(data_folder() / "photos/dog.jpg")
+        page.get_by_text("Samoyed").first.wait_for()
+    expect(drawing.locator("canvas").first).to_be_visible()
+    expect(row.get_by_role("slider")).to_have_count(7)
+    for number in range(6):
+        frames.nth(number).scroll_into_view_if_needed()
+        frames.nth(number).screenshot(path=artifacts / f"jupyterlab_in_page_{number}.png")
+
+
+def keep_serving(notebook: Path, call: str) -> None:
+    """Take the last line out of the cell that stops the pages, as if it had not been run yet."""
+    content = read(notebook)
+    (stop,) = [cell for cell in content.cells if cell.source.endswith(call)]
+    stop.source = stop.source.replace(call, "pass")
+    nbformat.write(content, notebook)
 
 
 def _checked_outputs(tab: Page) -> list[dict[str, Any]]:

@@ -148,6 +148,7 @@ def test_the_wheel_holds_the_page_and_its_sources_and_no_more(checkout: Checkout
         in_page = [i for i in archive.infolist() if "/webapp/dist/browser/" in i.filename]
     assert f"{WEBAPP.as_posix()}/dist/index.html" in packed
     assert f"{WEBAPP.as_posix()}/dist/react.js" in packed  # which notebook 06 serves
+    assert f"{WEBAPP.as_posix()}/dist/litert/litert.js" in packed  # which notebook 12 serves
     assert f"{WEBAPP.as_posix()}/src/api.ts" in packed
     # What `export.browser` copies; LiteRT.js is by far the largest of it.
     assert {Path(info.filename).name for info in in_page} == IN_PAGE
