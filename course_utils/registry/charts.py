@@ -103,7 +103,7 @@ def _draw_distributions(tables: dict[str, pd.DataFrame]) -> Figure:
         ax = figure.add_subplot(down, across, place)
         ax.set_title(name, fontsize="small")
         if pd.api.types.is_numeric_dtype(tables["training"][name]):
-            ax.boxplot([table[name][np.isfinite(table[name])] for table in tables.values()])
+            ax.boxplot([table[name].dropna() for table in tables.values()])
             ax.set_xticklabels(list(tables))
             continue
         classes = sorted(set().union(*(table[name] for table in tables.values())))

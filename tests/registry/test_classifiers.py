@@ -188,7 +188,7 @@ def test_a_version_without_its_code_is_not_trained_again(irises: Path, tmp_path:
     ("change", "message"),
     [
         ({"species": "rose"}, "species: 'rose' in row 1 is none of the classes setosa, versic"),
-        ({"petal_width": "wide"}, "'petal_width' of the training data is not of numbers"),
+        ({"petal_width": "wide"}, "training data: .* petal_width: 'wide' in row 1 is no"),
     ],
 )
 def test_rows_that_do_not_fit_a_classifier_are_refused(
