@@ -160,7 +160,7 @@ def test_the_command_for_people_and_for_machines(store: Path, tmp_path: Path) ->
     result = run_compare("--labelled", labelled, "--store", store)
     assert result.exit_code == 0, result.output
     assert result.output.startswith("KEEP\n")
-    assert "candidate: 2" in result.output
+    assert "the candidate is version 2" in result.output
     told = run_compare("--labelled", labelled, "--store", store, "--json")
     assert json.loads(told.output)["verdict"] == KEEP
     registry.promote("mpg", 2, store=store)
