@@ -83,14 +83,13 @@ def compare(
         FileNotFoundError: no such version.
         ValueError: nothing is served, there is no canary, or the rows are not what the model takes.
     """
-    serving = promotions.read_serving(name, store=store)
-    candidate = candidate or serving.canary
-    if serving.version is None or candidate is None:
-        what = "canary" if serving.version else "promoted version"
-        raise ValueError(f"{name} has no {what} to compare: see `course models --help`.")
+    number = promotions.find_served(name, store=store)
+    candidate = candidate or promotions.read_serving(name, store=store).canary
+    if candidate is None:
+        raise ValueError(f"{name} has no canary to compare: see `course models --help`.")
     served, other = (
         load_verified(promotions.load(name, version, store=store))
-        for version in (serving.version, candidate)
+        for version in (number, candidate)
     )
     return compare_models(name, served, other, rows.iloc[:MAX_ROWS])
 

@@ -132,7 +132,7 @@ def test_what_cannot_be_compared_is_said(store: Path, tmp_path: Path) -> None:
         canary.compare("mpg", CARS.iloc[:1], store=store)
     with pytest.raises(FileNotFoundError, match="No version 7"):
         canary.compare("mpg", CARS, store=store, candidate=7)
-    with pytest.raises(ValueError, match="no promoted version"):
+    with pytest.raises(ValueError, match="No version of mpg is promoted"):
         canary.compare("mpg", CARS, store=tmp_path)
     registry.promote("mpg", 1, store=store)  # again: it ends the canary
     with pytest.raises(ValueError, match="no canary"):
