@@ -43,6 +43,7 @@ def execute(
     save: bool,
     on_cell: Callable[[int, int], None],
     environment: Mapping[str, str] | None = None,
+    cell_timeout_s: int | None = 600,
 ) -> float:
     """Run every cell of a notebook, in the notebook's own folder.
 
@@ -51,6 +52,7 @@ def execute(
         save: keep the outputs in the file.
         on_cell: called with the number of cells done and their total.
         environment: variables that the notebook finds set, besides those of this process.
+        cell_timeout_s: that a cell may take; None for no limit.
 
     Returns:
         seconds it took.
@@ -66,7 +68,7 @@ def execute(
     stopped: list[bool] = []
     client = _choose_client(stopped)(
         notebook,
-        timeout=600,
+        timeout=cell_timeout_s,
         record_timing=False,
         extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # it tells of ports, and of signals
         resources={"metadata": {"path": str(path.parent)}},
