@@ -1,5 +1,6 @@
 """Run a service for real: Granian, several workers, a graceful stop (``course serve``)."""
 
+import contextlib
 import functools
 import gc
 import multiprocessing
@@ -11,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -75,21 +76,35 @@ def serve(
             the service; nothing in the store can be served.
     """
     with ports.hold(port, host), tempfile.TemporaryDirectory(prefix="course-model-") as folder:
-        if model is not None and model.suffix in KERAS_SUFFIXES:
-            with name_faulty_model(model):
-                if services.SERVICES[name].takes_pixels:
-                    choose_pixels(model, pixels)  # its LiteRT file may tell less
-                model = _convert_to_litert(name, model, Path(folder))
-        create_app: Callable[..., Any] = services.SERVICES[name].create_app
-        # What cannot be served is reported before the start.
-        if store:
-            services.versions.check(name, store)
-            create_app = functools.partial(services.versions.create_app, name, store=store)
-        else:
-            create_app = functools.partial(create_app, model, pixels=pixels)
-            create_app(host=Host(), record=record)
-        factory = functools.partial(create_app, record=record)
+        with _hold_back_ctrl_c():
+            if model is not None and model.suffix in KERAS_SUFFIXES:
+                with name_faulty_model(model):
+                    if services.SERVICES[name].takes_pixels:
+                        choose_pixels(model, pixels)  # its LiteRT file may tell less
+                    model = _convert_to_litert(name, model, Path(folder))
+            create_app: Callable[..., Any] = services.SERVICES[name].create_app
+            # What cannot be served is reported before the start.
+            if store:
+                services.versions.check(name, store)
+                create_app = functools.partial(services.versions.create_app, name, store=store)
+            else:
+                create_app = functools.partial(create_app, model, pixels=pixels)
+                create_app(host=Host(), record=record)
+            factory = functools.partial(create_app, record=record)
         run(factory, host=host, port=port, workers=workers, on_ready=on_ready)
+
+
+@contextlib.contextmanager
+def _hold_back_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C take effect at the end of the block: C libraries swallow it while they load."""
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            raise KeyboardInterrupt
 
 
 def _convert_to_litert(name: str, model: Path, folder: Path) -> Path:
