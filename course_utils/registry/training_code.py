@@ -4,13 +4,12 @@ So the training stands in one place only. The code is
 
 - a notebook, which runs through papermill. It finds the name of a CSV file in ``ROWS`` and the
   number of parts to measure on in ``FOLDS``, and saves the model as ``NAME.tflite``, with its
-  companions, in the output folder, which then is not the learner's. Its own checks, in the cells
-  that are tagged ``check-yourself``, are the gate: a network that does not pass them is not fit to
-  serve;
+  companions, in the output folder, which then is not the learner's;
 - or a Python file with a function ``train(rows, folder)``, which gets the rows as a DataFrame and
-  saves ``NAME.tflite``, with its companions, in ``folder``. An AssertionError says that the network
-  is not fit to serve. It is called from the cell of a
+  saves ``NAME.tflite``, with its companions, in ``folder``. It is called from the cell of a
   notebook, in a process of its own.
+
+The asserts of either are the gate: an AssertionError says that the network is not fit to serve.
 """
 
 import re
@@ -29,7 +28,6 @@ from course_utils.registry.store import ModelVersion
 NOTEBOOKS = {"mpg": "02_mpg_service.ipynb"}  # the course's own
 TRAINING_ROWS = "training.csv"
 FOLDS = 3  # parts to measure on; the notebook's own five take longer
-CHECK_TAG = "check-yourself"  # of the cells that check the network
 TEACHING_TAGS = {"by-hand", "take-home"}  # of the cells that a training does not need
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
 FAILED_LINE = re.compile(r"^-+> *\d+ (.+)$", re.MULTILINE)  # of IPython's traceback
@@ -151,8 +149,7 @@ def _wrap_script(work: Path, rows: Path, home: Path) -> Path:
     from nbformat import v4, write
 
     call = CALL_TRAIN.format(work.name, rows.name, home.name)
-    cells = [v4.new_code_cell(call, metadata={"tags": [CHECK_TAG]})]  # type: ignore[no-untyped-call]
-    notebook = v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(call)])  # type: ignore[no-untyped-call]
     write(notebook, path := work.with_suffix(".ipynb"))  # type: ignore[no-untyped-call]
     return path
 
@@ -166,28 +163,18 @@ def _run_notebook(
         NotFitToServe: its own check was not passed.
         TrainingFailed: it raised otherwise, or its process has gone.
     """
-    import nbformat
     from nbclient.exceptions import CellExecutionError, DeadKernelError
-
-    done = 0
-
-    def count(number: int, total: int) -> None:
-        nonlocal done
-        done = number
-        on_cell(number, total)
 
     try:
         own = {"COURSE_HOME": str(home)}
-        execute(notebook, save=True, on_cell=count, environment=own, cell_timeout_s=None)
+        execute(notebook, save=True, on_cell=on_cell, environment=own, cell_timeout_s=None)
     except CellExecutionError as error:
         text = COLOUR_CODES.sub("", str(error))
         # In a Python file: the line of its own that was being run last.
         line = FAILED_LINE.search(text.rpartition(f"{work.name}:")[2])
         where = f"`{line[1].strip()}`: " if line else ""
         said = f"{where}{error.ename}: {COLOUR_CODES.sub('', error.evalue)}".rstrip(": ")
-        cells = nbformat.read(notebook, as_version=4).cells  # type: ignore[no-untyped-call]
-        is_check = CHECK_TAG in cells[done - 1].metadata.get("tags", [])
-        if error.ename == "AssertionError" and is_check:
+        if error.ename == "AssertionError":
             raise NotFitToServe(
                 f"The new network does not pass the own check of {work.name}, {said}."
             ) from None
