@@ -22,18 +22,17 @@ def find(folder: Path, names: tuple[str, ...]) -> list[Path]:
         ValueError: a name that no notebook has.
     """
     found = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
-    wanted, unknown = [], []
+    there = ", ".join(path.stem for path in found.values()) or "none"
+    wanted = []
     for name in names:
         part = Path(name).name.lower()
         named = (path for path in found.values() if part in path.name.lower())
         path = found.get(name.zfill(2)) or next(named, None)
-        if path:
-            wanted.append(path)
-        else:
-            unknown.append(name.zfill(2) if name.isdigit() else name)
-    if unknown or not found:
-        there = ", ".join(path.stem for path in found.values()) or "none"
-        raise ValueError(f"no notebook {', '.join(unknown)} in {folder}; there are: {there}")
+        if not path:
+            raise ValueError(f"no notebook {name} in {folder}; there are: {there}")
+        wanted.append(path)
+    if not found:
+        raise ValueError(f"no notebooks in {folder}")
     return wanted or list(found.values())
 
 
