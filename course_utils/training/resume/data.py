@@ -79,7 +79,10 @@ def open_validation(data: Any, batch_size: int) -> Data | None:
     """Open validation data, which stay in their own order."""
     if data is None:
         return None
-    x, y = data if isinstance(data, tuple | list) else (data, None)
+    pair = data if isinstance(data, tuple | list) else (data, None)
+    if len(pair) != 2:
+        raise ValueError(f"validation_data is (x, y) or a data set; this has {len(pair)} parts.")
+    x, y = pair
     return open_data(x, y, batch_size=batch_size, seed=None)
 
 
