@@ -1,6 +1,5 @@
 """``course models``: what is known of each registered model, and which version is served."""
 
-import json
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +14,8 @@ from course_utils.cli.console import console, print_verdict, say
 from course_utils.cli.exit_codes import EXIT_CODES
 from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE
 
-SCORES = {
-    "rmse": "RMSE",  # the first two, whichever a version has, are shown in the list
-    "accuracy": "accuracy",
-    "mae": "mean absolute error",
-    "error rate": "share of wrong answers",
-}
-MAX_NOTES_CHARACTERS = 120  # in the list; the card and --json have all
+SCORES = {"rmse": "RMSE", "accuracy": "accuracy"}  # whichever a version has is shown in the list
+MAX_NOTES_CHARACTERS = 120  # in the list; the card has all
 NAME = click.argument("name")
 VERSION = click.argument("version", type=click.IntRange(1))
 ANY_VERSION = click.argument("version", type=click.IntRange(1), required=False)
@@ -44,58 +38,42 @@ def command(function: Callable[..., None]) -> click.Command:
 
 
 @command
-@AS_JSON
-def _list(store: Path | None, as_json: bool) -> None:
+def _list(store: Path | None) -> None:
     """List the versions of all models."""
-    found = [
-        _describe_version(model, version, store)
-        for model in registry.list_models(store=store)
-        for version in registry.list_versions(model, store=store)
-    ]
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-    elif not found:
-        say("No model has been registered; notebook 14 shows how.")
-    else:
-        table = Table("model", "version", "state", "registered", "on own held-out rows", "notes")
-        for row in found:
-            shown = [row["name"], row["version"], row["state"], (row["registered"] or "")[:10]]
-            notes = textwrap.shorten(row["notes"], MAX_NOTES_CHARACTERS, placeholder=" …")
-            texts = [*shown, _describe_score(row), notes]
-            table.add_row(*(escape("" if text is None else str(text)) for text in texts))
+    table = Table("model", "version", "state", "registered", "on own held-out rows", "notes")
+    for model in registry.list_models(store=store):
+        for version in registry.list_versions(model, store=store):
+            row = model, str(version), *_describe_version(model, version, store)
+            table.add_row(*map(escape, row))
+    if table.row_count:
         console.print(table)
+    else:
+        say("No model has been registered; notebook 14 shows how.")
 
 
-def _describe_version(name: str, version: int, store: Path | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": name, "version": version, "state": None}
+def _describe_version(name: str, version: int, store: Path | None) -> tuple[str, str, str, str]:
+    """State, day of the registration, score and notes."""
+    state = ""
     try:
-        state = registry.read_serving(name, store=store)
-        canary = f"canary, {state.share:.0%}"
-        row["state"] = {state.canary: canary, state.version: "served"}.get(version)
+        now = registry.read_serving(name, store=store)
+        states = {now.canary: f"canary, {now.share:.0%}", now.version: "served"}
+        state = states.get(version, "")
         document = registry.load(name, version, store=store).document
     except (OSError, ValueError) as error:  # one damaged version does not hide the others
-        unknown = dict.fromkeys(("registered", "by", "rows", "metrics"))
-        return row | unknown | {"notes": f"damaged: {error}"}
-    return row | {
-        "registered": document["registered"],
-        "by": document["trained"]["by"],
-        "rows": document["metrics"]["rows"],
-        "metrics": document["metrics"]["computed"],
-        "notes": document["notes"],
-    }
+        return state, "", "", f"damaged: {error}"
+    notes = textwrap.shorten(document["notes"], MAX_NOTES_CHARACTERS, placeholder=" …")
+    return state, document["registered"][:10], _describe_score(document["metrics"]), notes
 
 
-def _describe_score(row: dict[str, Any]) -> str:
+def _describe_score(metrics: dict[str, Any]) -> str:
     """How good a version is; what it shows on rows that it has learned from says nothing of that.
 
     Such an error would stand beside those on unseen rows, and be smaller.
     """
-    if row["metrics"] is None:
-        return ""
-    if row["rows"] != "testing":
+    if metrics["rows"] != "testing":
         return "not measured"
-    name = next(name for name in SCORES if name in row["metrics"])
-    return f"{SCORES[name]} {row['metrics'][name]:.3g}"
+    name = next(name for name in SCORES if name in metrics["computed"])
+    return f"{SCORES[name]} {metrics['computed'][name]:.3g}"
 
 
 @command
@@ -131,18 +109,8 @@ def compare(name: str, labelled: Path, as_json: bool, **options: Any) -> None:
     found = registry.compare(name, labelled_rows.read(labelled), **options)
     print_verdict(found, as_json)
     if not as_json:
-        print_comparison(found)
+        say(f"Version {found.served} is served, the candidate is version {found.candidate}.")
     raise SystemExit(EXIT_CODES[found.verdict])
-
-
-def print_comparison(found: "registry.Comparison") -> None:
-    """A table with a column for each of the two versions."""
-    table = Table("", f"served: {found.served}", f"candidate: {found.candidate}")
-    for name, pair in found.errors.scores.items():
-        label = f"{SCORES[name]} on {found.errors.rows:,} labelled rows"
-        table.add_row(label, *(f"{value:.3g}" for value in pair))
-    table.add_row("rows refused", *(f"{count:,}" for count in found.refused))
-    console.print(table)
 
 
 @command

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from course_utils.cli.console import console, show_steps
-from course_utils.cli.options import ANY_FILE, FILE, FOLDER
+from course_utils.cli.options import ANY_FILE, FILE
 
 
 @click.command()
@@ -23,11 +23,6 @@ from course_utils.cli.options import ANY_FILE, FILE, FOLDER
 )
 @click.option("--model", type=FILE, help="A .tflite, .keras or .h5 file; beside it its schema.")
 @click.option(
-    "--store",
-    type=FOLDER,
-    help="A folder of versions: take the version of NAME that is being served.",
-)
-@click.option(
     "--chunk",
     default=100_000,
     show_default=True,
@@ -35,20 +30,16 @@ from course_utils.cli.options import ANY_FILE, FILE, FOLDER
     help="Rows at a time: what is in memory, and what is lost at most when a run is killed.",
 )
 @click.option("--restart", is_flag=True, help="Forget what an earlier run left; replace an output.")
-def predict(
-    name: str, source: Path, target: Path, model: Path | None, store: Path | None, **options: Any
-) -> None:
+def predict(name: str, source: Path, target: Path, model: Path | None, **options: Any) -> None:
     """Predict every row of a file.
 
     The output has all rows in their order, with the prediction in a column of its own and, in the
     column "error", what is wrong with a row that the model may not be asked. Killed, and started
     again with the same arguments, it goes on where it was.
     """
-    from course_utils.inference import predict_file
+    from course_utils.inference import find_model, predict_file
 
-    if model and store:
-        raise click.UsageError("A model comes from --model or from --store, not from both.")
-    path = model or _find_model(name, store)
+    path = model or find_model(name)
     console.print(f"Model: {path}", highlight=False, soft_wrap=True)
     try:
         with show_steps() as report:
@@ -60,16 +51,3 @@ def predict(
     click.echo(f"{target}: {done.rows:,} rows{before}, in {done.seconds:.1f} s")
     if done.refused:
         click.echo(f"Rows without a prediction: {done.refused:,}; the column of errors says why.")
-
-
-def _find_model(name: str, store: Path | None) -> Path:
-    """The model in a store, all its files checked; else the learner's, else the shipped one."""
-    if store is None:
-        from course_utils.inference import find_model
-
-        return find_model(name)
-    from course_utils import registry
-
-    version = registry.load(name, registry.find_served(name, store=store), store=store)
-    registry.verify(version)
-    return version.model

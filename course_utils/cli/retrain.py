@@ -7,7 +7,6 @@ import click
 
 from course_utils.cli.console import console, print_verdict, show_steps
 from course_utils.cli.exit_codes import EXIT_CODES
-from course_utils.cli.models import print_comparison
 from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE
 
 if TYPE_CHECKING:
@@ -48,8 +47,6 @@ def retrain(as_json: bool, **options: Any) -> None:
 
 
 def _print_outcome(found: "Outcome") -> None:
-    if found.comparison:
-        print_comparison(found.comparison)
     served = f"Version {found.served} goes on serving."
     if found.verdict == "promoted":
         served = f"Version {found.candidate} is served from now on, in the place of {found.served}."

@@ -94,9 +94,6 @@ def _announce_model(name: str, model: Path | None, store: Path | None) -> Path |
         from course_utils import registry
 
         version = f"version {registry.find_served(name, store=store)} of {name} in {store}"
-        serving = registry.read_serving(name, store=store)
-        if serving.canary:
-            version += f", {serving.share:.0%} of it to version {serving.canary}"
         click.echo(f"Model: {version}", err=True)
     elif SERVICES[name].has_model:
         model = model or find_model(name)

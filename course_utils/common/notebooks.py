@@ -22,18 +22,17 @@ def find(folder: Path, names: tuple[str, ...]) -> list[Path]:
         ValueError: a name that no notebook has.
     """
     found = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
-    wanted, unknown = [], []
+    there = ", ".join(path.stem for path in found.values()) or "none"
+    wanted = []
     for name in names:
         part = Path(name).name.lower()
         named = (path for path in found.values() if part in path.name.lower())
         path = found.get(name.zfill(2)) or next(named, None)
-        if path:
-            wanted.append(path)
-        else:
-            unknown.append(name.zfill(2) if name.isdigit() else name)
-    if unknown or not found:
-        there = ", ".join(path.stem for path in found.values()) or "none"
-        raise ValueError(f"no notebook {', '.join(unknown)} in {folder}; there are: {there}")
+        if not path:
+            raise ValueError(f"no notebook {name} in {folder}; there are: {there}")
+        wanted.append(path)
+    if not found:
+        raise ValueError(f"no notebooks in {folder}")
     return wanted or list(found.values())
 
 
@@ -43,6 +42,7 @@ def execute(
     save: bool,
     on_cell: Callable[[int, int], None],
     environment: Mapping[str, str] | None = None,
+    cell_timeout_s: int | None = 600,
 ) -> float:
     """Run every cell of a notebook, in the notebook's own folder.
 
@@ -51,6 +51,7 @@ def execute(
         save: keep the outputs in the file.
         on_cell: called with the number of cells done and their total.
         environment: variables that the notebook finds set, besides those of this process.
+        cell_timeout_s: that a cell may take; None for no limit.
 
     Returns:
         seconds it took.
@@ -66,7 +67,7 @@ def execute(
     stopped: list[bool] = []
     client = _choose_client(stopped)(
         notebook,
-        timeout=600,
+        timeout=cell_timeout_s,
         record_timing=False,
         extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # it tells of ports, and of signals
         resources={"metadata": {"path": str(path.parent)}},

@@ -9,7 +9,6 @@ from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from course_utils.drift.column_test import ColumnTest, list_names, make_normal_margin
@@ -156,11 +155,8 @@ def name_changed_categories(
         "has categories that the reference has not": [n for n in current if n not in reference],
         "has no longer the categories": [n for n in expected if n not in current],
     }
-    # pandas.cut with a number of bins chooses the edges by the values, for each table anew.
-    binned = any(isinstance(name, pd.Interval) for name in reference)
-    advice = " Cut both tables at the same edges." if binned else ""
     return [
-        f"{column} {what}: {list_names(repr(str(name)) for name in names)}.{advice}"
+        f"{column} {what}: {list_names(repr(str(name)) for name in names)}."
         for what, names in changes.items()
         if names
     ]

@@ -7,7 +7,7 @@ data (section 13.4) and says what to do.
 import re
 import warnings
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from course_utils.drift.report import DriftReport
 from course_utils.inference import labelled_rows, read_examples
 
 MIN_REQUESTS = 50  # for a verdict
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True)
@@ -106,10 +105,9 @@ def parse_time(text: str) -> datetime:
     Raises:
         ValueError: it is neither.
     """
-    age = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
     try:
-        if age:
-            return datetime.now(UTC) - timedelta(**{UNITS[age[2]]: int(age[1])})
+        if re.fullmatch(r"\d{1,6}[mhd]", text.strip()):
+            return datetime.now(UTC) - pd.Timedelta(text).to_pytimedelta()
         return datetime.fromisoformat(text.strip()).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise ValueError(

@@ -149,33 +149,17 @@ def choose_edges(sides: list[Floats]) -> Floats:
     if not finite:
         return np.array([0.0, 1.0])
     values = np.concatenate(finite)
-    low, high = _choose_range(finite)
+    low, high = float(values.min()), float(values.max())
     bins = int(np.clip(2 * len(values) ** (1 / 3), 8, MAX_BINS))  # Rice's rule
     width, least = (high - low) / bins, MIN_RELATIVE_WIDTH * max(abs(low), abs(high))
     if width <= least:  # Values that are all but equal fill the bin in the middle.
         margin = max(0.5, bins * least)
         return np.linspace(low - margin, high + margin, bins + 1)
-    inside = np.unique(values[(low <= values) & (values <= high)])
-    step = np.diff(inside).min(initial=high - low)
+    step = np.diff(np.unique(values)).min(initial=high - low)
     if high - low > 10 * MAX_BINS * step:
         return np.linspace(low, high, bins + 1)
     width = step * np.ceil(width / step)
     return np.arange(low - step / 2, high + width, width)
-
-
-def _choose_range(sides: list[Floats]) -> tuple[float, float]:
-    """What is drawn of finite samples: all values, or those within Tukey's far fences.
-
-    These are three interquartile ranges out, and never leave out the bulk of either side. What
-    lies beyond is left out where the rest would shrink to less than half of the picture.
-    """
-    quantiles = [np.quantile(side, [0, 0.025, 0.25, 0.75, 0.975, 1]) for side in sides]
-    lowest, least, first, third, most, highest = np.transpose(quantiles)
-    low = np.minimum(least, first - 3 * (third - first)).min()
-    high = np.maximum(most, third + 3 * (third - first)).max()
-    whole = float(lowest.min()), float(highest.max())
-    inner = max(float(low), whole[0]), min(float(high), whole[1])
-    return inner if 0 < inner[1] - inner[0] < (whole[1] - whole[0]) / 2 else whole
 
 
 def choose_bars(old: pd.Series, new: pd.Series) -> pd.DataFrame:

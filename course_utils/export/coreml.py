@@ -6,7 +6,6 @@ it, on any system that coremltools exists for (section 13.5).
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,6 @@ DEPLOYMENT_TARGET = "iOS16"  # the first to know compressed weights in a program
 MIN_COMPRESSED_SHARE = 1 / 100
 
 
-@dataclass(frozen=True)
-class About:
-    """What a package says about itself to a person; empty texts are left out."""
-
-    author: str = ""
-    licence: str = ""
-
-
 def convert(
     model: Any,
     path: str | Path,
@@ -48,7 +39,8 @@ def convert(
     compress: str | None = None,
     precision: str = "float16",
     output: str = "output",
-    about: About | None = None,
+    author: str = "",
+    licence: str = "",
     overwrite: bool = False,
     report: Report = print_step,
 ) -> Path:
@@ -64,7 +56,8 @@ def convert(
         compress: of the weights: None, ``"int8"``, ``"palette8"``, ``"palette6"``, ``"palette4"``.
         precision: ``"float16"``, in which Apple's processors compute, or ``"float32"``.
         output: name of the output where there are no labels, such as ``"mpg"``.
-        about: what the package says about itself.
+        author: who the package names as its author.
+        licence: what it says of its licence.
         overwrite: replace what is at ``path``.
         report: is called as the work goes on; by default each step is printed.
 
@@ -96,7 +89,8 @@ def convert(
                 report(steps[2], 2, len(steps))
                 packages.append(_compress(packages[0], compress))
             report(steps[-1], len(steps) - 1, len(steps))
-            packages.append(_describe(coremltools, packages[-1], source, about or About(), output))
+            packages.append(_describe(coremltools, packages[-1], source, output))
+            packages[-1].author, packages[-1].license = author, licence
             packages[-1].save(str(draft))
         finally:
             for package in packages:  # else they stay until the process ends, or for ever
@@ -184,13 +178,12 @@ def _make_palette(weight: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray
     return table, clusters.labels_[position].astype(np.uint8)
 
 
-def _describe(coremltools: Any, package: Any, source: Source, about: About, output: str) -> Any:
+def _describe(coremltools: Any, package: Any, source: Source, output: str) -> Any:
     """The package with its outputs named, and with what a person has to know in it."""
     spec, weights = package.get_spec(), package.weights_dir
     if not source.labels:
         coremltools.utils.rename_feature(spec, spec.description.output[0].name, output)
     package = coremltools.models.MLModel(spec, weights_dir=weights, skip_model_load=True)
-    package.author, package.license = about.author, about.licence
     package.short_description = f"The network {source.model.name}, made with Keras"
     package.input_description[_input_name(source)] = source.describe_input()
     if source.labels:

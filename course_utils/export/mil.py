@@ -64,7 +64,7 @@ class Program:
 
         Raises:
             FileNotFoundError: there is none.
-            ValueError: it is damaged, or holds no program of one input.
+            ValueError: it is damaged, or holds no program.
             ImportError: coremltools does not exist for this system.
         """
         path = Path(path)
@@ -81,8 +81,6 @@ class Program:
                 program = load(spec, specification_version=version, file_weights_dir=weights)
         except Exception as error:  # its readers, some in C++, raise what the damage makes them
             raise ValueError(f"{path.name} cannot be read, it is damaged: {error}") from error
-        if len(program.functions["main"].inputs) != 1:
-            raise ValueError(f"{path.name} takes several inputs; networks of the course take one.")
         return cls(spec, program)
 
     @property

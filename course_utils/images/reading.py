@@ -33,8 +33,6 @@ _START = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|BM"
 # Marker, but neither padding (0xFF) nor an escaped 0xFF of the picture (0xFF 0x00).
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _EOI = b"\xff\xd9"  # ends a JPEG
-# Pixels of a JPEG, after each of the restart markers that it may expect.
-_FILLER = b"".join(b"\x55" * 99 + bytes((0xFF, kind)) for kind in range(0xD0, 0xD8)) + b"\x55" * 99
 _APP1, _APP14, _APP15, _COM, _SOS = 0xE1, 0xEE, 0xEF, 0xFE, 0xDA
 _PNG_KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _ORIENTATION_TAG = 0x0112
@@ -142,8 +140,7 @@ def _strip_jpeg(data: bytes) -> tuple[bytes, bytes]:
             raise report_truncation()
         at, kind = marker.start(), data[marker.start() + 1]
         if kind == _SOS:
-            content = b"".join([*kept, view[at : _find_end_of_scans(data, at)]])
-            return content if content.endswith(_EOI) else _add_end(content), exif
+            return b"".join([*kept, view[at : _find_end_of_scans(data, at)]]), exif
         end = at + 2 + struct.unpack_from(">H", data, at + 2)[0]
         if kind == _APP1 and data.startswith(b"Exif\0\0", at + 4):
             exif = data[at + 4 : end]
@@ -155,28 +152,14 @@ def _strip_jpeg(data: bytes) -> tuple[bytes, bytes]:
 
 def _find_end_of_scans(data: bytes, start: int) -> int:
     """Where the picture ends; what phones append (a second photo, a video) is left out."""
-    found = data.find(_EOI, start)
-    end = len(data) if found < 0 else found + 2
+    end = data.find(_EOI, start) + 2
+    if end < start:
+        raise report_truncation()
     scans = data.count(b"\xff\xda", start, end)  # cannot stand inside a scan: 0xFF is escaped
     if scans > MAX_SCANS:
         allowed = f"at most {MAX_SCANS}; save it anew, not as progressive"
         raise BadImage("The JPEG is made of too many scans.", f"{scans:,} scans", allowed)
     return end
-
-
-def _add_end(content: bytes) -> bytes:
-    """Add the end that a JPEG lacks; refused if pixels are missing, whose place a filler takes."""
-    content, pictures = content.rstrip(b"\xff"), set()
-    for filler in (b"", _FILLER):
-        try:
-            with Image.open(io.BytesIO(content + filler + _EOI), formats=FORMATS) as image:
-                _check_cost(image)
-                pictures.add(image.tobytes())
-        except OSError:  # it ends amid a segment
-            raise report_truncation() from None
-    if len(pictures) > 1:
-        raise report_truncation()
-    return content + _EOI
 
 
 def _strip_png(data: bytes) -> tuple[bytes, bytes]:

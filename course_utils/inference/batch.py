@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import itertools
 import json
-import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -24,13 +23,7 @@ from numpy.typing import NDArray
 from course_utils.common import machine_lock
 from course_utils.common.atomic_files import DRAFT_SUFFIX, open_draft, put
 from course_utils.inference.predictor import Predictor
-from course_utils.inference.schema import (
-    SHOWN_CHARACTERS,
-    Feature,
-    FeatureSchema,
-    describe,
-    schema_path,
-)
+from course_utils.inference.schema import FeatureSchema, schema_path
 from course_utils.inference.tables import CSV, PARQUET, Errors, Table, open_table
 
 CHUNK_ROWS = 100_000  # read at a time; a run that is killed loses no more than one chunk
@@ -76,8 +69,7 @@ def predict_file(
     Args:
         input: a ``.csv`` (UTF-8, commas, a line of names) or ``.parquet`` file.
         output: the file to write, ``.csv`` or ``.parquet``; not there yet. From CSV to Parquet the
-            features become numbers (what is no number is empty, and shown in ``error``); other
-            columns stay text.
+            features become numbers (what is no number is empty); other columns stay text.
         model: a ``.tflite``, ``.keras`` or ``.h5`` file with its ``.schema.json`` beside it.
         chunk: rows at a time.
         restart: forget what an earlier run has left, and replace an output that is there.
@@ -140,22 +132,13 @@ def _predict_chunk(
         examples = np.column_stack([column.astype(np.float32) for column in numbers.values()])
     predictions[good] = predict_in_blocks(network, examples if good.all() else examples[good])
     errors: Errors = [None] * len(good)
-    texts = {} if good.all() else table.read_texts(first, rows)
     for feature, fits in accepted.items():
         for row in np.flatnonzero(~fits):
-            said = _explain(feature, texts[feature.name][row], numbers[feature.name][row])
-            errors[row] = "; ".join(filter(None, (errors[row], f"{feature.name}: {said}")))
+            said = f"{feature.name}: not {feature.allowed}"
+            errors[row] = "; ".join(filter(None, (errors[row], said)))
     for row in np.flatnonzero(good & ~np.isfinite(predictions)):
         predictions[row], errors[row] = np.nan, "the network's answer is not a number"
     return predictions, errors
-
-
-def _explain(feature: Feature, text: str | None, number: float) -> str:
-    """Word a fault as `FeatureSchema.validate` does; ``number`` is NaN where the text is none."""
-    if text is None:
-        return "missing"
-    shown = describe(text) if math.isnan(number) else text.strip()[:SHOWN_CHARACTERS]
-    return f"{shown} is not {feature.allowed}"
 
 
 def predict_in_blocks(network: Predictor, rows: NDArray[np.float32]) -> NDArray[np.float32]:

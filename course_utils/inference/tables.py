@@ -4,10 +4,9 @@ DuckDB reads and writes both. A CSV file is copied into a Parquet file of texts 
 what is wrong with its lines before anything is predicted, and DuckDB can then begin at any row.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -86,13 +85,12 @@ class Table:
 
     def read_numbers(self, first: int, rows: int) -> dict[str, NDArray[np.float64]]:
         """The features of some rows; NaN where a value is missing or no number."""
-        columns = self._read_features(self._cast_to_number, first, rows)
-        return {name: np.ma.filled(column, np.nan) for name, column in columns.items()}
-
-    def read_texts(self, first: int, rows: int) -> dict[str, list[str | None]]:
-        """The features of some rows as they are written; None where a value is missing."""
-        columns = self._read_features(_cast_to_text, first, rows)
-        return {name: np.ma.asarray(column).tolist() for name, column in columns.items()}
+        casts = (f"{self._cast_to_number(name)} AS f{i}" for i, name in enumerate(self._features))
+        source = _scan_parquet([self._source])
+        query = f"SELECT {', '.join(casts)} FROM {source} LIMIT {rows} OFFSET {first}"
+        columns = self._sql.execute(query).fetchnumpy().values()
+        filled = (np.ma.filled(column, np.nan) for column in columns)
+        return dict(zip(self._features, filled, strict=True))
 
     def write_predictions(
         self, part: Path, predictions: NDArray[np.float32], errors: Errors
@@ -126,7 +124,8 @@ class Table:
         """SQL for a feature's value as a DOUBLE; NULL where it is no number."""
         if self._types[name] in ("DOUBLE", "BIGINT", "INTEGER"):
             return f"{_quote_name(name)}::DOUBLE"
-        text = _cast_to_text(name)  # of a FLOAT it is the number that is meant: 24.8, not 24.799999
+        # Of a FLOAT it is the number that is meant: 24.8, not 24.799999.
+        text = f"{_quote_name(name)}::VARCHAR"
         # DuckDB takes 1_000 and +-1 for numbers.
         odd = f"(contains({text}, '_') OR contains({text}, '+-'))"
         return f"TRY_CAST(CASE WHEN NOT {odd} THEN {text} END AS DOUBLE)"
@@ -140,14 +139,6 @@ class Table:
         while name.lower() in taken:
             name, other = other, f"{other}_"
         return name
-
-    def _read_features(
-        self, expression: Callable[[str], str], first: int, rows: int
-    ) -> dict[str, Any]:
-        columns = ", ".join(f"{expression(name)} AS f{i}" for i, name in enumerate(self._features))
-        query = f"SELECT {columns} FROM {_scan_parquet([self._source])} LIMIT {rows} OFFSET {first}"
-        found = self._sql.execute(query).fetchnumpy()
-        return dict(zip(self._features, found.values(), strict=True))
 
     def _count(self, query: str) -> int:
         return int(self._sql.execute(f"SELECT {query}").fetchall()[0][0])
@@ -165,10 +156,6 @@ def _scan_parquet(files: Sequence[Path]) -> str:
 
 def _quote_name(column: str) -> str:
     return quote_sql(column, '"')
-
-
-def _cast_to_text(column: str) -> str:
-    return f"{_quote_name(column)}::VARCHAR"
 
 
 def _read_csv_names(file: Path) -> list[str]:

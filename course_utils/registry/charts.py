@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
 
-from course_utils.registry.models import FILE
 from course_utils.registry.scores import SEED
 
 MAX_WRITTEN_CLASSES = 20  # whose counts and names can still be read in a chart
@@ -44,11 +43,11 @@ def draw_charts(
             ("residual_vs_predicted", "residuals.png", "Errors"),
         ):
             drawn.append((file, title, _draw_errors(truth, decided, kind)))
-    if "importance" in found:
+    if "importance" in found:  # the model takes numbers
         ranking = draw_importance(found["importance"]["features"], "confusions" in found)
         drawn.append(("ranking.png", "Importance of the features", ranking))
-    distributions = _draw_distributions(tables)
-    drawn.append(("distributions.png", "Distributions of the data", distributions))
+        distributions = _draw_distributions(tables)
+        drawn.append(("distributions.png", "Distributions of the data", distributions))
     for file, title, figure in drawn:
         figure.suptitle(title)
         figure.savefig(folder / file, dpi=100)
@@ -91,25 +90,14 @@ def draw_importance(ranking: list[dict[str, Any]], is_classifier: bool = False) 
 
 
 def _draw_distributions(tables: dict[str, pd.DataFrame]) -> Figure:
-    """A box per table: the middle half of the values, and how far the others reach.
-
-    Of classes, a point for each: how often it is there.
-    """
-    names = [name for name in tables["training"] if name != FILE]
+    """A box per table: the middle half of the values, and how far the others reach."""
+    names = tables["training"].select_dtypes("number").columns
     across = min(4, len(names))
     down = math.ceil(len(names) / across)
     figure = Figure(figsize=(max(4.4, 2.2 * across), max(3, 1.7 * down)), layout="constrained")
     for place, name in enumerate(names, start=1):
         ax = figure.add_subplot(down, across, place)
         ax.set_title(name, fontsize="small")
-        if pd.api.types.is_numeric_dtype(tables["training"][name]):
-            ax.boxplot([table[name][np.isfinite(table[name])] for table in tables.values()])
-            ax.set_xticklabels(list(tables))
-            continue
-        classes = sorted(set().union(*(table[name] for table in tables.values())))
-        for role, table in tables.items():
-            counts = table[name].value_counts().reindex(classes, fill_value=0)
-            ax.plot(np.arange(len(classes)), counts.to_numpy(), "o", label=role)
-        ax.set(xlabel="class", ylabel="rows", ylim=(0, None))
-        ax.legend(fontsize="small")
+        ax.boxplot([table[name].dropna() for table in tables.values()])
+        ax.set_xticklabels(list(tables))
     return figure

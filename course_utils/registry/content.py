@@ -14,12 +14,13 @@ import pandas as pd
 
 from course_utils.common import hash_file
 from course_utils.environment import quiet_native_stderr
-from course_utils.inference import labelled_rows
 from course_utils.registry.models import FILE, Model
 
 
 def read_table(table: pd.DataFrame, model: Model, role: str) -> pd.DataFrame:
     """The model's columns of a table: numbers as float64, what is missing as NaN; classes as text.
+
+    Infinite values count as missing.
 
     Args:
         table: with more columns, perhaps.
@@ -27,29 +28,18 @@ def read_table(table: pd.DataFrame, model: Model, role: str) -> pd.DataFrame:
         role: of the table, ``training`` or ``testing``, for messages.
 
     Raises:
-        ValueError: a column is absent or not of numbers, there are no rows, or a class or a photo
-            is unknown.
+        ValueError: a column is missing or holds what it must not, there are no rows, or a photo is
+            not there.
     """
-    for name in (*model.features, model.target):
-        if name not in table:
-            has = f"There are {', '.join(map(str, table.columns))}."
-            raise ValueError(f"The {role} data have no column {name!r}. {has}")
-    if table.empty:
+    columns = [*model.features, model.target]
+    finite = table.replace([np.inf, -np.inf], np.nan)
+    try:
+        found = model.check(finite, gaps=tuple(columns))[columns]
+    except ValueError as error:
+        raise ValueError(f"The {role} data: {error}") from None
+    if found.empty:
         raise ValueError(f"The {role} data have no rows.")
-    if not model.schema:
-        return model.check(table)[[*model.features, model.target]]
-    # Column by column: of mixed types, pandas would go by way of objects.
-    columns: dict[str, Any] = {}
-    for name in (*model.features, model.target):
-        if model.labels and name == model.target:
-            columns[name] = labelled_rows.read_classes(table[name], model.labels)
-        elif pd.api.types.is_numeric_dtype(table[name]):
-            columns[name] = table[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            raise ValueError(
-                f"Column {name!r} of the {role} data is not of numbers: encode it or drop it."
-            )
-    return pd.DataFrame(columns)
+    return found.astype(dict.fromkeys(found.select_dtypes("number"), float))
 
 
 def hash_table(table: pd.DataFrame) -> str:
@@ -73,10 +63,10 @@ def hash_table(table: pd.DataFrame) -> str:
 
 
 def describe_column(column: pd.Series) -> dict[str, Any]:
-    """The distribution of a column's finite values, or how often each class is there."""
+    """The distribution of a column's values, or how often each class is there."""
     if not pd.api.types.is_numeric_dtype(column):
         return {"count": len(column), "missing": 0, "classes": column.value_counts().to_dict()}
-    values = column[np.isfinite(column)]
+    values = column.dropna()
     return {
         "count": len(values),
         "missing": len(column) - len(values),

@@ -7,14 +7,13 @@ last whole line is what holds now.
 import contextlib
 import getpass
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from course_utils.common import LOCK_TIMEOUT_S, machine_lock
-from course_utils.common.atomic_files import sync_folder
+from course_utils.common.atomic_files import put
 from course_utils.registry.store import ModelVersion, list_versions, locate, read
 from course_utils.registry.verification import verify
 
@@ -72,7 +71,7 @@ def read_history(name: str, *, store: str | Path | None = None) -> list[Serving]
     """
     log = locate(name, store) / LOG
     past = []
-    for number, line in enumerate(_read_whole_lines(log), 1):
+    for number, line in enumerate(_read(log).splitlines(), 1):
         try:
             past.append(Serving(**json.loads(line)))
         except (ValueError, TypeError):
@@ -194,13 +193,7 @@ def _lock_log(name: str, store: str | Path | None) -> Iterator[Path]:
 def _append(log: Path, state: Serving, action: str, reason: str) -> Serving:
     now = format_time(datetime.now(UTC))
     state = replace(state, action=action, time=now, reason=reason, by=find_person())
-    with log.open("ab") as file:
-        # A process that was killed may have left half a line.
-        file.truncate(sum(map(len, _read_whole_lines(log))))
-        file.write(json.dumps(asdict(state)).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(log.parent)
+    put(log, _read(log) + json.dumps(asdict(state)).encode() + b"\n")
     return state
 
 
@@ -217,7 +210,5 @@ def find_person() -> str:
         return "unknown"
 
 
-def _read_whole_lines(log: Path) -> list[bytes]:
-    """The complete lines: the last one may still be being written, or was cut off by a kill."""
-    lines = log.read_bytes().splitlines(keepends=True) if log.exists() else []
-    return [line for line in lines if line.endswith(b"\n")]
+def _read(log: Path) -> bytes:
+    return log.read_bytes() if log.exists() else b""

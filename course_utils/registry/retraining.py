@@ -26,7 +26,7 @@ from course_utils.registry.canary import Comparison
 from course_utils.registry.models import Model
 from course_utils.registry.registration import register
 from course_utils.registry.scores import SEED
-from course_utils.registry.store import list_models, list_versions
+from course_utils.registry.store import list_versions
 from course_utils.registry.training_code import (
     TRAINING_ROWS,
     NotFitToServe,
@@ -93,13 +93,7 @@ def retrain(
             cannot be used, or the code failed; no candidate was registered.
     """
     table = rows if isinstance(rows, pd.DataFrame) else labelled_rows.read(rows)
-    if not list_versions(name, store=store):
-        if name != SHIPPED:
-            known = ", ".join(sorted({*list_models(store=store), SHIPPED}))
-            raise ValueError(
-                f"No version of {name} has been registered; there are versions of {known}. "
-                "Notebook 14 shows how to register one."
-            )
+    if name == SHIPPED and not list_versions(name, store=store):
         _register_shipped(store)
     served = _Served.load(name, store)
     new, notes = served.check_new_rows(table)

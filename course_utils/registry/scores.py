@@ -25,7 +25,7 @@ def predict_complete_rows(
     Raises:
         ValueError: no row is complete, or an answer is not a number or no probability.
     """
-    rows = table[table.notna().all(axis=1) & ~np.isinf(table.select_dtypes("number")).any(axis=1)]
+    rows = table.dropna()
     if rows.empty:
         raise ValueError(f"The {role} data have no row without a missing value.")
     answers = model.predict(rows)

@@ -4,19 +4,16 @@ So the training stands in one place only. The code is
 
 - a notebook, which runs through papermill. It finds the name of a CSV file in ``ROWS`` and the
   number of parts to measure on in ``FOLDS``, and saves the model as ``NAME.tflite``, with its
-  companions, in the output folder, which then is not the learner's. Its own checks, in the cells
-  that are tagged ``check-yourself``, are the gate: a network that does not pass them is not fit to
-  serve;
+  companions, in the output folder, which then is not the learner's;
 - or a Python file with a function ``train(rows, folder)``, which gets the rows as a DataFrame and
-  saves ``NAME.tflite``, with its companions, in ``folder``. An AssertionError says that the network
-  is not fit to serve. It runs in a process of its own.
+  saves ``NAME.tflite``, with its companions, in ``folder``. It is called from the cell of a
+  notebook, in a process of its own.
+
+The asserts of either are the gate: an AssertionError says that the network is not fit to serve.
 """
 
-import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,24 +28,15 @@ from course_utils.registry.store import ModelVersion
 NOTEBOOKS = {"mpg": "02_mpg_service.ipynb"}  # the course's own
 TRAINING_ROWS = "training.csv"
 FOLDS = 3  # parts to measure on; the notebook's own five take longer
-CHECK_TAG = "check-yourself"  # of the cells that check the network
 TEACHING_TAGS = {"by-hand", "take-home"}  # of the cells that a training does not need
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
 FAILED_LINE = re.compile(r"^-+> *\d+ (.+)$", re.MULTILINE)  # of IPython's traceback
-REPORT = "training failed: "  # begins the last line of what `CALL_TRAIN` writes
-# What the process of a Python file runs: its errors are told as JSON, with the line they arose in.
-CALL_TRAIN = f"""
-import json, pathlib, runpy, sys, traceback
+# The cell that runs a Python file, with its name and those of the rows and the folder.
+CALL_TRAIN = """\
+import pathlib, runpy
 import pandas
-file, rows, folder = sys.argv[1:]
-sys.path.insert(0, "")
-try:
-    runpy.run_path(file)["train"](pandas.read_csv(rows), pathlib.Path(folder).absolute())
-except Exception as error:
-    lines = [f.line for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-    told = [type(error).__name__, str(error), lines[-1] if lines else ""]
-    print({REPORT!r} + json.dumps(told), file=sys.stderr)
-    sys.exit(1)
+train = runpy.run_path({!r})["train"]
+train(pandas.read_csv({!r}), pathlib.Path({!r}).absolute())
 """
 
 
@@ -123,9 +111,10 @@ def train(
     table.to_csv(rows, index=False)
     if code.suffix == ".py":
         shutil.copyfile(code, work)
-        _run_script(work, rows, home)
+        notebook = _wrap_script(work, rows, home)
     else:
-        _run_notebook(code, work, rows, home, on_cell)
+        notebook = _prepare(code, work, {"ROWS": rows.name, "FOLDS": FOLDS})
+    _run_notebook(notebook, work, home, on_cell)
     model = home / f"{name}.tflite"
     if not model.is_file():
         raise FileNotFoundError(f"{code.name} has not saved {model.name}.")
@@ -138,57 +127,8 @@ def find_companions(model: Path) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _run_script(work: Path, rows: Path, home: Path) -> None:
-    """Call ``train`` of a Python file in a process of its own.
-
-    Raises:
-        TrainingFailed: it raised, or has gone.
-    """
-    command = [sys.executable, "-c", CALL_TRAIN, work.name, rows.name, home.name]
-    done = subprocess.run(
-        command, cwd=work.parent, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    if not done.returncode:
-        return
-    said = (done.stderr.strip().splitlines() or [""])[-1]
-    if not said.startswith(REPORT):
-        raise _make_stopped(work)
-    kind, message, line = json.loads(said.removeprefix(REPORT))
-    raise _make_error(work, line, kind, message, is_check=True)
-
-
-def _run_notebook(
-    source: Path, work: Path, rows: Path, home: Path, on_cell: Callable[[int, int], None]
-) -> None:
-    from nbclient.exceptions import CellExecutionError, DeadKernelError
-
-    tags = _prepare(source, work, {"ROWS": rows.name, "FOLDS": FOLDS})
-    done = 0
-
-    def count(number: int, total: int) -> None:
-        nonlocal done
-        done = number
-        on_cell(number, total)
-
-    try:
-        execute(work, save=True, on_cell=count, environment={"COURSE_HOME": str(home)})
-    except CellExecutionError as error:
-        line = FAILED_LINE.search(COLOUR_CODES.sub("", str(error)))
-        message = COLOUR_CODES.sub("", error.evalue)
-        is_check = CHECK_TAG in tags[done - 1]
-        raise _make_error(
-            work, line[1] if line else "", error.ename, message, is_check=is_check
-        ) from None
-    except (DeadKernelError, KeyboardInterrupt):
-        raise _make_stopped(work) from None
-
-
-def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> list[list[str]]:
-    """Write the notebook with a cell of parameters, and without the cells that only teach.
-
-    Returns:
-        The tags of each of its cells.
-    """
+def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> Path:
+    """Write the notebook with a cell of parameters, and without the cells that only teach."""
     import nbformat
     import papermill
 
@@ -201,22 +141,46 @@ def _prepare(source: Path, work: Path, parameters: dict[str, object]) -> list[li
         cell for cell in notebook.cells if not TEACHING_TAGS & {*cell.metadata.get("tags", [])}
     ]
     nbformat.write(notebook, work)  # type: ignore[no-untyped-call]
-    return [cell.metadata.get("tags", []) for cell in notebook.cells]
+    return work
 
 
-def _make_error(
-    work: Path, line: str, kind: str, message: str, *, is_check: bool
-) -> TrainingFailed:
-    """The error to raise in the place of the code's own: it names the line that failed."""
-    where = f"`{line.strip()}`: " if line else ""
-    said = f"{where}{kind}: {message}".rstrip(": ")
-    if kind == "AssertionError" and is_check:
-        return NotFitToServe(f"The new network does not pass the own check of {work.name}, {said}.")
-    return TrainingFailed(f"{work.name} failed in {said}. Nothing was registered.")
+def _wrap_script(work: Path, rows: Path, home: Path) -> Path:
+    """Write a notebook whose one cell calls ``train`` of a Python file."""
+    from nbformat import v4, write
+
+    call = CALL_TRAIN.format(work.name, rows.name, home.name)
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(call)])  # type: ignore[no-untyped-call]
+    write(notebook, path := work.with_suffix(".ipynb"))  # type: ignore[no-untyped-call]
+    return path
 
 
-def _make_stopped(work: Path) -> TrainingFailed:
-    return TrainingFailed(
-        f"{work.name} did not come to its end: it was stopped, or its process was killed, for "
-        "want of memory perhaps. Nothing was registered."
-    )
+def _run_notebook(
+    notebook: Path, work: Path, home: Path, on_cell: Callable[[int, int], None]
+) -> None:
+    """Run a notebook in which the code ``work`` runs, and say where that failed.
+
+    Raises:
+        NotFitToServe: its own check was not passed.
+        TrainingFailed: it raised otherwise, or its process has gone.
+    """
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    try:
+        own = {"COURSE_HOME": str(home)}
+        execute(notebook, save=True, on_cell=on_cell, environment=own, cell_timeout_s=None)
+    except CellExecutionError as error:
+        text = COLOUR_CODES.sub("", str(error))
+        # In a Python file: the line of its own that was being run last.
+        line = FAILED_LINE.search(text.rpartition(f"{work.name}:")[2])
+        where = f"`{line[1].strip()}`: " if line else ""
+        said = f"{where}{error.ename}: {COLOUR_CODES.sub('', error.evalue)}".rstrip(": ")
+        if error.ename == "AssertionError":
+            raise NotFitToServe(
+                f"The new network does not pass the own check of {work.name}, {said}."
+            ) from None
+        raise TrainingFailed(f"{work.name} failed in {said}. Nothing was registered.") from None
+    except (DeadKernelError, KeyboardInterrupt):
+        raise TrainingFailed(
+            f"{work.name} did not come to its end: it was stopped, or its process was killed, for "
+            "want of memory perhaps. Nothing was registered."
+        ) from None

@@ -71,13 +71,6 @@ class Server(contextlib.AbstractContextManager["Server"]):
         """Open a tunnel from the internet, or say why that is not possible."""
         self._tunnel = tunnels.open_tunnel(self.port, self.name, public)
 
-    def _wait(self) -> None:
-        """Go on serving until Ctrl-C."""
-        print("Ctrl-C ends it.")
-        with contextlib.suppress(KeyboardInterrupt), self:
-            while self._thread.is_alive():
-                self._thread.join(1)  # on Windows, Ctrl-C does not interrupt a longer wait
-
     def stop(self) -> None:
         """Close the tunnel and the port and end the thread; a second call does nothing."""
         for key, server in list(_servers.items()):
@@ -173,7 +166,10 @@ def run_with_ngrok(app: "Flask") -> None:
         server = launch(app, port=port)
         server._publish()
         if not _is_interactive():
-            server._wait()
+            print("Ctrl-C ends it.")
+            with contextlib.suppress(KeyboardInterrupt), server:
+                while server._thread.is_alive():
+                    server._thread.join(1)  # on Windows, Ctrl-C does not interrupt a longer wait
         return server
 
     app.run = run  # type: ignore[method-assign, assignment]

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import socket
-import sys
 
 LOOPBACK = "127.0.0.1"  # only this machine reaches it
 ANY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # and where this machine reaches what listens so
@@ -69,26 +68,6 @@ def bind(port: int, host: str = LOOPBACK) -> socket.socket:
     except OSError:
         pass
     raise OSError(f"Port {port} is {state}. Choose another with --port, for example {free}.")
-
-
-def hold(port: int, host: str = LOOPBACK) -> socket.socket:
-    """Keep a port from other programs, for a server that binds it by its number, as Granian does.
-
-    Returns:
-        On Linux a socket to close when that server ends. Elsewhere it is closed already, because
-        the server could not bind beside it.
-
-    Raises:
-        OSError: as `bind` does.
-    """
-    listener = bind(port, host)
-    if sys.platform == "linux":
-        listener.shutdown(socket.SHUT_RD)  # takes no connections, and still has the port,
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # which Granian may share
-    else:
-        listener.close()
-    return listener
 
 
 def is_in_use(port: int, host: str = LOOPBACK) -> bool:

@@ -75,7 +75,8 @@ def serve(
         ValueError: the model or what is beside it cannot be read, or they do not fit together or
             the service; nothing in the store can be served.
     """
-    with ports.hold(port, host), tempfile.TemporaryDirectory(prefix="course-model-") as folder:
+    ports.bind(port, host).close()  # says what is in the way before anything is loaded
+    with tempfile.TemporaryDirectory(prefix="course-model-") as folder:
         with _hold_back_ctrl_c():
             if model is not None and model.suffix in KERAS_SUFFIXES:
                 with name_faulty_model(model):
@@ -168,11 +169,8 @@ class _Server(Granian):  # type: ignore[misc, valid-type]  # its class is chosen
     on_ready: Callable[[], object]
 
     def _init_shared_socket(self) -> None:
-        try:
-            super()._init_shared_socket()
-        except RuntimeError:  # where `ports.hold` holds nothing, the port may be taken by now
-            ports.bind(self.bind_port, self.bind_addr).close()  # says in one sentence what is wrong
-            raise
+        ports.bind(self.bind_port, self.bind_addr).close()  # it may be taken by now
+        super()._init_shared_socket()
 
     def startup(self, *arguments: Any) -> None:
         super().startup(*arguments)

@@ -145,16 +145,14 @@ def _start_ngrok(port: int, service: str) -> Tunnel | None:
         error = ValueError(f"{tunnel.url} already leads to another service")
     reason = ": ".join(str(part) for part in error.args) or repr(error)
     reason = reason.replace(token, "(your token)")  # ngrok repeats a token that it refuses
-    held = "; ".join(f"{tunnel.service} has {tunnel.url}" for tunnel in _open.values())
-    one_address = ("already leads to another", "ERR_NGROK_334", "ERR_NGROK_108")
-    advice = (
-        f"A free account has one address, and {held}: stop that server first"
-        if held and any(each in reason for each in one_address)
-        else f"Check that this machine reaches the internet, that {TOKEN_NAME} holds your own "
-        "token, that no other tunnel of your account is open and that it may still be used (a free "
-        "one has one address, 20,000 requests and 1 GB a month)"
+    held = "".join(f" ({tunnel.service} has {tunnel.url}: stop it)" for tunnel in _open.values())
+    _warn(
+        f"ngrok could not open a tunnel: {reason}. Check that this machine reaches the internet, "
+        f"that {TOKEN_NAME} holds your own token, that no other tunnel of your account is open"
+        f"{held} and that it may still be used (a free one has one address, 20,000 requests and "
+        "1 GB a month)",
+        port,
     )
-    _warn(f"ngrok could not open a tunnel: {reason}. {advice}", port)
     return None
 
 

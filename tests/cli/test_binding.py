@@ -3,14 +3,13 @@
 import re
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import requests
 
 from course_utils.serving import production
-from course_utils.serving.ports import bind, hold, is_in_use
+from course_utils.serving.ports import is_in_use
 from tests.support.command import course
 from tests.support.servers import no_user_switch, unprivileged
 from tests.support.serving import COURSE, free_port, stop
@@ -70,30 +69,6 @@ def test_a_port_for_administrators_is_one_sentence():
     assert done.returncode == 1
     assert "Port 80 is reserved for an administrator here. Choose another" in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port cannot be held")
-@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::", marks=ipv6)])
-def test_a_port_is_held_while_a_model_loads_and_while_it_is_served(host):
-    """Granian would share it with a second service, and each would answer half of the requests."""
-    port, said = free_port(), []
-
-    def try_to_bind():
-        for address in ("127.0.0.1", host):
-            with pytest.raises(OSError, match=f"Port {port} is in use") as caught:
-                bind(port, address)
-            said.append(caught)
-
-    with hold(port, host):
-        try_to_bind()
-        assert not is_in_use(port, host)  # nobody is told that it serves
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as granian:
-            granian.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            granian.bind((host, port))
-            granian.listen()
-            try_to_bind()
-    assert len(said) == 4
-    bind(port, host).close()
 
 
 def test_a_port_that_is_taken_at_the_last_moment_is_one_sentence():

@@ -133,7 +133,7 @@ def test_run_names_the_notebooks_there_are(tmp_path, name):
     write_notebook(tmp_path, "00_a.ipynb", "1")
     result = course("run", name, "--folder", tmp_path)
     assert result.exit_code == 2
-    assert f"no notebook {name.zfill(2)} in" in result.output
+    assert f"no notebook {name} in" in result.output
     assert "there are: 00_a" in result.output
 
 

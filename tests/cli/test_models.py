@@ -1,6 +1,5 @@
 """``course models``, as it is typed."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from click.testing import Result
 
 from course_utils import registry
+from course_utils.cli.console import console
 from course_utils.registry.promotions import LOG
 from tests.support.command import course
 
@@ -29,15 +29,9 @@ def test_list_shows_every_version_and_its_state(models: Any, store: Path):
     text = models("list").stdout
     assert "served" in text
     assert "canary, 10%" in text
-    found = json.loads(models("list", "--json").stdout)
-    assert [(row["name"], row["version"], row["state"]) for row in found] == [
-        ("mpg", 1, "served"),
-        ("mpg", 2, "canary, 10%"),
-    ]
     document = registry.load("mpg", 1, store=store).document
-    assert found[0]["metrics"] == document["metrics"]["computed"]
-    assert f"RMSE {found[0]['metrics']['rmse']:.3g}" in text
-    assert found[0]["notes"] == "For cars of 1970 to 1982."
+    assert f"RMSE {document['metrics']['computed']['rmse']:.3g}" in text
+    assert "For cars of 1970 to 1982." in text
 
 
 def test_list_sets_no_error_on_rows_learned_from_beside_one_on_others(models: Any):
@@ -50,22 +44,24 @@ def test_list_sets_no_error_on_rows_learned_from_beside_one_on_others(models: An
     assert "RMSE" not in second
 
 
-def test_list_names_what_is_damaged_and_shows_the_rest(models: Any, store: Path):
+def test_list_names_what_is_damaged_and_shows_the_rest(
+    models: Any, store: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(console, "_width", 1000)
     shutil.copytree(store / "mpg", store / "spare")
     (store / "spare" / LOG).write_text("{\n", "utf-8")
     (store / "mpg" / "00001" / "record.sha256").unlink()
-    damaged, fine, *spare = json.loads(models("list", "--json").stdout)
-    assert "damaged: " in damaged["notes"]
-    assert "record.sha256" in damaged["notes"]
-    assert (damaged["metrics"], fine["metrics"]["rmse"] > 0) == (None, True)
-    assert all("line 1, is damaged" in row["notes"] for row in spare)
-    assert "damaged" in models("list").stdout
+    lines = [line for line in models("list").stdout.splitlines() if "mpg" in line or "sp" in line]
+    damaged, fine, *spare = lines
+    assert "record.sha256" in damaged
+    assert "damaged" not in fine
+    assert len(spare) == 2
+    assert all("line 1, is damaged" in line for line in spare)
 
 
 def test_list_of_nothing_says_what_to_do(models: Any, store: Path):
     shutil.rmtree(store)
     assert "No model has been registered" in models("list").stdout
-    assert json.loads(models("list", "--json").stdout) == []
 
 
 def test_a_card_is_of_what_is_served(models: Any, store: Path):

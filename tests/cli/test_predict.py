@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from course_utils import registry
 from tests.support.batch_files import (
     copy_model,
     one_by_one,
@@ -51,30 +50,10 @@ def test_the_learners_own_model_comes_first(source: Path, tmp_path: Path) -> Non
     assert len(read_parquet(tmp_path / "out.parquet")) == 30
 
 
-def test_from_a_store_it_takes_what_is_served_and_checks_it(
-    source: Path, store: Path, tmp_path: Path
-) -> None:
-    options = ("--input", source, "--store", store, "--output")
-    result = predict(*options, tmp_path / "out.csv")
-    assert result.exit_code == 1
-    assert "`course models promote mpg VERSION --store" in result.output
-    registry.promote("mpg", 1, store=store)
-    result = predict(*options, tmp_path / "out.csv")
-    assert result.exit_code == 0, result.output
-    assert str(Path("mpg", "00001", "files", "mpg.tflite")) in result.output
-    registry.load("mpg", store=store).model.write_bytes(MODEL.read_bytes() + b"\0")
-    result = predict(*options, tmp_path / "again.csv")
-    assert result.exit_code == 1
-    assert "is not as it was registered" in result.output
-    assert not (tmp_path / "again.csv").exists()
-
-
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--model", "in.csv"], "schema.json"),
-        (["--model", "MODEL", "--store", "."], "not from both"),
-        (["--store", "."], "No version"),
         (["--chunk", "0"], "Invalid value"),
     ],
 )

@@ -79,12 +79,6 @@ def test_categories_need_not_be_texts(make):
     assert report.decision == "retrain"
 
 
-def test_bins_of_each_table_s_own_are_named():
-    old, new = (pd.cut(np.random.default_rng(seed).normal(size=500), 4) for seed in (0, 1))
-    report = compare(pd.DataFrame({"q": old}), pd.DataFrame({"q": new}))
-    assert "Cut both tables at the same edges." in report.warnings[0]
-
-
 def test_missing_values_are_a_change_of_their_own():
     random = np.random.default_rng(0)
     old, new = draw_table(1000, 0), draw_table(1000, 1)

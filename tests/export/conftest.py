@@ -31,7 +31,8 @@ def mobilenet_package(mobilenet, tmp_path_factory):
         labels=networks.imagenet_labels(),
         preprocess=coreml.MINUS_ONE_TO_ONE,
         precision="float32",
-        about=coreml.About(author="A. Uthor", licence="Apache-2.0"),
+        author="A. Uthor",
+        licence="Apache-2.0",
         report=silent,
     )
 

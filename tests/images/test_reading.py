@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from course_utils.images import BadImage, read_image
-from tests.support.bad_images import chunk, encoded, exif, ihdr, in_head, photo, photo_as, png
+from tests.support.bad_images import chunk, encoded, exif, ihdr, in_head, photo, png
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -221,22 +221,6 @@ def test_a_file_that_was_cut_is_never_called_damaged(format: str) -> None:
         with pytest.raises(BadImage, match="truncated") as caught:
             read_image(whole[:length])
         assert caught.value.allowed == "the whole file; send it again"
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"progressive": True}, {"quality": 100, "subsampling": 0}, {"restart_marker_blocks": 4}],
-)
-@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_a_jpeg_that_lacks_only_its_end_is_read(mode: str, options: dict[str, object]) -> None:
-    with Image.open(io.BytesIO(photo_as("JPEG"))) as image:
-        whole = encoded(image.convert(mode), "JPEG", **options)
-    for length in (1, 2):
-        assert (read_image(whole[:-length]) == read_image(whole)).all()
-    if not options.get("progressive"):  # there, a cut between two scans leaves a coarser picture
-        for length in range(4, len(whole) - 200, 211):
-            with pytest.raises(BadImage, match="truncated"):
-                read_image(whole[:-length])
 
 
 def test_the_pixels_of_a_bomb_are_counted() -> None:

@@ -84,7 +84,7 @@ def test_from_csv_to_parquet_features_become_numbers(tmp_path):
     first, second = read_parquet(tmp_path / "out.parquet")
     assert (first["weight"], first["id"]) == (rows[0]["weight"], rows[0]["id"])
     assert second["weight"] is None
-    assert '"heavy" is not a number' in second["error"]
+    assert "weight: not a number" in second["error"]
 
 
 def test_no_rows_are_no_fault(tmp_path):

@@ -33,14 +33,6 @@ def store(template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(template, tmp_path / "store"))
 
 
-def refuse(served: int, candidate: int, rows: int = 100) -> np.ndarray:
-    """Which rows the two contracts refuse: so many each, none of them in common."""
-    masks = np.zeros((2, rows), dtype=bool)
-    masks[0, :served] = True
-    masks[1, rows - candidate :] = candidate > 0
-    return masks
-
-
 # Errors
 
 
@@ -90,7 +82,7 @@ def test_the_same_rows_of_both_make_it_sharp() -> None:
 def test_a_verdict_needs_evidence(
     rows: int, served: float, candidate: float, verdict: str, why: str
 ) -> None:
-    said, (reason,) = canary.decide(compute_errors(*draw(rows, served, candidate)), refuse(0, 0))
+    said, (reason,) = canary.decide(compute_errors(*draw(rows, served, candidate)), (0, 0))
     assert said == verdict
     assert why in reason
 
@@ -98,29 +90,21 @@ def test_a_verdict_needs_evidence(
 def test_a_difference_that_is_surely_tiny_is_none() -> None:
     truth, served, _ = draw(400, 3, 3)
     close = served + np.random.default_rng(5).normal(0, 0.05, 400)
-    said, reasons = canary.decide(compute_errors(truth, served, close), refuse(0, 0))
+    said, reasons = canary.decide(compute_errors(truth, served, close), (0, 0))
     assert said == KEEP
     assert "too little to matter" in reasons[0]
 
 
 @pytest.mark.parametrize(
-    ("served", "candidate", "verdict"),
-    [(30, 0, PROMOTE), (30, 28, WAIT), (4, 0, WAIT), (0, 30, KEEP), (0, 4, WAIT)],
+    ("served", "candidate", "verdict"), [(30, 0, PROMOTE), (30, 30, PROMOTE), (0, 4, KEEP)]
 )
-def test_a_contract_that_takes_surely_more_decides_where_errors_do_not(
+def test_a_better_candidate_that_refuses_more_is_not_promoted(
     served: int, candidate: int, verdict: str
 ) -> None:
-    """Four of a hundred are no evidence: a coin falls four times alike one time in sixteen."""
-    unsure = compute_errors(*draw(200, 3, 3))
-    said, reasons = canary.decide(unsure, refuse(served, candidate))
+    better = compute_errors(*draw(200, 4, 2))
+    said, reasons = canary.decide(better, (served, candidate))
     assert said == verdict
     assert any(f"the served version refuses {served}" in reason for reason in reasons)
-
-
-def test_few_rows_are_no_evidence_whatever_the_contract_says() -> None:
-    truth = np.arange(10.0)
-    few = compute_errors(truth, truth + 1, truth - 1)
-    assert canary.decide(few, refuse(10, 0, 10))[0] == WAIT
 
 
 # Versions of a store
@@ -148,7 +132,7 @@ def test_what_cannot_be_compared_is_said(store: Path, tmp_path: Path) -> None:
         canary.compare("mpg", CARS.iloc[:1], store=store)
     with pytest.raises(FileNotFoundError, match="No version 7"):
         canary.compare("mpg", CARS, store=store, candidate=7)
-    with pytest.raises(ValueError, match="no promoted version"):
+    with pytest.raises(ValueError, match="No version of mpg is promoted"):
         canary.compare("mpg", CARS, store=tmp_path)
     registry.promote("mpg", 1, store=store)  # again: it ends the canary
     with pytest.raises(ValueError, match="no canary"):
@@ -176,7 +160,7 @@ def test_the_command_for_people_and_for_machines(store: Path, tmp_path: Path) ->
     result = run_compare("--labelled", labelled, "--store", store)
     assert result.exit_code == 0, result.output
     assert result.output.startswith("KEEP\n")
-    assert "candidate: 2" in result.output
+    assert "the candidate is version 2" in result.output
     told = run_compare("--labelled", labelled, "--store", store, "--json")
     assert json.loads(told.output)["verdict"] == KEEP
     registry.promote("mpg", 2, store=store)

@@ -1,6 +1,5 @@
 """What is served is a log that only grows, whatever happens to those who write it."""
 
-import json
 import time
 from pathlib import Path
 
@@ -80,23 +79,6 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(store: Path):
         registry.try_canary("mpg", 1, 0.1, store=store)
     assert len(registry.read_history("mpg", store=store)) == 1
     assert not (store / "unheard-of").exists()
-
-
-def test_a_line_that_was_not_finished_counts_as_never_written(store: Path):
-    registry.promote("mpg", 1, store=store)
-    log = store / "mpg" / LOG
-    first = log.read_bytes()
-    registry.promote("mpg", 2, store=store)
-    whole = log.read_bytes()
-    for end in (len(first), len(first) + 1, len(whole) - 1):
-        log.write_bytes(whole[:end])
-        assert registry.read_serving("mpg", store=store).version == 1
-        assert [state.version for state in registry.read_history("mpg", store=store)] == [1]
-        assert shorten(registry.promote("mpg", 2, store=store)) == ("promote", 2, None, 0)
-        lines = log.read_text("utf-8").splitlines(keepends=True)
-        assert [json.loads(line)["version"] for line in lines] == [1, 2]
-        assert lines[0].encode() == first
-        assert lines[1].endswith("\n")
 
 
 @pytest.mark.parametrize("line", ["{", '{"version": 1, "colour": "red"}'])

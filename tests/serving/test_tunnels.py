@@ -144,7 +144,7 @@ def test_the_sdk_opens_and_closes_a_tunnel(app, token, sdk, capsys, start):
 def test_the_service_that_has_the_one_address_keeps_it(app, token, sdk, monkeypatch, start):
     monkeypatch.setattr(sdk, "one_address", True)
     first = start(app)
-    with pytest.warns(UserWarning, match=f"hello has {first.public_url}: stop that") as caught:
+    with pytest.warns(UserWarning, match=f"hello has {first.public_url}: stop it") as caught:
         second = start(make_app("second"))
     assert "one address" in str(caught[0].message)
     assert second.public_url is None

@@ -88,7 +88,7 @@ def shut_down() -> None:
         _started_here = False
 
 
-def _start(ray: Any, tries: int = 2) -> None:
+def _start(ray: Any) -> None:
     try:
         ray.init(
             "local",  # not one that somebody else has started on this machine
@@ -100,11 +100,9 @@ def _start(ray: Any, tries: int = 2) -> None:
         )
     except Exception as error:  # a plain one, after thirty seconds
         ray.shutdown()
-        if tries == 1:
-            raise RuntimeError(
-                f"Ray does not start. Where this machine is busy, try again later. ({error})"
-            ) from error
-        _start(ray, tries - 1)
+        raise RuntimeError(
+            f"Ray does not start. Where this machine is busy, try again later. ({error})"
+        ) from error
 
 
 def _join(ray: Any, address: str) -> None:

@@ -32,7 +32,6 @@ def build_asgi_app(
     model: Path,
     metrics: Path,
     network: "RemotePredictor | None" = None,
-    **options: Any,
 ) -> WSGIMiddleware:
     """Build one of the services as an ASGI app, as Serve's ingress calls it.
 
@@ -41,11 +40,9 @@ def build_asgi_app(
         model: the file of its network.
         metrics: the folder in which the replicas of one machine gather their metrics.
         network: that of the image service, which is not run here.
-        options: as the service's ``create_app`` takes them.
     """
     share_metrics(metrics)
-    if network:
-        options |= {"predictor": network, "slots": MAX_ONGOING_REQUESTS}
+    options = {"predictor": network, "slots": MAX_ONGOING_REQUESTS} if network else {}
     app = SERVICES[name].create_app(model, **options)
 
     def call(environ: Any, start_response: Any) -> Iterable[bytes]:

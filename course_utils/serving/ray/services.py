@@ -82,7 +82,6 @@ def serve(
     max_replicas: int | None = None,
     target: float = 4,
     model: str | Path | None = None,
-    pixels: str | None = None,
     address: str | None = None,
 ) -> Deployment:
     """Serve ``"mpg"`` or ``"image"`` with the same routes as `course serve`, on Ray Serve.
@@ -98,7 +97,6 @@ def serve(
         max_replicas: at most, if their number shall follow the load.
         target: requests that a replica should have at a time, working and waiting, if it does.
         model: as `course serve --model`; on a cluster every node finds it at this path.
-        pixels: as `services.image.create_app` takes them; for the image service.
         address: of a cluster to join (see `cluster.connect`); each of its nodes then has a proxy.
 
     Raises:
@@ -114,14 +112,13 @@ def serve(
     ray = cluster.import_ray(address)  # says what is missing before anything is loaded
     path = Path(model).absolute() if model else find_model(name)
     path.stat()  # raises where there is no model, not only what belongs beside it
-    SERVICES[name].create_app(path, pixels=pixels)  # raises here what would end each replica
+    SERVICES[name].create_app(path)  # raises here what would end each replica
     metrics = Path(gettempdir(), f"course-scale-{uuid.uuid4().hex}")
     scaling: dict[str, Any] = {"num_replicas": replicas}
     if max_replicas is not None:
         bounds = {"min_replicas": replicas, "max_replicas": max_replicas}
         scaling = {"autoscaling_config": bounds | {"target_ongoing_requests": target} | AUTOSCALING}
-    options = {} if pixels is None else {"pixels": pixels}
-    application = _build_application(name, path, Predictor.load(path), metrics, scaling, options)
+    application = _build_application(name, path, Predictor.load(path), metrics, scaling)
     if _running and not ray.is_initialized():  # it ended with the Ray that it ran on
         _running.stop()
     cluster.connect(address)
@@ -181,7 +178,6 @@ def _build_application(
     network: Predictor,
     metrics: Path,
     scaling: dict[str, Any],
-    service_options: dict[str, Any],
 ) -> Any:
     """Describe what Serve is to run: the app, and the network of the image service beside it."""
     from ray import serve
@@ -201,7 +197,7 @@ def _build_application(
         if apart:
             handle = serve.get_deployment_handle("network", app_name=APP)
             predictor = replicas.RemotePredictor(handle, *shapes)
-        return replicas.build_asgi_app(name, model, metrics, predictor, **service_options)
+        return replicas.build_asgi_app(name, model, metrics, predictor)
 
     ingress = serve.deployment(serve.ingress(build)()).options(
         name=name, max_queued_requests=QUEUE_SIZE, **options
