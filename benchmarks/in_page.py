@@ -45,8 +45,8 @@ from tools.programs import find
 
 SIZE = (224, 224)
 MAX_OPENING_S = 3
-# Missed where the processor has vectors of 512 bits, with which LiteRT computes: WebAssembly has 128,
-# and there a photo takes four to six times as long in the page.
+# Missed where the processor has vectors of 512 bits, with which LiteRT computes: WebAssembly has
+# 128, and there a photo takes four to six times as long in the page.
 MAX_TIMES_LITERT = 2
 MAX_BLOCKED_MS = 100
 MAX_SCRIPTS_KB = 60
