@@ -5,9 +5,13 @@ kept, and centred by mass in 28 × 28 (LeCun et al. 1998, *Gradient-Based Learni
 Document Recognition*, III.A). A network trained on them knows no other form.
 """
 
+import itertools
+
 import numpy as np
 from PIL import Image
 from scipy import ndimage
+
+from course_utils.images import paper
 
 SIDE_PIXELS = 28  # of MNIST's pictures
 BOX_PIXELS = 20  # of the digit in them
@@ -20,11 +24,17 @@ MIN_CONTRAST = 0.12  # of ink, 1 being black on white
 MIN_PEAK_INK = 0.7  # of full ink; a stroke reaches more somewhere
 MIN_STROKE_AREA_SHARE = 0.08  # of the largest stroke's area; what is smaller is dirt
 MIN_DIGIT_SIDE_SHARE = 0.1  # of the picture's longer side; smaller beside a larger thing is none
+MIN_HEIGHT_SHARE = 0.55  # of the tallest stroke's; what is smaller is a part of a digit
+MAX_OVERLAP_SHARE = 0.2  # of two digits, seen from above or from a side
 MIN_STROKE_WIDTH_SHARE = 0.11  # of the digit's longer side, as a thin stroke in MNIST
 
 
 class NothingDrawn(ValueError):
     """The picture shows no digit, nor anything else: it is of one colour."""
+
+
+class SeveralDigits(ValueError):
+    """The picture shows more than one digit."""
 
 
 def to_mnist(pixels: np.ndarray) -> np.ndarray:
@@ -38,6 +48,7 @@ def to_mnist(pixels: np.ndarray) -> np.ndarray:
 
     Raises:
         NothingDrawn: there is nothing to be seen.
+        SeveralDigits: more than one digit is seen.
     """
     return trace_steps(pixels)["centred"]
 
@@ -46,18 +57,22 @@ def trace_steps(pixels: np.ndarray) -> dict[str, np.ndarray]:
     """All that `to_mnist` does, in order, each step's picture under its name.
 
     Returns:
-        float32 pictures of shape ``(height, width)``, 0 to 1: ``grey``; ``inverted``, light on
-        dark whatever it was; ``even``, the light on the paper taken out; ``ink``, without noise
-        and specks; ``cropped``; ``thickened``, if the lines were thinner than any in MNIST;
-        ``scaled``; and ``centred``, 28 × 28.
+        float32 pictures of shape ``(height, width)``, 0 to 1: ``grey``; ``sheet``, without a
+        dark desk around it; ``inverted``, light on dark whatever it was; ``even``, the light on
+        the paper taken out; ``unruled``, without rulings, which also tell how far to turn it;
+        ``ink``, without noise and specks; ``cropped``; ``thickened``, if the lines were thinner
+        than any in MNIST; ``scaled``; and ``centred``, 28 × 28.
 
     Raises:
         NothingDrawn: there is nothing to be seen.
+        SeveralDigits: more than one digit is seen.
     """
     done = {"grey": _to_grey(pixels)}
-    done["inverted"] = _make_light_on_dark(done["grey"])
+    done["sheet"] = paper.cut_out_sheet(done["grey"])
+    done["inverted"] = _make_light_on_dark(done["sheet"])
     done["even"] = _even_out_light(done["inverted"])
-    done["ink"] = _remove_specks(_stretch_contrast(done["even"]))
+    done["unruled"] = paper.remove_rulings(done["even"])
+    done["ink"] = _remove_specks(_stretch_contrast(done["unruled"]))
     done["cropped"] = _crop(done["ink"])
     done["thickened"] = _thicken(done["cropped"])
     done["scaled"] = _scale(done["thickened"])
@@ -69,8 +84,9 @@ def _to_grey(pixels: np.ndarray) -> np.ndarray:
     """Luminance (ITU-R BT.601), or a single channel where only that one shows the digit."""
     colours = pixels.astype(np.float32) / 255
     luminance = colours @ np.array([0.299, 0.587, 0.114], np.float32)
-    spreads = colours.std(axis=(0, 1))
-    if luminance.std() >= spreads.max() / 2:
+    step = max(1, min(luminance.shape) // 100)  # some of the pixels are enough
+    spreads = colours[::step, ::step].std(axis=(0, 1))
+    if luminance[::step, ::step].std() >= spreads.max() / 2:
         return luminance
     return colours[:, :, spreads.argmax()]  # blue on black, say
 
@@ -111,33 +127,24 @@ def _open_broadly(picture: np.ndarray) -> np.ndarray:
 
 def _stretch_contrast(even: np.ndarray) -> np.ndarray:
     """Ink 1, paper 0, and what is between only at the edges."""
-    threshold = _find_threshold(even)
+    threshold = paper.find_threshold(even)
     inked = even > threshold
     if not inked.any() or inked.all():
         raise NothingDrawn("nothing is drawn: the picture is of one colour")
-    full, paper = np.median(even[inked]), even[~inked][::4]  # some of it are enough
-    middle = np.median(paper)
-    noise = middle + 4 * np.median(abs(paper - middle))
+    full, ground = np.median(even[inked]), even[~inked][::4]  # some of it are enough
+    middle = np.median(ground)
+    noise = middle + 4 * np.median(abs(ground - middle))
     if full - noise < MIN_CONTRAST:
         raise NothingDrawn("nothing is drawn: no part stands out from its surroundings")
     return np.clip((even - noise) / (full - noise), 0, 1).astype(np.float32)
 
 
-def _find_threshold(values: np.ndarray) -> float:
-    """The threshold with the largest variance between the two sides (Otsu 1979)."""
-    counts, edges = np.histogram(values, 256, (0, 1))
-    centres = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)
-    sums = np.cumsum(counts * centres)
-    above = below[-1] - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gap = sums / below - (sums[-1] - sums) / above
-    between = np.nan_to_num(below * above * gap**2)
-    return float(edges[1:][between.argmax()])
-
-
 def _remove_specks(ink: np.ndarray) -> np.ndarray:
-    """Only the strokes: no dirt, and nothing cut by the margin where something whole is there."""
+    """Only the strokes: no dirt, and nothing cut by the margin where something whole is there.
+
+    Raises:
+        SeveralDigits: they are more than one digit's.
+    """
     labels, _ = ndimage.label(ink > 0.25, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())
     full = np.bincount(labels[ink >= MIN_PEAK_INK], minlength=len(sizes))
@@ -153,8 +160,22 @@ def _remove_specks(ink: np.ndarray) -> np.ndarray:
         if longer >= MIN_DIGIT_SIDE_SHARE * max(ink.shape):
             sizes = whole
     kept = sizes >= max(1, MIN_STROKE_AREA_SHARE * sizes.max())
+    if _stand_apart([boxes[at - 1] for at in np.flatnonzero(kept)]):
+        raise SeveralDigits("more than one digit is seen")
     # Their soft edges are below the threshold, so a pixel around them stays, too.
     return ink * ndimage.maximum_filter(kept[labels].astype(np.float32), 3)
+
+
+def _stand_apart(boxes: list[tuple[slice, slice]]) -> bool:
+    """Whether two of the strokes are of about one height, and beside or above each other."""
+    height = max(rows.stop - rows.start for rows, _ in boxes)
+    tall = [box for box in boxes if box[0].stop - box[0].start >= MIN_HEIGHT_SHARE * height]
+    for (rows, columns), (others_rows, others_columns) in itertools.combinations(tall, 2):
+        for one, other in ((rows, others_rows), (columns, others_columns)):
+            shared = min(one.stop, other.stop) - max(one.start, other.start)
+            if shared <= MAX_OVERLAP_SHARE * min(one.stop - one.start, other.stop - other.start):
+                return True
+    return False
 
 
 def _crop(ink: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ import { makeClass } from "../shared/classes.js";
 const PEN = 44; // pixels, of 560: as thick as MNIST's digits are
 const STEP = 14; // pixels that an arrow key moves the pen
 const PAUSE_MS = 250; // after a stroke until the network is asked
-const UNSURE = 0.8; // a likeliest digit below it is not much of an answer
 
 const element = (id) => document.getElementById(id);
 const paper = element("paper");
@@ -29,8 +28,8 @@ function show({ digit, probabilities = [], picture } = {}) {
 }
 
 /** "The network’s answer: 7", or which digits it cannot tell apart. */
-function describe({ digit, probabilities }) {
-  if (probabilities[digit] >= UNSURE) return `The network’s answer: ${digit}`;
+function describe({ digit, probabilities, unsure }) {
+  if (!unsure) return `The network’s answer: ${digit}`;
   const second = probabilities.map((share, number) => [share, number]).sort(([a], [b]) => b - a)[1];
   return `Not sure: a ${digit}, or perhaps a ${second[1]}`;
 }
@@ -48,10 +47,11 @@ function forget() {
 }
 
 function isAnswer(json) {
-  const { digit, probabilities, picture } = json ?? {};
+  const { digit, probabilities, unsure, picture } = json ?? {};
   return (
     isText(digit) &&
     isText(picture) &&
+    typeof unsure === "boolean" &&
     /^[0-9]$/.test(digit) &&
     Array.isArray(probabilities) &&
     probabilities.length === rows.length &&

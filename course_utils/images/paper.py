@@ -1,0 +1,153 @@
+"""What is around a digit in a photo: the desk under the sheet, and the rulings on the paper.
+
+A sheet that shows all round is cut out and turned upright. Rulings are known by what no stroke of a
+pen is: thin, straight, and as long as the picture.
+"""
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+SHEET_SIDE_PIXELS = 100  # of the copy in which the sheet is looked for
+MIN_DESK_SHARE = 0.9  # of the picture's margin, where a sheet shows all round
+MIN_SHEET_SIDE_SHARE = 0.3  # of the picture's longer side; no stroke is as wide
+MIN_SHEET_FILL = 0.87  # of the smallest box around the sheet; an ellipse fills 0.79 of its own
+SHEET_MARGIN = 0.03  # of the sheet's sides, which are cut off with its blurred edge
+MIN_RULED_SIDE_PIXELS = 100  # in a smaller picture no ruling can be told from a stroke
+MAX_RULING_INK = 0.3  # what is darker counts as that in the search for their direction
+MIN_PEAK = 2.5  # of the directions of all edges, times their mean
+STRIPS = 12  # into which a picture is cut across the rulings
+MAX_RULING_WIDTH_SHARE = 0.03  # of the picture's longer side
+MIN_RULING_INK = 0.03
+MIN_RULINGS = 2
+OUTSIDE = -1.0  # marks what a turned picture does not show
+
+
+def find_threshold(values: np.ndarray) -> float:
+    """The threshold with the largest variance between the two sides (Otsu 1979)."""
+    counts, edges = np.histogram(values, 256, (0, 1))
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)
+    sums = np.cumsum(counts * centres)
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = sums / below - (sums[-1] - sums) / above
+    between = np.nan_to_num(below * above * gap**2)
+    return float(edges[1:][between.argmax()])
+
+
+def cut_out_sheet(grey: np.ndarray) -> np.ndarray:
+    """The sheet alone and upright, where it lies on a dark desk that shows all round."""
+    factor = min(1, SHEET_SIDE_PIXELS / max(grey.shape))
+    size = [max(1, round(factor * side)) for side in grey.shape[::-1]]
+    image = Image.fromarray(grey)
+    small = np.asarray(image.resize((size[0], size[1]), Image.Resampling.BOX))
+    bright = small > find_threshold(small)
+    margin = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
+    if margin.mean() > 1 - MIN_DESK_SHARE:
+        return grey
+    labels, _ = ndimage.label(bright)
+    largest = np.bincount(labels.ravel())[1:].argmax() + 1 if labels.any() else 0
+    corners = _find_corners(ndimage.binary_fill_holes(labels == largest)) if largest else None
+    if corners is None:
+        return grey
+    corners /= factor
+    middle = corners.mean(axis=0)
+    corners = middle + (corners - middle) * (1 - 2 * SHEET_MARGIN)
+    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
+    height, width = sides[[0, 2]].mean(), sides[[1, 3]].mean()
+    # From the upper left corner anticlockwise.
+    return np.asarray(
+        image.transform(
+            (round(width), round(height)),
+            Image.Transform.QUAD,
+            tuple(corners.ravel()),
+            Image.Resampling.BILINEAR,
+        )
+    )
+
+
+def _find_corners(region: np.ndarray) -> np.ndarray | None:
+    """Of a sheet from the upper left one anticlockwise, as columns and rows; None if it is none."""
+    edge = region & ~ndimage.binary_erosion(region)
+    rows, columns = np.nonzero(edge)
+    best, found = 0.0, None
+    for turn in np.deg2rad(np.arange(-45, 45, 3)):
+        right = columns * np.cos(turn) + rows * np.sin(turn)
+        down = rows * np.cos(turn) - columns * np.sin(turn)
+        sides = np.ptp(right) + 1, np.ptp(down) + 1
+        fill = region.sum() / (sides[0] * sides[1])
+        if fill > best:
+            ends = [(-right - down), (down - right), (right + down), (right - down)]
+            at = [end.argmax() for end in ends]
+            best, found = fill, (np.stack([columns[at], rows[at]], axis=1) + 0.5, min(sides))
+    if found is None or best < MIN_SHEET_FILL:
+        return None
+    return found[0] if found[1] >= MIN_SHEET_SIDE_SHARE * max(region.shape) else None
+
+
+def remove_rulings(even: np.ndarray) -> np.ndarray:
+    """The picture without rulings, turned so that they are level; as it is where there are none.
+
+    Args:
+        even: float32, 0 paper to 1 ink, in even light.
+    """
+    if min(even.shape) < MIN_RULED_SIDE_PIXELS:
+        return even
+    turn = _find_turn(even)
+    if turn is None:
+        return even
+    image = Image.fromarray(even).rotate(
+        turn, Image.Resampling.BICUBIC, expand=True, fillcolor=OUTSIDE
+    )
+    level = np.asarray(image)
+    (level_rulings, count), (others, other_count) = (
+        _find_rulings(picture) for picture in (level, level.T)
+    )
+    if count + other_count < MIN_RULINGS:
+        return even
+    across = Image.fromarray(level_rulings).resize(image.size, Image.Resampling.BILINEAR)
+    along = Image.fromarray(others).resize(image.size[::-1], Image.Resampling.BILINEAR)
+    # Ink and rulings leave each their share of the light.
+    left = (1 - level.clip(0)) / ((1 - np.asarray(across)) * (1 - np.asarray(along).T))
+    return np.clip(1 - left, 0, 1)
+
+
+def _find_turn(even: np.ndarray) -> float | None:
+    """By how many degrees rulings are turned, -45 to 45; None if there are none.
+
+    The edges of rulings have one direction, or two at a right angle. Those of strokes have many.
+    """
+    capped = np.minimum(even, MAX_RULING_INK)
+    # Scharr's gradient, of every other pixel: the simple one is wrong by up to four degrees.
+    right, down = capped[:, 2::2] - capped[:, :-2:2], capped[2::2] - capped[:-2:2]
+    right = 3 * right[:-2:2] + 10 * right[1:-1:2] + 3 * right[2::2]
+    down = 3 * down[:, :-2:2] + 10 * down[:, 1:-1:2] + 3 * down[:, 2::2]
+    turns = (np.rad2deg(np.arctan2(down, right)) % 90).astype(int) % 90
+    counts = np.bincount(turns.ravel(), (right**2 + down**2).ravel(), 90)
+    counts = ndimage.gaussian_filter1d(counts, 1, mode="wrap")
+    if counts.max() < MIN_PEAK * counts.mean():
+        return None
+    turn = float(counts.argmax()) + 0.5
+    return turn if turn < 45 else turn - 90
+
+
+def _find_rulings(level: np.ndarray) -> tuple[np.ndarray, int]:
+    """How dark level rulings are in each row of each strip, and how many cross the picture.
+
+    Each of a number of strips has a median per row. A ruling is where most other strips have one,
+    too, at most two rows higher or lower, since the camera is seldom quite above the sheet.
+    """
+    height, width = level.shape
+    strip = width // STRIPS
+    rows = np.median(level[:, : STRIPS * strip].reshape(height, STRIPS, strip), axis=2)
+    outside = rows < OUTSIDE / 2
+    rows[outside] = 0
+    broad = int(MAX_RULING_WIDTH_SHARE * max(level.shape)) | 1
+    rows -= ndimage.grey_opening(rows, size=(broad, 1))
+    near = ndimage.maximum_filter(rows, size=(5, 1))
+    crossing = np.percentile(near, 30, axis=1) > MIN_RULING_INK
+    near[outside] = 1  # a ruling ends there because the picture does
+    common = ndimage.percentile_filter(near, 30, size=(1, 9), mode="nearest")
+    rulings = np.minimum(rows, common) * (common > MIN_RULING_INK)
+    return rulings.astype(np.float32), int(ndimage.label(crossing)[1])
