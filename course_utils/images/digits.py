@@ -5,8 +5,6 @@ kept, and centred by mass in 28 × 28 (LeCun et al. 1998, *Gradient-Based Learni
 Document Recognition*, III.A). A network trained on them knows no other form.
 """
 
-import itertools
-
 import numpy as np
 from PIL import Image
 from scipy import ndimage
@@ -96,7 +94,7 @@ def _make_light_on_dark(grey: np.ndarray) -> np.ndarray:
 
     Cubed, the little differences that light and shadow make count for nothing.
     """
-    small = _resize(grey, POLARITY_SIDE_PIXELS)
+    small = paper.resize(grey, POLARITY_SIDE_PIXELS)
     window = POLARITY_SIDE_PIXELS // 2 + 1
     # Beyond the margin its own pixels go on: ground, even where a digit fills the picture.
     around = ndimage.median_filter(small, size=(window, window), mode="nearest")
@@ -110,7 +108,7 @@ def _even_out_light(grey: np.ndarray) -> np.ndarray:
     morphological opening).
     """
     grey = ndimage.gaussian_filter(grey, max(grey.shape) / 500)  # a large photo's noise
-    small = _open_broadly(_resize(grey, GROUND_SIDE_PIXELS)).astype(np.float32)
+    small = _open_broadly(paper.resize(grey, GROUND_SIDE_PIXELS)).astype(np.float32)
     enlarged = Image.fromarray(small).resize(grey.shape[::-1], Image.Resampling.BILINEAR)
     ground = np.asarray(enlarged)
     # In a shadow there is less contrast, too.
@@ -168,14 +166,13 @@ def _remove_specks(ink: np.ndarray) -> np.ndarray:
 
 def _stand_apart(boxes: list[tuple[slice, slice]]) -> bool:
     """Whether two of the strokes are of about one height, and beside or above each other."""
-    height = max(rows.stop - rows.start for rows, _ in boxes)
-    tall = [box for box in boxes if box[0].stop - box[0].start >= MIN_HEIGHT_SHARE * height]
-    for (rows, columns), (others_rows, others_columns) in itertools.combinations(tall, 2):
-        for one, other in ((rows, others_rows), (columns, others_columns)):
-            shared = min(one.stop, other.stop) - max(one.start, other.start)
-            if shared <= MAX_OVERLAP_SHARE * min(one.stop - one.start, other.stop - other.start):
-                return True
-    return False
+    ends = np.array([[(at.start, at.stop) for at in box] for box in boxes])
+    height = np.ptp(ends[:, 0], axis=1)
+    ends = ends[height >= MIN_HEIGHT_SHARE * height.max()]
+    starts, stops = ends[..., 0], ends[..., 1]
+    shared = np.minimum(stops[:, None], stops) - np.maximum(starts[:, None], starts)
+    shorter = np.minimum((stops - starts)[:, None], stops - starts)
+    return bool((shared <= MAX_OVERLAP_SHARE * shorter).any())
 
 
 def _crop(ink: np.ndarray) -> np.ndarray:
@@ -198,7 +195,7 @@ def _thicken(digit: np.ndarray) -> np.ndarray:
 
 
 def _scale(digit: np.ndarray) -> np.ndarray:
-    small = np.clip(_resize(digit, BOX_PIXELS, enlarge=True), 0, 1)
+    small = np.clip(paper.resize(digit, BOX_PIXELS, enlarge=True), 0, 1)
     return small / small.max()
 
 
@@ -212,14 +209,3 @@ def _centre(digit: np.ndarray) -> np.ndarray:
     )
     picture[top : top + height, left : left + width] = digit
     return picture
-
-
-def _resize(picture: np.ndarray, longer: int, *, enlarge: bool = False) -> np.ndarray:
-    """With a longer side of that many pixels; smaller ones stay unless to be enlarged."""
-    factor = longer / max(picture.shape)
-    if factor >= 1 and not enlarge:
-        return picture
-    size = [max(1, round(side * factor)) for side in picture.shape[::-1]]
-    way = Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.BOX
-    image = Image.fromarray(np.ascontiguousarray(picture, np.float32))
-    return np.asarray(image.resize((size[0], size[1]), way))

@@ -20,6 +20,7 @@ STRIPS = 12  # into which a picture is cut across the rulings
 MAX_RULING_WIDTH_SHARE = 0.03  # of the picture's longer side
 MIN_RULING_INK = 0.03
 MIN_RULINGS = 2
+BILINEAR, BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 OUTSIDE = -1.0  # marks what a turned picture does not show
 
 
@@ -36,54 +37,49 @@ def find_threshold(values: np.ndarray) -> float:
     return float(edges[1:][between.argmax()])
 
 
+def resize(picture: np.ndarray, longer: int, *, enlarge: bool = False) -> np.ndarray:
+    """With a longer side of that many pixels; smaller ones stay unless to be enlarged."""
+    factor = longer / max(picture.shape)
+    if factor >= 1 and not enlarge:
+        return picture
+    size = [max(1, round(side * factor)) for side in picture.shape[::-1]]
+    way = BICUBIC if factor > 1 else Image.Resampling.BOX
+    image = Image.fromarray(np.ascontiguousarray(picture, np.float32))
+    return np.asarray(image.resize((size[0], size[1]), way))
+
+
 def cut_out_sheet(grey: np.ndarray) -> np.ndarray:
     """The sheet alone and upright, where it lies on a dark desk that shows all round."""
-    factor = min(1, SHEET_SIDE_PIXELS / max(grey.shape))
-    size = [max(1, round(factor * side)) for side in grey.shape[::-1]]
-    image = Image.fromarray(grey)
-    small = np.asarray(image.resize((size[0], size[1]), Image.Resampling.BOX))
+    small = resize(grey, SHEET_SIDE_PIXELS)
     bright = small > find_threshold(small)
     margin = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
-    if margin.mean() > 1 - MIN_DESK_SHARE:
+    if margin.mean() > 1 - MIN_DESK_SHARE or not bright.any():
         return grey
     labels, _ = ndimage.label(bright)
-    largest = np.bincount(labels.ravel())[1:].argmax() + 1 if labels.any() else 0
-    corners = _find_corners(ndimage.binary_fill_holes(labels == largest)) if largest else None
-    if corners is None:
+    largest = np.bincount(labels.ravel())[1:].argmax() + 1
+    corners, sides = _find_corners(ndimage.binary_fill_holes(labels == largest))
+    if min(sides) < MIN_SHEET_SIDE_SHARE * max(small.shape):
         return grey
-    corners /= factor
-    middle = corners.mean(axis=0)
-    corners = middle + (corners - middle) * (1 - 2 * SHEET_MARGIN)
-    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
-    height, width = sides[[0, 2]].mean(), sides[[1, 3]].mean()
-    # From the upper left corner anticlockwise.
-    return np.asarray(
-        image.transform(
-            (round(width), round(height)),
-            Image.Transform.QUAD,
-            tuple(corners.ravel()),
-            Image.Resampling.BILINEAR,
-        )
-    )
+    factor = max(grey.shape) / max(small.shape)
+    corners += 2 * SHEET_MARGIN * (corners.mean(axis=0) - corners)
+    size = round(factor * sides[0]), round(factor * sides[1])
+    quad = tuple(factor * corners.ravel())
+    return np.asarray(Image.fromarray(grey).transform(size, Image.Transform.QUAD, quad, BILINEAR))
 
 
-def _find_corners(region: np.ndarray) -> np.ndarray | None:
-    """Of a sheet from the upper left one anticlockwise, as columns and rows; None if it is none."""
-    edge = region & ~ndimage.binary_erosion(region)
-    rows, columns = np.nonzero(edge)
-    best, found = 0.0, None
-    for turn in np.deg2rad(np.arange(-45, 45, 3)):
-        right = columns * np.cos(turn) + rows * np.sin(turn)
-        down = rows * np.cos(turn) - columns * np.sin(turn)
-        sides = np.ptp(right) + 1, np.ptp(down) + 1
-        fill = region.sum() / (sides[0] * sides[1])
-        if fill > best:
-            ends = [(-right - down), (down - right), (right + down), (right - down)]
-            at = [end.argmax() for end in ends]
-            best, found = fill, (np.stack([columns[at], rows[at]], axis=1) + 0.5, min(sides))
-    if found is None or best < MIN_SHEET_FILL:
-        return None
-    return found[0] if found[1] >= MIN_SHEET_SIDE_SHARE * max(region.shape) else None
+def _find_corners(region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of a sheet, anticlockwise from the upper left, and its width and height; 0, 0: no sheet."""
+    rows, columns = np.nonzero(region & ~ndimage.binary_erosion(region))
+    turns = np.deg2rad(np.arange(-45, 45, 3))[:, None]
+    right = columns * np.cos(turns) + rows * np.sin(turns)
+    down = rows * np.cos(turns) - columns * np.sin(turns)
+    sides = np.stack([np.ptp(right, axis=1), np.ptp(down, axis=1)], axis=1) + 1
+    fills = region.sum() / sides.prod(axis=1)
+    best = fills.argmax()
+    right, down = right[best], down[best]
+    at = [end.argmax() for end in (-right - down, down - right, right + down, right - down)]
+    found = np.stack([columns[at], rows[at]], axis=1) + 0.5
+    return found, sides[best] * (fills[best] >= MIN_SHEET_FILL)
 
 
 def remove_rulings(even: np.ndarray) -> np.ndarray:
@@ -92,25 +88,17 @@ def remove_rulings(even: np.ndarray) -> np.ndarray:
     Args:
         even: float32, 0 paper to 1 ink, in even light.
     """
-    if min(even.shape) < MIN_RULED_SIDE_PIXELS:
-        return even
-    turn = _find_turn(even)
+    turn = _find_turn(even) if min(even.shape) >= MIN_RULED_SIDE_PIXELS else None
     if turn is None:
         return even
-    image = Image.fromarray(even).rotate(
-        turn, Image.Resampling.BICUBIC, expand=True, fillcolor=OUTSIDE
-    )
-    level = np.asarray(image)
-    (level_rulings, count), (others, other_count) = (
-        _find_rulings(picture) for picture in (level, level.T)
-    )
-    if count + other_count < MIN_RULINGS:
+    image = Image.fromarray(even)
+    level = np.asarray(image.rotate(turn, BICUBIC, expand=True, fillcolor=OUTSIDE))
+    across, count = _find_rulings(level)
+    along, others = _find_rulings(level.T)
+    if count + others < MIN_RULINGS:
         return even
-    across = Image.fromarray(level_rulings).resize(image.size, Image.Resampling.BILINEAR)
-    along = Image.fromarray(others).resize(image.size[::-1], Image.Resampling.BILINEAR)
     # Ink and rulings leave each their share of the light.
-    left = (1 - level.clip(0)) / ((1 - np.asarray(across)) * (1 - np.asarray(along).T))
-    return np.clip(1 - left, 0, 1)
+    return np.clip(1 - (1 - level.clip(0)) / ((1 - across) * (1 - along.T)), 0, 1)
 
 
 def _find_turn(even: np.ndarray) -> float | None:
@@ -128,12 +116,11 @@ def _find_turn(even: np.ndarray) -> float | None:
     counts = ndimage.gaussian_filter1d(counts, 1, mode="wrap")
     if counts.max() < MIN_PEAK * counts.mean():
         return None
-    turn = float(counts.argmax()) + 0.5
-    return turn if turn < 45 else turn - 90
+    return (float(counts.argmax()) + 45.5) % 90 - 45
 
 
 def _find_rulings(level: np.ndarray) -> tuple[np.ndarray, int]:
-    """How dark level rulings are in each row of each strip, and how many cross the picture.
+    """How dark level rulings make each pixel, and how many cross the picture.
 
     Each of a number of strips has a median per row. A ruling is where most other strips have one,
     too, at most two rows higher or lower, since the camera is seldom quite above the sheet.
@@ -149,5 +136,6 @@ def _find_rulings(level: np.ndarray) -> tuple[np.ndarray, int]:
     crossing = np.percentile(near, 30, axis=1) > MIN_RULING_INK
     near[outside] = 1  # a ruling ends there because the picture does
     common = ndimage.percentile_filter(near, 30, size=(1, 9), mode="nearest")
-    rulings = np.minimum(rows, common) * (common > MIN_RULING_INK)
-    return rulings.astype(np.float32), int(ndimage.label(crossing)[1])
+    rulings = (np.minimum(rows, common) * (common > MIN_RULING_INK)).astype(np.float32)
+    smooth = Image.fromarray(rulings).resize((width, height), BILINEAR)
+    return np.asarray(smooth), int(ndimage.label(crossing)[1])

@@ -80,11 +80,8 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
         wants_picture = classification.read_flag("picture")
         found, picture = classify_upload()
         shares = [round(float(share), 6) for share in found]
-        answer: dict[str, Any] = {
-            "digit": str(found.argmax()),
-            "probabilities": shares,
-            "unsure": bool(found.max() < MIN_SURE_PROBABILITY),
-        }
+        answer: dict[str, Any] = {"digit": str(found.argmax()), "probabilities": shares}
+        answer["unsure"] = bool(found.max() < MIN_SURE_PROBABILITY)
         if wants_picture:
             grey = (255 * picture).round().astype(np.uint8)
             answer["picture"] = classification.make_data_url(grey, "png")
@@ -105,25 +102,19 @@ def read_digit(data: bytes) -> np.ndarray:
     pixels = classification.decode_photo(
         data, FIELD, longest=MAX_SIDE_PIXELS, background="contrast"
     )
-    size = f"a picture of {pixels.shape[1]} × {pixels.shape[0]} pixels"
     try:
         return digits.to_mnist(pixels)
-    except digits.NothingDrawn as error:
-        received, allowed = f"{size}, all alike", "a digit, dark on light or light on dark"
-        detail, reason = "No digit can be seen in this picture.", str(error)
-    except digits.SeveralDigits as error:
-        received, allowed = f"{size}, with several digits", "one digit"
-        detail, reason = "Send a picture of one digit alone.", str(error)
-    raise Problem(400, detail, [Fault(f"/{FIELD}", reason, received, allowed)])
+    except (digits.NothingDrawn, digits.SeveralDigits) as error:
+        received = f"a picture of {pixels.shape[1]} × {pixels.shape[0]} pixels"
+        allowed = "one digit, dark on light or light on dark"
+        fault = Fault(f"/{FIELD}", str(error), received, allowed)
+        raise Problem(400, "This is no picture of one digit.", [fault]) from None
 
 
 DIGIT = {"type": "string", "enum": DIGITS}
 TEN = {"type": "array", "items": openapi.PROBABILITY, "minItems": 10, "maxItems": 10}
 PICTURE = {"type": "string", "description": "what the network gets, as data: URL, if asked for"}
-UNSURE = {
-    "type": "boolean",
-    "description": f"true: no digit has a probability of {MIN_SURE_PROBABILITY} or more",
-}
+UNSURE = {"type": "boolean", "description": f"no probability reaches {MIN_SURE_PROBABILITY}"}
 ANSWER = openapi.object_schema(digit=DIGIT, probabilities=TEN, unsure=UNSURE, picture=PICTURE)
 ANSWER |= {"required": ["digit", "probabilities", "unsure"]}
 PICTURE_FLAG = openapi.flag("picture", "1: the answer holds the picture that the network gets, too")
