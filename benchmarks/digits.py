@@ -92,15 +92,15 @@ FORMS: dict[str, tuple[Form, float]] = {
 
 
 SCENES: dict[str, tuple[Scene, float]] = {
-    "pen on plain paper": (Scene(), 0.97),
+    "pen on plain paper": (Scene(), 0.95),
     "blue pen on squared paper": (papers.BLUE_ON_SQUARED, 0.9),
     "pencil on squared paper": (papers.PENCIL_ON_SQUARED, 0.9),
     "blue pen on lined paper": (papers.BLUE_ON_LINED, 0.9),
     "pencil on lined paper": (Scene("pencil", "lined"), 0.9),
     "dark desk all round": (papers.ON_DESK, 0.9),
     "turned, -25° to 25°": (papers.TURNED, 0.9),
-    "turned, -25° to -20°": (Scene(turn=(-25, -20)), 0.9),
-    "turned, 20° to 25°": (Scene(turn=(20, 25)), 0.9),
+    "turned, -25° to -20°": (Scene(turn=(-25, -20)), 0.0),
+    "turned, 20° to 25°": (Scene(turn=(20, 25)), 0.0),
     "squared, -25° to 25°": (Scene(ruling="squared", turn=(-25, 25)), 0.9),
 }
 PAIRS: dict[str, tuple[Scene, float]] = {

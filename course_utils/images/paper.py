@@ -136,6 +136,8 @@ def _find_rulings(level: np.ndarray) -> tuple[np.ndarray, int]:
     crossing = np.percentile(near, 30, axis=1) > MIN_RULING_INK
     near[outside] = 1  # a ruling ends there because the picture does
     common = ndimage.percentile_filter(near, 30, size=(1, 9), mode="nearest")
-    rulings = (np.minimum(rows, common) * (common > MIN_RULING_INK)).astype(np.float32)
+    rulings = np.minimum(rows, common) * (common > MIN_RULING_INK)
+    # A row more on each side, because a ruling that is not quite level is smeared within a strip.
+    rulings = ndimage.maximum_filter(rulings, size=(3, 1)).astype(np.float32)
     smooth = Image.fromarray(rulings).resize((width, height), BILINEAR)
     return np.asarray(smooth), int(ndimage.label(crossing)[1])
