@@ -1,18 +1,26 @@
 """How many digits the service reads right, through HTTP, in every form that people send.
 
-    python -m benchmarks.digits [--seed 0] [--count 1000] [--model PATH]
+    python -m benchmarks.digits [--seed 0] [--count 1000] [--model PATH] [--before REVISION]
 
 MNIST's test digits as PNG files: as they are, inverted, large and off centre, transparent, and as
 photos (made ones: ink on paper in the light of a lamp, turned by up to ten degrees, as JPEG); in
-each row the share read right by the network on the same digits without any detour, too. The last
-row are scikit-learn's digits, by other writers, 8 × 8 pixels in size. Digits drawn in a browser
-are counted by tests/browser/test_digit_page.py.
+each row the share read right by the network on the same digits without any detour, too. Then come
+photos of digits that were written with a thin pen, as tests/support/papers.py draws them: on
+squared and lined paper, on a dark desk, turned. Of photos of two digits those count that are
+refused or called unsure. The last row are scikit-learn's digits, by other writers, 8 × 8 pixels in
+size. Digits drawn in a browser are counted by tests/browser/test_digit_page.py.
+
+With --before the same files are prepared by images/digits.py of a revision of this repository that
+has all in that file, such as cfc653a, and read by the same network.
 """
 
 import argparse
+import importlib.util
 import io
+import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +32,11 @@ from rich.table import Table
 from sklearn.datasets import load_digits
 
 from course_utils.datasets import load_mnist
+from course_utils.images import read_image
 from course_utils.inference import Predictor, shipped_model
+from course_utils.services.digit import MAX_SIDE_PIXELS, MIN_SURE_PROBABILITY
+from tests.support import papers
+from tests.support.papers import Scene
 from tests.support.serving import serving
 
 Form = Callable[[Image.Image, np.random.Generator], Image.Image]
@@ -79,20 +91,100 @@ FORMS: dict[str, tuple[Form, float]] = {
 }
 
 
+SCENES: dict[str, tuple[Scene, float]] = {
+    "pen on plain paper": (Scene(), 0.95),
+    "blue pen on squared paper": (papers.BLUE_ON_SQUARED, 0.9),
+    "pencil on squared paper": (papers.PENCIL_ON_SQUARED, 0.9),
+    "blue pen on lined paper": (papers.BLUE_ON_LINED, 0.9),
+    "pencil on lined paper": (Scene("pencil", "lined"), 0.9),
+    "dark desk all round": (papers.ON_DESK, 0.9),
+    "turned, -25° to 25°": (papers.TURNED, 0.9),
+    "turned, -25° to -20°": (Scene(turn=(-25, -20)), 0.0),
+    "turned, 20° to 25°": (Scene(turn=(20, 25)), 0.0),
+    "squared, -25° to 25°": (Scene(ruling="squared", turn=(-25, 25)), 0.9),
+}
+PAIRS: dict[str, tuple[Scene, float]] = {
+    "two digits on plain paper": (Scene(), 0.95),
+    "two digits on squared paper": (Scene(ruling="squared"), 0.95),
+    "two digits on lined paper": (Scene(ruling="lined"), 0.95),
+}
+Answer = tuple[str, bool]  # the digit, "" if it is refused, and whether the answer is unsure
+Reader = Callable[[bytes], Answer]
+
+
+def ask(url: str, session: requests.Session) -> Reader:
+    def read(file: bytes) -> Answer:
+        response = session.post(f"{url}/api/digit", files={"file": file}, timeout=30)
+        if response.status_code == 400:
+            return "", True
+        answer = response.json()
+        return answer["digit"], answer["unsure"]
+
+    return read
+
+
+def load_before(revision: str, network: Predictor) -> Reader:
+    shown = ["git", "show", f"{revision}:course_utils/images/digits.py"]
+    with tempfile.NamedTemporaryFile("wb", suffix=".py") as file:
+        file.write(subprocess.run(shown, capture_output=True, check=True).stdout)
+        file.flush()
+        spec = importlib.util.spec_from_file_location("digits_before", file.name)
+        assert spec is not None
+        assert spec.loader is not None
+        before = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(before)
+
+    def read(file: bytes) -> Answer:
+        pixels = read_image(file, longest=MAX_SIDE_PIXELS, background="contrast")
+        try:
+            picture = before.to_mnist(pixels)
+        except ValueError:
+            return "", True
+        shares = network.predict(picture.reshape(1, *network.input_shape))[0]
+        return str(shares.argmax()), bool(shares.max() < MIN_SURE_PROBABILITY)
+
+    return read
+
+
+def encode(image: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
 def share_right(
-    url: str, pictures: np.ndarray, labels: np.ndarray, form: Form, seed: int, name: str
-) -> float:
-    draw, right = np.random.default_rng(seed), 0
-    kind = "JPEG" if form is photo else "PNG"
-    with requests.Session() as session:
-        for picture, label in track(
-            list(zip(pictures, labels, strict=True)), name, console=Console(stderr=True)
-        ):
-            file = io.BytesIO()
-            form(Image.fromarray(picture), draw).save(file, kind)
-            sent = {"file": file.getvalue()}
-            right += session.post(f"{url}/upload", files=sent, timeout=30).json() == str(label)
-    return right / len(pictures)
+    readers: list[Reader], files: Iterator[bytes], labels: Iterable[str], name: str
+) -> list[float]:
+    """Of each reader; a label "" stands for several digits, to be refused or called unsure."""
+    right = np.zeros(len(readers))
+    labels = list(labels)
+    for file, label in track(
+        zip(files, labels, strict=True), name, len(labels), console=Console(stderr=True)
+    ):
+        answers = [read(file) for read in readers]
+        right += [digit == label if label else unsure for digit, unsure in answers]
+    return list(right / len(labels))
+
+
+def make_rows(pictures: np.ndarray, labels: np.ndarray, small: np.ndarray, small_labels, seed: int):
+    """Per row its name, files, labels, and the least share that has to be right."""
+    names = [str(label) for label in labels]
+    for name, (form, least) in FORMS.items():
+        draw = np.random.default_rng(seed)
+        kind = "JPEG" if form is photo else "PNG"
+        files = (encode(form(Image.fromarray(digit), draw), kind) for digit in pictures)
+        yield name, files, names, least
+    for name, (scene, least) in SCENES.items():
+        draw = np.random.default_rng(seed)
+        files = (papers.photograph([digit], scene, draw) for digit in pictures)
+        yield name, files, names, least
+    for name, (scene, least) in PAIRS.items():
+        draw = np.random.default_rng(seed)
+        pairs = zip(pictures, np.roll(pictures, 1, axis=0), strict=True)
+        files = (papers.photograph([*pair], scene, draw) for pair in pairs)
+        yield name, files, [""] * len(names), least
+    files = (encode(Image.fromarray(255 - digit), "PNG") for digit in small)
+    yield "other writers, 8 × 8", files, [str(label) for label in small_labels], 0.0
 
 
 def main() -> None:
@@ -100,6 +192,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--model", type=Path, default=shipped_model("digit"))
+    parser.add_argument("--before", help="a revision to compare with")
     options = parser.parse_args()
     pictures, labels = load_mnist()[1]
     chosen = np.random.default_rng(options.seed).permutation(len(labels))[: options.count]
@@ -110,18 +203,19 @@ def main() -> None:
     network = Predictor.load(options.model)
     scaled = (pictures / 255).reshape(-1, *network.input_shape)
     straight = np.mean(network.predict(scaled).argmax(axis=1) == labels)
-    table = Table("form", "digits", "right", "to be reached")
-    table.add_row("(the network itself)", str(len(labels)), f"{straight:.1%}", "")
+    table = Table("form", "digits", "right", "before", "to be reached")
+    table.add_row("(the network itself)", str(len(labels)), f"{straight:.1%}", "", "")
     missed = False
-    with serving("digit", model=options.model) as served:
-        for name, (form, least) in FORMS.items():
-            share = share_right(served.url, pictures, labels, form, options.seed, name)
-            missed |= share < least
-            table.add_row(name, str(len(labels)), f"{share:.1%}", f"{least:.1%}")
-        share = share_right(
-            served.url, small, others.target[: options.count], inverted, options.seed, "8 × 8"
-        )
-        table.add_row("other writers, 8 × 8", str(len(small)), f"{share:.1%}", "")
+    rows = make_rows(pictures, labels, small, others.target[: options.count], options.seed)
+    with serving("digit", model=options.model) as served, requests.Session() as session:
+        readers = [ask(served.url, session)]
+        if options.before:
+            readers.append(load_before(options.before, network))
+        for name, files, names, least in rows:
+            shares = share_right(readers, files, names, name)
+            missed |= shares[0] < least
+            figures = [f"{share:.1%}" for share in [*shares, *[np.nan] * (2 - len(shares))]]
+            table.add_row(name, str(len(names)), *figures, f"{least:.1%}" if least else "")
     Console().print(table)
     if missed:
         sys.exit("Not as promised.")

@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from course_utils.images import paper
+
 SIDE_PIXELS = 28  # of MNIST's pictures
 BOX_PIXELS = 20  # of the digit in them
 POLARITY_SIDE_PIXELS = 32  # of the copy in which light on dark is told from dark on light
@@ -20,11 +22,17 @@ MIN_CONTRAST = 0.12  # of ink, 1 being black on white
 MIN_PEAK_INK = 0.7  # of full ink; a stroke reaches more somewhere
 MIN_STROKE_AREA_SHARE = 0.08  # of the largest stroke's area; what is smaller is dirt
 MIN_DIGIT_SIDE_SHARE = 0.1  # of the picture's longer side; smaller beside a larger thing is none
+MIN_HEIGHT_SHARE = 0.55  # of the tallest stroke's; what is smaller is a part of a digit
+MAX_OVERLAP_SHARE = 0.2  # of two digits, seen from above or from a side
 MIN_STROKE_WIDTH_SHARE = 0.11  # of the digit's longer side, as a thin stroke in MNIST
 
 
 class NothingDrawn(ValueError):
     """The picture shows no digit, nor anything else: it is of one colour."""
+
+
+class SeveralDigits(ValueError):
+    """The picture shows more than one digit."""
 
 
 def to_mnist(pixels: np.ndarray) -> np.ndarray:
@@ -38,6 +46,7 @@ def to_mnist(pixels: np.ndarray) -> np.ndarray:
 
     Raises:
         NothingDrawn: there is nothing to be seen.
+        SeveralDigits: more than one digit is seen.
     """
     return trace_steps(pixels)["centred"]
 
@@ -46,18 +55,22 @@ def trace_steps(pixels: np.ndarray) -> dict[str, np.ndarray]:
     """All that `to_mnist` does, in order, each step's picture under its name.
 
     Returns:
-        float32 pictures of shape ``(height, width)``, 0 to 1: ``grey``; ``inverted``, light on
-        dark whatever it was; ``even``, the light on the paper taken out; ``ink``, without noise
-        and specks; ``cropped``; ``thickened``, if the lines were thinner than any in MNIST;
-        ``scaled``; and ``centred``, 28 × 28.
+        float32 pictures of shape ``(height, width)``, 0 to 1: ``grey``; ``sheet``, without a
+        dark desk around it; ``inverted``, light on dark whatever it was; ``even``, the light on
+        the paper taken out; ``unruled``, without rulings, which also tell how far to turn it;
+        ``ink``, without noise and specks; ``cropped``; ``thickened``, if the lines were thinner
+        than any in MNIST; ``scaled``; and ``centred``, 28 × 28.
 
     Raises:
         NothingDrawn: there is nothing to be seen.
+        SeveralDigits: more than one digit is seen.
     """
     done = {"grey": _to_grey(pixels)}
-    done["inverted"] = _make_light_on_dark(done["grey"])
+    done["sheet"] = paper.cut_out_sheet(done["grey"])
+    done["inverted"] = _make_light_on_dark(done["sheet"])
     done["even"] = _even_out_light(done["inverted"])
-    done["ink"] = _remove_specks(_stretch_contrast(done["even"]))
+    done["unruled"] = paper.remove_rulings(done["even"])
+    done["ink"] = _remove_specks(_stretch_contrast(done["unruled"]))
     done["cropped"] = _crop(done["ink"])
     done["thickened"] = _thicken(done["cropped"])
     done["scaled"] = _scale(done["thickened"])
@@ -69,8 +82,9 @@ def _to_grey(pixels: np.ndarray) -> np.ndarray:
     """Luminance (ITU-R BT.601), or a single channel where only that one shows the digit."""
     colours = pixels.astype(np.float32) / 255
     luminance = colours @ np.array([0.299, 0.587, 0.114], np.float32)
-    spreads = colours.std(axis=(0, 1))
-    if luminance.std() >= spreads.max() / 2:
+    step = max(1, min(luminance.shape) // 100)  # some of the pixels are enough
+    spreads = colours[::step, ::step].std(axis=(0, 1))
+    if luminance[::step, ::step].std() >= spreads.max() / 2:
         return luminance
     return colours[:, :, spreads.argmax()]  # blue on black, say
 
@@ -80,7 +94,7 @@ def _make_light_on_dark(grey: np.ndarray) -> np.ndarray:
 
     Cubed, the little differences that light and shadow make count for nothing.
     """
-    small = _resize(grey, POLARITY_SIDE_PIXELS)
+    small = paper.resize(grey, POLARITY_SIDE_PIXELS)
     window = POLARITY_SIDE_PIXELS // 2 + 1
     # Beyond the margin its own pixels go on: ground, even where a digit fills the picture.
     around = ndimage.median_filter(small, size=(window, window), mode="nearest")
@@ -94,7 +108,7 @@ def _even_out_light(grey: np.ndarray) -> np.ndarray:
     morphological opening).
     """
     grey = ndimage.gaussian_filter(grey, max(grey.shape) / 500)  # a large photo's noise
-    small = _open_broadly(_resize(grey, GROUND_SIDE_PIXELS)).astype(np.float32)
+    small = _open_broadly(paper.resize(grey, GROUND_SIDE_PIXELS)).astype(np.float32)
     enlarged = Image.fromarray(small).resize(grey.shape[::-1], Image.Resampling.BILINEAR)
     ground = np.asarray(enlarged)
     # In a shadow there is less contrast, too.
@@ -111,33 +125,24 @@ def _open_broadly(picture: np.ndarray) -> np.ndarray:
 
 def _stretch_contrast(even: np.ndarray) -> np.ndarray:
     """Ink 1, paper 0, and what is between only at the edges."""
-    threshold = _find_threshold(even)
+    threshold = paper.find_threshold(even)
     inked = even > threshold
     if not inked.any() or inked.all():
         raise NothingDrawn("nothing is drawn: the picture is of one colour")
-    full, paper = np.median(even[inked]), even[~inked][::4]  # some of it are enough
-    middle = np.median(paper)
-    noise = middle + 4 * np.median(abs(paper - middle))
+    full, ground = np.median(even[inked]), even[~inked][::4]  # some of it are enough
+    middle = np.median(ground)
+    noise = middle + 4 * np.median(abs(ground - middle))
     if full - noise < MIN_CONTRAST:
         raise NothingDrawn("nothing is drawn: no part stands out from its surroundings")
     return np.clip((even - noise) / (full - noise), 0, 1).astype(np.float32)
 
 
-def _find_threshold(values: np.ndarray) -> float:
-    """The threshold with the largest variance between the two sides (Otsu 1979)."""
-    counts, edges = np.histogram(values, 256, (0, 1))
-    centres = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)
-    sums = np.cumsum(counts * centres)
-    above = below[-1] - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gap = sums / below - (sums[-1] - sums) / above
-    between = np.nan_to_num(below * above * gap**2)
-    return float(edges[1:][between.argmax()])
-
-
 def _remove_specks(ink: np.ndarray) -> np.ndarray:
-    """Only the strokes: no dirt, and nothing cut by the margin where something whole is there."""
+    """Only the strokes: no dirt, and nothing cut by the margin where something whole is there.
+
+    Raises:
+        SeveralDigits: they are more than one digit's.
+    """
     labels, _ = ndimage.label(ink > 0.25, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())
     full = np.bincount(labels[ink >= MIN_PEAK_INK], minlength=len(sizes))
@@ -153,8 +158,21 @@ def _remove_specks(ink: np.ndarray) -> np.ndarray:
         if longer >= MIN_DIGIT_SIDE_SHARE * max(ink.shape):
             sizes = whole
     kept = sizes >= max(1, MIN_STROKE_AREA_SHARE * sizes.max())
+    if _stand_apart([boxes[at - 1] for at in np.flatnonzero(kept)]):
+        raise SeveralDigits("more than one digit is seen")
     # Their soft edges are below the threshold, so a pixel around them stays, too.
     return ink * ndimage.maximum_filter(kept[labels].astype(np.float32), 3)
+
+
+def _stand_apart(boxes: list[tuple[slice, slice]]) -> bool:
+    """Whether two of the strokes are of about one height, and beside or above each other."""
+    ends = np.array([[(at.start, at.stop) for at in box] for box in boxes])
+    height = np.ptp(ends[:, 0], axis=1)
+    ends = ends[height >= MIN_HEIGHT_SHARE * height.max()]
+    starts, stops = ends[..., 0], ends[..., 1]
+    shared = np.minimum(stops[:, None], stops) - np.maximum(starts[:, None], starts)
+    shorter = np.minimum((stops - starts)[:, None], stops - starts)
+    return bool((shared <= MAX_OVERLAP_SHARE * shorter).any())
 
 
 def _crop(ink: np.ndarray) -> np.ndarray:
@@ -177,7 +195,7 @@ def _thicken(digit: np.ndarray) -> np.ndarray:
 
 
 def _scale(digit: np.ndarray) -> np.ndarray:
-    small = np.clip(_resize(digit, BOX_PIXELS, enlarge=True), 0, 1)
+    small = np.clip(paper.resize(digit, BOX_PIXELS, enlarge=True), 0, 1)
     return small / small.max()
 
 
@@ -191,14 +209,3 @@ def _centre(digit: np.ndarray) -> np.ndarray:
     )
     picture[top : top + height, left : left + width] = digit
     return picture
-
-
-def _resize(picture: np.ndarray, longer: int, *, enlarge: bool = False) -> np.ndarray:
-    """With a longer side of that many pixels; smaller ones stay unless to be enlarged."""
-    factor = longer / max(picture.shape)
-    if factor >= 1 and not enlarge:
-        return picture
-    size = [max(1, round(side * factor)) for side in picture.shape[::-1]]
-    way = Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.BOX
-    image = Image.fromarray(np.ascontiguousarray(picture, np.float32))
-    return np.asarray(image.resize((size[0], size[1]), way))

@@ -2,7 +2,8 @@
 
 ``POST /upload`` (or ``/uploads``) takes the picture as a file, in the multipart field ``file``,
 and answers with the digit as a JSON string, ``"7"``, as existing clients expect. ``/api/digit``
-takes the same and answers with the ten probabilities, too. In front of it stands a page to draw on.
+takes the same, answers with the ten probabilities, too, and says when the network is unsure. In
+front of it stands a page to draw on.
 
 Whatever was sent, a photo of ink on paper or a drawing, is brought to MNIST's form by `digits`.
 Pages on another origin may call it as `cors` allows.
@@ -26,6 +27,7 @@ from course_utils.services.http.telemetry import ALONE, Host
 
 FIELD = "file"
 DIGITS = [str(digit) for digit in range(10)]
+MIN_SURE_PROBABILITY = 0.8  # of the likeliest digit; below it the answer is unsure
 MAX_SIDE_PIXELS = 400  # of the picture in which the digit is looked for
 PAGE_FOLDER = Path(__file__).with_name("digit_page")
 
@@ -79,6 +81,7 @@ def create_app(model: str | Path | None = None, *, host: Host = ALONE) -> Flask:
         found, picture = classify_upload()
         shares = [round(float(share), 6) for share in found]
         answer: dict[str, Any] = {"digit": str(found.argmax()), "probabilities": shares}
+        answer["unsure"] = bool(found.max() < MIN_SURE_PROBABILITY)
         if wants_picture:
             grey = (255 * picture).round().astype(np.uint8)
             answer["picture"] = classification.make_data_url(grey, "png")
@@ -94,25 +97,26 @@ def read_digit(data: bytes) -> np.ndarray:
     """An uploaded file as a picture in MNIST's form, as `digits.to_mnist` gives it.
 
     Raises:
-        Problem: 400; no picture, or an empty one.
+        Problem: 400; no picture, an empty one, or one of more than one digit.
     """
     pixels = classification.decode_photo(
         data, FIELD, longest=MAX_SIDE_PIXELS, background="contrast"
     )
     try:
         return digits.to_mnist(pixels)
-    except digits.NothingDrawn as error:
-        received = f"a picture of {pixels.shape[1]} × {pixels.shape[0]} pixels, all alike"
-        allowed = "a digit, dark on light or light on dark"
+    except (digits.NothingDrawn, digits.SeveralDigits) as error:
+        received = f"a picture of {pixels.shape[1]} × {pixels.shape[0]} pixels"
+        allowed = "one digit, dark on light or light on dark"
         fault = Fault(f"/{FIELD}", str(error), received, allowed)
-        raise Problem(400, "No digit can be seen in this picture.", [fault]) from None
+        raise Problem(400, "This is no picture of one digit.", [fault]) from None
 
 
 DIGIT = {"type": "string", "enum": DIGITS}
 TEN = {"type": "array", "items": openapi.PROBABILITY, "minItems": 10, "maxItems": 10}
 PICTURE = {"type": "string", "description": "what the network gets, as data: URL, if asked for"}
-ANSWER = openapi.object_schema(digit=DIGIT, probabilities=TEN, picture=PICTURE)
-ANSWER |= {"required": ["digit", "probabilities"]}
+UNSURE = {"type": "boolean", "description": f"no probability reaches {MIN_SURE_PROBABILITY}"}
+ANSWER = openapi.object_schema(digit=DIGIT, probabilities=TEN, unsure=UNSURE, picture=PICTURE)
+ANSWER |= {"required": ["digit", "probabilities", "unsure"]}
 PICTURE_FLAG = openapi.flag("picture", "1: the answer holds the picture that the network gets, too")
 BODY = openapi.form_body(FIELD)
 PATHS: dict[str, Any] = {

@@ -100,10 +100,24 @@ def test_the_picture_that_the_network_gets_is_shown(page: Page) -> None:
 
 @pytest.mark.thorough
 def test_doubt_is_said(page: Page) -> None:
-    told = {"digit": "4", "probabilities": [0, 0, 0, 0, 0.55, 0, 0, 0, 0, 0.45], "picture": PNG}
+    shares = [0, 0, 0, 0, 0.55, 0, 0, 0, 0, 0.45]
+    told = {"digit": "4", "probabilities": shares, "unsure": True, "picture": PNG}
     page.route("**/api/digit?picture=1", lambda route: route.fulfill(json=told))
     draw(page, 4)
     expect(page.get_by_role("status")).to_have_text("Not sure: a 4, or perhaps a 9")
+
+
+@pytest.mark.thorough
+def test_two_digits_are_refused(page: Page) -> None:
+    box = page.get_by_label("Paper to draw on").bounding_box()
+    assert box is not None
+    for x in (0.3, 0.7):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + 0.2 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + 0.8 * box["height"], steps=5)
+        page.mouse.up()
+    expect(page.get_by_role("alert")).to_contain_text("More than one digit is seen.")
+    expect(page.locator("#digit")).to_be_hidden()
 
 
 @pytest.mark.thorough

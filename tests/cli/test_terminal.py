@@ -140,7 +140,7 @@ def test_help_has_groups_and_whole_sentences():
     titles = [title for title in ("Learn:", "Serve:", "Operate:") if f"\n{title}" in screen]
     assert titles == ["Learn:", "Serve:", "Operate:"]
     entries = re.split(r"\n  (?=[a-z]+   )", screen[screen.index("Learn:") :])[1:]
-    assert len(entries) == 10
+    assert len(entries) == 11
     for entry in entries:
         assert entry.partition("\n\n")[0].strip().endswith("."), entry
     assert max(map(len, screen.splitlines())) <= 80

@@ -11,7 +11,7 @@ import requests
 from PIL import Image, ImageDraw, ImageFont
 
 from course_utils.datasets import load_mnist
-from course_utils.inference import Predictor
+from course_utils.inference import Predictor, shipped_model
 from course_utils.services.digit import create_app
 from tests.support.bad_images import encoded
 from tests.support.serving import MODEL, Served, serving
@@ -86,7 +86,8 @@ def test_a_body_that_is_too_large_is_not_read(served: Served) -> None:
 
 def test_the_probabilities_belong_to_the_digit(served: Served, seven: bytes) -> None:
     answer = ask(served, seven, "/api/digit").json()
-    assert list(answer) == ["digit", "probabilities"]
+    assert list(answer) == ["digit", "probabilities", "unsure"]
+    assert answer["unsure"] is False
     assert len(answer["probabilities"]) == 10
     assert abs(sum(answer["probabilities"]) - 1) < 1e-4
     assert answer["digit"] == str(int(np.argmax(answer["probabilities"]))) == "7"
@@ -104,6 +105,29 @@ def test_an_empty_picture_is_told_apart(served: Served, image: Image.Image) -> N
     (fault,) = answer.json()["errors"]
     assert fault["pointer"] == "/file"
     assert fault["detail"].startswith("nothing is drawn")
+
+
+@pytest.mark.parametrize("path", ["/upload", "/api/digit"])
+def test_two_digits_are_refused(served: Served, path: str) -> None:
+    page = Image.new("RGB", (400, 300), "white")
+    font = ImageFont.load_default(180)
+    ImageDraw.Draw(page).text((70, 50), "4 2", "black", font, stroke_width=4)
+    answer = ask(served, encoded(page, "PNG"), path)
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    (fault,) = answer.json()["errors"]
+    assert fault["detail"] == "more than one digit is seen"
+    assert fault["received"] == "a picture of 400 × 300 pixels"
+
+
+def test_doubt_is_said(served: Served) -> None:
+    """Of the digit that the network finds the hardest."""
+    pictures = load_mnist()[1][0][:2000]
+    found = Predictor.load(shipped_model("digit")).predict(pictures / np.float32(255))
+    hardest = pictures[found.max(axis=1).argmin()]
+    answer = ask(served, encoded(Image.fromarray(hardest), "PNG"), "/api/digit").json()
+    assert max(answer["probabilities"]) < 0.8
+    assert answer["unsure"] is True
 
 
 # Keras 3.13 as it saves weights, with NumPy 2.

@@ -34,10 +34,11 @@ function forget() {
 }
 
 function isAnswer(json) {
-  const { digit, probabilities, picture } = json ?? {};
+  const { digit, probabilities, unsure, picture } = json ?? {};
   return (
     isText(digit) &&
     isText(picture) &&
+    typeof unsure === "boolean" &&
     /^[0-9]$/.test(digit) &&
     Array.isArray(probabilities) &&
     probabilities.length === DIGITS.length &&
@@ -55,7 +56,7 @@ async function ask(picture) {
     const answer = await askService("service", "api/digit?picture=1", isAnswer, options);
     if (mine.signal.aborted) return;
     show(answer);
-    say(describeBest(DIGITS, answer.probabilities));
+    say(describeBest(DIGITS, answer.probabilities, answer.unsure));
   } catch (error) {
     if (mine.signal.aborted) return;
     show();

@@ -65,11 +65,12 @@ export function makeClasses(names) {
  *
  * @param {string[]} names
  * @param {number[]} shares
+ * @param {boolean} isUnsure
  */
-export function describeBest(names, shares) {
+export function describeBest(names, shares, isUnsure = Math.max(...shares) < UNSURE) {
   const [best, second] = shares
     .map((share, number) => ({ share, name: names[number] }))
     .sort((a, b) => b.share - a.share);
-  if (best.share >= UNSURE) return `The network’s answer: ${best.name}`;
+  if (!isUnsure) return `The network’s answer: ${best.name}`;
   return `Not sure: a ${best.name}, or perhaps a ${second.name}`;
 }
