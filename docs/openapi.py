@@ -42,17 +42,24 @@ def describe_service(document: dict[str, Any], tag: str) -> Iterator[str]:
 
 def describe_operation(title: str, operation: dict[str, Any]) -> Iterator[str]:
     """An operation: what it takes, what it answers, and each status."""
-    yield from (f"### `{title}`", "", f"{operation['summary']}.", "")
+    yield from (f"### `{title}`", "", finish(operation["summary"]), "")
     for parameter in operation.get("parameters", []):
-        yield from (f"Parameter `{parameter['name']}`: {parameter['description']}.", "")
+        yield from (finish(f"Parameter `{parameter['name']}`: {parameter['description']}"), "")
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         yield from describe_body(f"Request, `{media_type}`", content)
     responses = operation["responses"]
     for media_type, content in responses["200"].get("content", {}).items():
         yield from describe_body(f"Response 200, `{media_type}`", content)
     yield from ("| status | when |", "|---|---|")
-    yield from (f"| {status} | {responses[status]['description']} |" for status in sorted(responses))
+    yield from (
+        f"| {status} | {responses[status]['description']} |" for status in sorted(responses)
+    )
     yield ""
+
+
+def finish(sentence: str) -> str:
+    """The sentence with a full stop, where it is no question."""
+    return sentence if sentence.endswith("?") else f"{sentence}."
 
 
 def describe_body(title: str, content: dict[str, Any]) -> Iterator[str]:

@@ -1,0 +1,91 @@
+"""What the site changes in a notebook, and the index of the terms that the notebooks define."""
+
+import json
+import re
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+
+# A link to the repository or to Colab, which leads nowhere before the course is published.
+PLACEHOLDER = re.compile(r"\[([^\]]*)\]\(https://[^)]*/OWNER/[^)]*\)")
+FRAME = re.compile(r'<div><iframe src="http://127\.0\.0\.1:\d+/.*</div>', re.DOTALL)
+FRAME_TEXT = (
+    "<p><em>Here the notebook shows the page of a service that runs on your own computer. "
+    "Run the notebook to see it.</em></p>"
+)
+WRITTEN = re.compile(r"%%writefile \S+\.(\w+)\n")
+LANGUAGES = {"html": "html", "js": "javascript", "py": "ipython3"}
+NUMBER = re.compile(r"^\d+\. ")
+NO_TERMS = {"You will learn", "Time", "Needs"}
+MAX_WORDS_OF_A_TERM = 3
+
+
+def drop_placeholders(text: str) -> str:
+    """The text without links that lead nowhere before the course is published."""
+    return PLACEHOLDER.sub(lambda link: "" if "Colab" in link[1] else link[1], text)
+
+
+def prepare_cell(cell: dict[str, Any]) -> None:
+    """Change a cell of a notebook into what the site shows of it."""
+    cell["source"] = drop_placeholders("".join(cell["source"]))
+    tags = cell["metadata"].setdefault("tags", [])
+    if "set-up" in tags:
+        tags.append("hide-input")
+    for output in cell.get("outputs", []):
+        # `show_figure` stores the text alternative there; MyST-NB looks for it in the cell.
+        if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
+            cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
+        data = output.get("data", {})
+        if "text/html" in data:
+            data["text/html"] = FRAME.sub(FRAME_TEXT, "".join(data["text/html"]))
+
+
+def prepare_page(app: Sphinx, name: str, source: list[str]) -> None:
+    """Change the text of a page before Sphinx reads it."""
+    if not name.startswith("notebooks/"):
+        source[0] = drop_placeholders(source[0])
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        prepare_cell(cell)
+    notebook["metadata"]["language_info"]["pygments_lexer"] = "ipython3"
+    source[0] = json.dumps(notebook)
+
+
+def color_written_files(app: Sphinx, page: nodes.document) -> None:
+    """Let a cell that writes a file have the colours of the file's language."""
+    for block in page.findall(nodes.literal_block):
+        if written := WRITTEN.match(block.astext()):
+            block["language"] = LANGUAGES[written[1]]
+
+
+class TermIndex(SphinxTransform):
+    """Adds the terms of a notebook to the index, by which the search finds them first.
+
+    A notebook writes a term in bold letters where it defines it.
+    """
+
+    default_priority = 800  # before Sphinx collects the index
+
+    def apply(self, **options: Any) -> None:
+        if not self.env.docname.startswith("notebooks/"):
+            return
+        for number, strong in enumerate([*self.document.findall(nodes.strong)]):
+            term = NUMBER.sub("", strong.astext())
+            if term in NO_TERMS or term[-1] in ".:?" or len(term.split()) > MAX_WORDS_OF_A_TERM:
+                continue
+            name = f"term-{number}"
+            strong["ids"].append(name)
+            index = addnodes.index(entries=[("single", term, name, "main", None)])
+            strong.parent.insert(0, index)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Entry point of Sphinx."""
+    app.connect("source-read", prepare_page)
+    app.connect("doctree-read", color_written_files)
+    app.add_transform(TermIndex)
+    return {"parallel_read_safe": True, "version": "1"}
