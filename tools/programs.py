@@ -11,24 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from course_utils.export.chromium import BROWSERS, find_program
+
 # A program's names, any of which will do, and Debian's package for it.
 PROGRAMS = {
     "apache2": (["apache2", "/usr/sbin/apache2"], "apache2"),
     "apxs": (["apxs", "apxs2"], "apache2-dev"),
-    "chromium": (
-        [
-            "chromium",
-            "chromium-browser",
-            "google-chrome",
-            "google-chrome-stable",
-            "chrome",
-            "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-            "/Applications/Chromium.app/Contents/MacOS/Chromium",
-            r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-            r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
-        ],
-        "chromium",
-    ),
+    "chromium": (BROWSERS, "chromium"),
     "curl": (["curl"], "curl"),
     "git": (["git"], "git"),
     "systemd-analyze": (["systemd-analyze"], "systemd"),
@@ -39,11 +28,7 @@ WHERE_POSSIBLE = "--where-possible"
 
 def find(program: str) -> Path | None:
     """Where the program is; None where it is not."""
-    for name in PROGRAMS[program][0]:
-        found = shutil.which(name)
-        if found:
-            return Path(found)
-    return None
+    return find_program(PROGRAMS[program][0])
 
 
 def main(arguments: list[str]) -> None:

@@ -11,6 +11,7 @@ import click
 
 from course_utils import __version__
 from course_utils.cli.drift import drift
+from course_utils.cli.export import export
 from course_utils.cli.machine import doctor, fetch
 from course_utils.cli.models import models
 from course_utils.cli.notebooks import lab, progress, run
@@ -20,7 +21,7 @@ from course_utils.cli.serve import serve
 
 COMMANDS = {
     "Learn": (lab, run, progress, fetch, doctor),
-    "Serve": (serve, predict),
+    "Serve": (serve, predict, export),
     "Operate": (drift, retrain, models),
 }
 

@@ -1,6 +1,7 @@
 """Where all commands talk to people."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from course_utils.cli.exit_codes import EXIT_CODES
 
 COLOURS = {0: "green", 3: "yellow", 4: "green", 5: "blue"}  # by exit code
 console = Console()
+say = functools.partial(console.print, soft_wrap=True, markup=False, highlight=False)
 
 
 def print_verdict(found: Any, as_json: bool, notes: Sequence[str] = ()) -> None:

@@ -1,6 +1,5 @@
 """``course models``: what is known of each registered model, and which version is served."""
 
-import functools
 import json
 import textwrap
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from course_utils import registry
-from course_utils.cli.console import console, print_verdict
+from course_utils.cli.console import console, print_verdict, say
 from course_utils.cli.exit_codes import EXIT_CODES
 from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE
 
@@ -27,8 +26,6 @@ NAME = click.argument("name")
 VERSION = click.argument("version", type=click.IntRange(1))
 ANY_VERSION = click.argument("version", type=click.IntRange(1), required=False)
 REASON = click.option("--reason", default="", help="For the log.")
-
-say = functools.partial(console.print, soft_wrap=True, markup=False, highlight=False)
 
 
 @click.group()

@@ -4,5 +4,6 @@ from . import notebooks as notebooks
 from .atomic_files import LOCK_TIMEOUT_S as LOCK_TIMEOUT_S
 from .atomic_files import hash_file as hash_file
 from .atomic_files import machine_lock as machine_lock
-from .csv_files import check_csv as check_csv
 from .figures import show_figure as show_figure
+from .file_kinds import check_csv as check_csv
+from .file_kinds import name_kind as name_kind

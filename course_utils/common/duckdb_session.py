@@ -51,8 +51,6 @@ def open_session(
         "memory_limit": f"{memory_mb}MB",
         "threads": max(1, min(os.cpu_count() or 1, memory_mb // MB_PER_THREAD)),
         "temp_directory": str(folder / "spilled"),
-        "extension_directory": str(folder),
-        "secret_directory": str(folder),
         "allow_persistent_secrets": False,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
@@ -60,7 +58,6 @@ def open_session(
     }
     try:
         with closing(duckdb.connect(":memory:", config=config)) as sql:
-            sql.execute(f"SET home_directory = {quote_sql(folder)}")
             # In Jupyter without ipywidgets there is no bar, and to switch it off is an error.
             if sql.execute("SELECT current_setting('enable_progress_bar')").fetchall() != [
                 (False,)

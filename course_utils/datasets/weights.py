@@ -10,7 +10,7 @@ from pathlib import Path
 from course_utils.common import atomic_files
 from course_utils.datasets import keras_cache
 from course_utils.datasets.keras_cache import Report, cache_folder, is_intact, print_step
-from course_utils.datasets.originals import ORIGINALS, Original, check_mobilenet
+from course_utils.datasets.originals import ORIGINALS, Original, load_mobilenet
 from course_utils.datasets.packages import npm_pack
 
 KERAS_HOST = "https://storage.googleapis.com/"
@@ -84,13 +84,13 @@ def _download(original: Original, scratch: Path, report: Report) -> Path:
     report(f"downloading {name}")
     downloader = pooch.HTTPDownloader(chunk_size=1 << 16, timeout=HOST_TIMEOUT_S)
     try:
-        file = pooch.retrieve(url, original.sha256, name, scratch, downloader=downloader)
+        file = pooch.retrieve(url, original.sha256 or None, name, scratch, downloader=downloader)
     except requests.RequestException as error:
         refused = f"answered {error}" if error.response is not None else ""
         raise OSError(refused or f"the connection failed ({type(error).__name__})") from None
-    if original.sha256 is None:
+    if not original.sha256:
         report(f"checking {name}")
-        check_mobilenet(Path(file))
+        load_mobilenet(Path(file))  # whether it knows a cat is asked of what is made from it
     return Path(file)
 
 

@@ -1,6 +1,7 @@
 """Keras models in the formats of other runtimes, and proof that they compute the same.
 
-Each format is a module with ``convert`` and ``verify``: CoreML, LiteRT, ONNX. This room never
+Each format is a module with ``convert`` and ``verify``: CoreML, LiteRT, ONNX, and the page that
+computes in the browser. This room never
 changes a network's weights on its own. Other rooms import the names in ``__init__.pyi``.
 """
 

@@ -49,14 +49,26 @@ def write_export(
     Raises:
         UnsupportedNetwork: whatever the converter raises, in one sentence that names the layer.
     """
+    warn_of_pixels(path.name, source)
+    with write_whole(path, replace_folder) as draft, explain_failure(source.model, format_name):
+        yield draft
+
+
+def warn_of_pixels(file: str, source: Source, stacklevel: int = 5) -> None:
+    """Warn of a network that was certainly trained on other pixels than it is given."""
     name, _ = find_range(source.model)
     if name and source.pixels == RAW:
-        said = f"{path.name} takes pixels from 0 to 255, and Keras' {name} was trained on others."
-        warnings.warn(f"{said} Say preprocess=, such as coreml.MINUS_ONE_TO_ONE.", stacklevel=4)
+        said = f"{file} takes pixels from 0 to 255, and Keras' {name} was trained on others."
+        said += " Say preprocess=, such as coreml.MINUS_ONE_TO_ONE."
+        warnings.warn(said, stacklevel=stacklevel)
+
+
+@contextmanager
+def write_whole(path: Path, replace_folder: bool) -> Iterator[Path]:
+    """Yield the place to write a file or a folder; it becomes ``path`` once it is complete."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         draft = Path(folder) / path.name
-        with explain_failure(source.model, format_name):
-            yield draft
+        yield draft
         if replace_folder:
             shutil.rmtree(path, ignore_errors=True)
         draft.replace(path)

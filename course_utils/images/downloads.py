@@ -15,6 +15,8 @@ import socket
 import ssl
 import threading
 import time
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import certifi
@@ -28,22 +30,10 @@ MAX_URL_CHARACTERS = 2_000
 # A look-up cannot be cancelled, so those that hang must not use up all threads.
 _lookups = threading.BoundedSemaphore(16)
 
-# IANA keeps the registries of special addresses; each Python release knows an older or a newer
-# state of them, so IPv6 is an allow-list, and both have the exceptions named here.
 _IPV6_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_NOT_PUBLIC = [
-    ipaddress.ip_network(network)
-    for network in (
-        "192.0.0.0/24",  # protocol assignments; Oracle's metadata
-        "192.88.99.0/24",  # 6to4 relays
-        "168.63.129.16/32",  # Azure's own services, reachable from its machines only
-        "2001::/23",  # protocol assignments; Teredo, which wraps an IPv4 address
-        "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4, which wraps an IPv4 address
-        "3fff::/20",  # documentation
-    )
-]
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_NOT_PUBLIC = [ipaddress.ip_network(network) for network in _TABLE["not_public"]]
 
 
 class BadURL(Refusal):
@@ -250,5 +240,3 @@ def _check_headers(response: http.client.HTTPResponse) -> None:
     kind = response.headers.get_content_type()
     if not kind.startswith("image/") and kind != "application/octet-stream":
         raise BadURL("The URL does not lead to an image.", "another type of content", "an image")
-    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise BadURL("The answer is compressed.", "a content encoding", "none, as asked for")

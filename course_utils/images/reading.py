@@ -16,7 +16,8 @@ import numpy as np
 import PIL.WebPImagePlugin  # noqa: F401  # else Pillow loads all of its plugins to find WebP
 from PIL import Image, ImageStat
 
-from course_utils.images.refusals import BadImage, name_kind, report_damage, report_truncation
+from course_utils.common import name_kind
+from course_utils.images.refusals import BadImage, report_damage, report_truncation
 
 #: formats that are read
 FORMATS = ("JPEG", "PNG", "WebP", "GIF", "BMP")
@@ -81,7 +82,8 @@ def read_image(
         raise BadImage("The file is too large.", received, allowed)
     if not _START.match(data):
         detail = "This is not an image of a kind that is read here."
-        raise BadImage(detail, name_kind(data), "a JPEG, PNG, WebP, GIF or BMP image")
+        kind = name_kind(data[:1000], "photo") or "a file of another kind"
+        raise BadImage(detail, kind, "a JPEG, PNG, WebP, GIF or BMP image")
     try:
         content, exif = _strip_metadata(data)
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:

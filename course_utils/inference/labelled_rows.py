@@ -135,8 +135,6 @@ def drop_known(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd
     Two rows are the same where all of ``names`` are equal; missing values are equal, too.
     """
     both = pd.concat([known[names], table[names]], ignore_index=True)
-    numbers = both.select_dtypes("number").astype(float)  # 8 and 8.0 are the same
-    both = both.assign(**{name: numbers[name] for name in numbers})
     return table[~both.duplicated().to_numpy()[len(known) :]]
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,25 +55,8 @@ CAFFE = Pixels(1.0, (-103.939, -116.779, -123.68), bgr=True)
 
 #: by the name that people choose it by
 PIXELS = {"0..255": RAW, "-1..1": MINUS_ONE_TO_ONE, "0..1": ZERO_TO_ONE, "caffe": CAFFE}
-#: Keras' networks that have no preprocessing inside, by the name of a layer that only they have,
-#: with the pixels that they were trained on; DenseNet's are none of `PIXELS`
-STOCK_NETWORKS: dict[str, tuple[str, str | None]] = {
-    "conv_dw_1": ("MobileNet", "-1..1"),
-    "expanded_conv_depthwise": ("MobileNet", "-1..1"),  # versions 2 and 3
-    "mixed10": ("InceptionV3", "-1..1"),
-    "conv_7b": ("InceptionResNetV2", "-1..1"),
-    "block2_sepconv1": ("Xception", "-1..1"),
-    "stem_conv1": ("NASNet", "-1..1"),
-    "conv2_block1_preact_bn": ("ResNetV2", "-1..1"),
-    "conv2_block1_add": ("ResNet", "caffe"),
-    "block1_pool": ("VGG", "caffe"),
-    "conv2_block1_concat": ("DenseNet", None),
-}
-#: kinds of layers, and of LiteRT's operations, that leave the range of pixels as it is
-KEEPS_RANGE = (
-    *("InputLayer", "ZeroPadding2D", "Resizing", "CenterCrop", "Dropout", "Random", "Reshape"),
-    *("Flatten", "DEQUANTIZE", "PAD", "PACK", "RESHAPE", "RESIZE", "SHAPE", "STRIDED_SLICE"),
-)
+#: Keras' networks, and the layers that leave the range of pixels as it is
+LAYERS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 MAX_RAW_SCALE = 0.02  # a smaller factor is for pixels up to 255
 
 
@@ -134,15 +118,15 @@ def choose_pixels(
     return PIXELS[pixels or wanted or default]
 
 
-def find_range(model: Any) -> tuple[str, str | None]:
+def find_range(model: Any) -> tuple[str, str]:
     """What the layers of a network tell of the pixels that it takes.
 
     Args:
         model: a Keras network, or the path of a model file.
 
     Returns:
-        The name of the network where it is one of `STOCK_NETWORKS`, else an empty text; and the
-        name of its pixels in `PIXELS`, None where the layers do not tell.
+        The name of the network where it is one of Keras' in ``pixels.toml``, and the name of its
+        pixels in `PIXELS`; each an empty text where the layers do not tell.
     """
     layers: list[tuple[str, dict[str, Any]]] = []
     with contextlib.suppress(Exception):  # what is wrong with a file is told when it is loaded
@@ -154,15 +138,16 @@ def find_range(model: Any) -> tuple[str, str | None]:
             return "", json.loads(pixels_path(model).read_text(encoding="utf-8"))
         else:
             layers = list(_list_operations(model.read_bytes()))
-    inside = (layer for layer in layers if not layer[0].startswith(KEEPS_RANGE))
+    inside = (layer for layer in layers if not layer[0].startswith(tuple(LAYERS["keeps_range"])))
     kind, config = next(inside, ("", {}))
     scale = config.get("scale")
     if kind in ("Rescaling", "MUL") and isinstance(scale, float) and 0 < scale < MAX_RAW_SCALE:
         return "", "0..255"
-    found = [STOCK_NETWORKS[n] for _, c in layers if (n := c.get("name")) in STOCK_NETWORKS]
+    stock = LAYERS["stock_networks"]
+    found = [stock[name] for _, config in layers if (name := config.get("name")) in stock]
     # Where something else comes first, it may scale the pixels.
     certain = kind.upper().endswith(("CONV2D", "CONV_2D"))
-    return found[0] if found and certain else ("", None)
+    return found[0] if found and certain else ("", "")
 
 
 def _list_layers(network: Any) -> Iterator[tuple[str, dict[str, Any]]]:

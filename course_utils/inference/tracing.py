@@ -16,7 +16,6 @@ from typing import Any
 
 from course_utils.environment import quiet_native_stderr
 
-LOGGERS = ("coremltools", "tensorflow", "tf2onnx")
 #: how the converters name an operation that does not exist in their format
 MISSING_OPERATION = r"TF op '(\w+)' not|'tf\.(\w+)' op|No Op registered for (\w+)"
 #: operations whose result differs from call to call; of the stateless ones the seed may do so
@@ -187,17 +186,14 @@ def quiet_converters() -> Iterator[None]:
     coremltools warns that it was not tested with a TensorFlow this new, and that it cannot predict
     on this system: `export.coreml.verify` makes up for both.
     """
-    logs = [logging.getLogger(name) for name in LOGGERS]
-    levels = [log.level for log in logs]
+    before = logging.root.manager.disable
+    logging.disable()
     try:
-        for log in logs:
-            log.setLevel(logging.CRITICAL)
         with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
+        logging.disable(before)
 
 
 def _explain(model: Any, format_name: str, said: str) -> str:

@@ -34,11 +34,9 @@ class Service:
 
         Raises:
             FileNotFoundError: no model, or nothing beside it that has to be there.
-            ValueError: one of them cannot be read, or they do not fit together or the service; or
-                the service takes no ``pixels``.
+            ValueError: one of them cannot be read, or they do not fit together or the service.
+            TypeError: the service does not take one of the options.
         """
-        if options.get("pixels") is not None and not self.takes_pixels:
-            raise ValueError(f"The {self.name} service takes no pixels; image and pets do.")
         options = {k: v for k, v in {"model": model, **options}.items() if v is not None}
         return import_module(f"course_utils.services.{self.name}").create_app(**options)
 

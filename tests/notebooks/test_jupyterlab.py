@@ -1,9 +1,6 @@
 """A notebook in JupyterLab itself, in a browser, as a learner has it before them."""
 
-import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from course_utils.environment import data_folder
-from tests.support import ROOT
-from tests.support.notebooks import NOTEBOOKS, clean_environment, read
-from tests.support.serving import wait_until
+from tests.support.lab import jupyterlab
+from tests.support.notebooks import NOTEBOOKS, read
 
 MPG, WEB_APP = (next(p for p in NOTEBOOKS if p.name.startswith(n)) for n in ("02_", "06_"))
 RUN_ALL = "window.jupyterapp.commands.execute('notebook:run-all-cells')"
@@ -26,34 +22,10 @@ IDLE = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
     """The address of what `course lab` opens; the names of notebooks go after it."""
-    folder, config, runtime = (tmp_path / name for name in ("files", "config", "runtime"))
+    folder = tmp_path / "files"
     shutil.copytree(NOTEBOOKS[0].parent, folder)
-    environment = clean_environment(tmp_path / "home", Path(sys.executable)) | {
-        "JUPYTER_CONFIG_DIR": str(config),
-        "JUPYTER_RUNTIME_DIR": str(runtime),
-        "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
-        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
-    }
-    command = [sys.executable, "-m", "course_utils.cli", "lab", "--folder", str(folder)]
-    command += ["--no-browser", "--allow-root", "--port=0", "--LabApp.expose_app_in_browser=True"]
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        info = _info(runtime, server, tmp_path / "log")
-        yield f"{info['url']}lab/tree/{{}}?token={info['token']}"
-    finally:
-        server.terminate()
-        server.wait(timeout=60)
-
-
-def _info(runtime: Path, server: "subprocess.Popen[bytes]", log: Path) -> dict[str, Any]:
-    """What JupyterLab writes of itself once it answers."""
-
-    def find() -> list[Path]:
-        assert server.poll() is None, log.read_text()
-        return list(runtime.glob("jpserver-*.json"))
-
-    return json.loads(wait_until(find)[0].read_text())
+    with jupyterlab(tmp_path, folder) as server:
+        yield f"{server['url']}lab/tree/{{}}?token={server['token']}"
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.thorough
 
 WEBAPP = Path("course_utils/webapp")
 HEADING = "What is in this photo?"
+IN_PAGE = {"index.html", "single.html", "page.js", "worker.js", "sw.js", "look.css", "icon.svg"}
+IN_PAGE |= {"litert.wasm", "NOTICE"}
 
 
 class Checkout:
@@ -141,10 +143,16 @@ def test_the_wheel_holds_the_page_and_its_sources_and_no_more(checkout: Checkout
     (wheel,) = tmp_path.glob("*.whl")
     with tarfile.open(sdist) as archive:
         sources = archive.getnames()
-    packed = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        packed = archive.namelist()
+        in_page = [i for i in archive.infolist() if "/webapp/dist/browser/" in i.filename]
     assert f"{WEBAPP.as_posix()}/dist/index.html" in packed
     assert f"{WEBAPP.as_posix()}/dist/react.js" in packed  # which notebook 06 serves
     assert f"{WEBAPP.as_posix()}/src/api.ts" in packed
+    # What `export.browser` copies; LiteRT.js is by far the largest of it.
+    assert {Path(info.filename).name for info in in_page} == IN_PAGE
+    assert sum(info.compress_size for info in in_page) <= 4_000_000
+    assert not [name for name in packed if name.endswith(".map")]
     for page in ("services/digit_page", "services/mpg_page", "services/pets_page", "webapp/dist"):
         assert any(n.startswith(f"course_utils/{page}/assets/") for n in packed), page
     assert not [name for name in [*sources, *packed] if "node_modules" in name]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from course_utils.datasets import load_auto_mpg
+from course_utils.datasets import load_auto_mpg, load_mnist
 from course_utils.datasets.keras_cache import cache_folder
 from course_utils.environment import data_folder, quiet_native_stderr
 from course_utils.images import read_image
@@ -99,6 +99,28 @@ def mpg_network(epochs: int = 60):
     network.compile(keras.optimizers.Adam(0.01), "mean_squared_error")
     network.fit(rows, mpg, epochs=epochs, batch_size=32, verbose=0)
     return network, rows
+
+
+def digit_network():
+    """The network of notebook 09, trained for a short time."""
+    keras = quiet_keras()
+    layers = keras.layers
+    (pictures, digits), _ = load_mnist()
+    keras.utils.set_random_seed(9)
+    network = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(16, 5, strides=2, activation="relu"),
+            layers.Conv2D(32, 5, strides=2, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(128, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    network.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
+    scaled = pictures[..., None] / np.float32(255)
+    network.fit(scaled, digits, batch_size=128, epochs=2, verbose=0)
+    return network
 
 
 def weight_file(package: Path) -> Path:

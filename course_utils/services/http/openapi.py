@@ -1,7 +1,6 @@
 """The OpenAPI document of a service and a docs page that needs no other host."""
 
 import json
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -62,7 +61,6 @@ def operation(
     ok_type: str = "application/json",
     body: dict[str, Any] | None = None,
     others: dict[str, str] | None = None,
-    faults: Sequence[Fault] = (),
 ) -> dict[str, Any]:
     """One OpenAPI operation.
 
@@ -72,16 +70,15 @@ def operation(
         ok_type: its content type.
         body: the content of its request, by media type, if the operation takes one.
         others: further statuses with their meaning.
-        faults: of the example of a bad request; by default of a photo that cannot be read.
     """
     statuses = COMMON["any operation"] | (COMMON["operation with a body"] if body else {})
     statuses |= others or {}
     answers: dict[str, Any] = {"200": {"description": "OK", "content": {ok_type: {"schema": ok}}}}
-    if body and not faults:
-        (field, *_) = next(iter(body.values()))["schema"]["properties"]
-        faults = [Fault(pointer(field), "not an image", "a PDF document", "a JPEG or PNG image")]
     for status, description in statuses.items():
-        name, named = HTTP_STATUS_CODES[int(status)], faults if status == "400" else ()
+        name, named = HTTP_STATUS_CODES[int(status)], []
+        if status == "400" and body:
+            (field, *_) = next(iter(body.values()))["schema"]["properties"]
+            named = [Fault(pointer(field), "missing", "nothing", f"the field {field}")]
         example = describe_problem(int(status), name, description, EXAMPLE_ID, named)
         problem = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
         answers[status] = {"description": description, "content": {CONTENT_TYPE: problem}}

@@ -92,7 +92,10 @@ class Telemetry:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         began = time.perf_counter()
-        request_id = environ[REQUEST_ID] = self._new_id()
+        # uuid.uuid4() asks the system for randomness, and lets another thread run meanwhile: two
+        # switches a request. An id need not be secret.
+        number = self._random.getrandbits(128)
+        request_id = environ[REQUEST_ID] = str(uuid.UUID(int=number, version=4))
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             headers += [("X-Request-ID", request_id), *self._headers]
@@ -108,11 +111,6 @@ class Telemetry:
             return list(answer)  # in one piece; what is no list, Granian streams
         finally:
             answer.close()
-
-    def _new_id(self) -> str:
-        # uuid.uuid4() asks the system for randomness, and lets another thread run meanwhile: two
-        # switches a request. An id need not be secret.
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def _record(self, environ: dict[str, Any], status: str, seconds: float) -> None:
         # The rule, not the path: all paths that nobody serves share one label, as do all methods

@@ -1,5 +1,6 @@
 // Whatever goes wrong, as a message to a person: what it was, and what to do.
 
+import { Complaint } from "./complaints";
 import { Refusal, sentence, Stranger, TooSlow, Unreachable } from "./shared/ask";
 
 export interface Problem {
@@ -8,17 +9,6 @@ export interface Problem {
   received?: string[];
   allowed?: string[];
   retry: boolean; // whether the same request may succeed later
-}
-
-/** A photo that the page itself does not take. */
-export class Complaint extends Error {
-  constructor(
-    readonly title: string,
-    detail: string,
-    readonly allowed?: string[],
-  ) {
-    super(detail);
-  }
 }
 
 export function explain(error: unknown): Problem {

@@ -1,6 +1,7 @@
 // The page of the MPG service: a slider for each feature that the service's own document names.
 
 import { askService } from "../shared/ask.js";
+import { makeSlider } from "../shared/sliders.js";
 
 const PAUSE_MS = 80; // after a slider has moved, until the network is asked
 
@@ -10,6 +11,7 @@ const problem = document.getElementById("problem");
 const status = document.querySelector("[role=status]");
 const [curl, python] = document.querySelectorAll("pre");
 const url = new URL("api/mpg", location.href).href;
+const sliders = []; // one for each feature
 
 let waiting = 0; // the timer until the next request
 let request = new AbortController();
@@ -22,34 +24,14 @@ async function start() {
   const found = await askService("service", "openapi.json", isDocument);
   const { schema, example: car = {} } = found.paths["/api/mpg"].post.requestBody.content["application/json"];
   for (const [name, feature] of Object.entries(schema.properties)) {
-    form.append(makeSlider(name, feature, car[name]));
+    sliders.push(makeSlider(name, feature, car[name]));
   }
+  form.append(...sliders.map(({ row }) => row));
   form.addEventListener("input", askSoon);
   askSoon();
 }
 
-function makeSlider(name, { type, minimum, maximum, description = "" }, value) {
-  const label = document.createElement("label");
-  const [term, number, about, slider] = ["span", "span", "small", "input"].map((tag) =>
-    document.createElement(tag),
-  );
-  term.textContent = name;
-  number.className = "value";
-  about.textContent = description;
-  Object.assign(slider, { name, type: "range", min: minimum, max: maximum });
-  // From the lowest value on, steps of whole numbers, or of tenths where the range is short.
-  slider.step = type === "integer" || maximum - minimum > 50 ? 1 : 0.1;
-  slider.value = value ?? (minimum + maximum) / 2;
-  slider.setAttribute("aria-label", name);
-  const show = () => (number.textContent = slider.valueAsNumber.toLocaleString("en"));
-  slider.addEventListener("input", show);
-  show();
-  label.append(term, number, about, slider);
-  return label;
-}
-
-const readCar = () =>
-  Object.fromEntries([...form.querySelectorAll("input")].map((it) => [it.name, it.valueAsNumber]));
+const readCar = () => Object.fromEntries(sliders.map(({ name, read }) => [name, read()]));
 
 function showRequest(car) {
   const json = JSON.stringify(car, null, 1).replace(/\n */g, " ");

@@ -1,7 +1,8 @@
 import { useState, type ChangeEvent, type FormEvent } from "react";
 
 import type { Model } from "../api";
-import { accepted, type Source } from "../photo";
+import { accepted } from "../complaints";
+import type { Source } from "../photo";
 
 interface Props {
   model: Model | undefined;

@@ -1,5 +1,7 @@
 // Classes with their probabilities, as all pages show them.
 
+const UNSURE = 0.8; // a likeliest class below it is not much of an answer
+
 const percentages = new Intl.NumberFormat("en", {
   minimumFractionDigits: 1,
   maximumFractionDigits: 1,
@@ -16,7 +18,12 @@ export function percent(share) {
   return `${percentages.format(100 * share)}\u00a0%`;
 }
 
-/** A row for a list of classes, and how to show a probability in it; undefined shows none. */
+/**
+ * A row for a list of classes, and how to show a probability in it; undefined shows none.
+ *
+ * @param {string} name
+ * @returns {{row: HTMLElement, show(share?: number): void}}
+ */
 export function makeClass(name) {
   const [row, term, number, bar] = ["li", "span", "span", "span"].map((tag) =>
     document.createElement(tag),
@@ -33,4 +40,36 @@ export function makeClass(name) {
   }
   show(undefined);
   return { row, show };
+}
+
+/**
+ * A row for each class, and how to show their probabilities; undefined shows none.
+ *
+ * @param {string[]} names
+ */
+export function makeClasses(names) {
+  const classes = names.map(makeClass);
+  /** @param {number[]} [shares] */
+  function show(shares) {
+    const best = shares?.indexOf(Math.max(...shares));
+    classes.forEach(({ row, show }, number) => {
+      show(shares?.[number]);
+      row.classList.toggle("best", number === best);
+    });
+  }
+  return { rows: classes.map(({ row }) => row), show };
+}
+
+/**
+ * "The network’s answer: 7", or which two it cannot tell apart.
+ *
+ * @param {string[]} names
+ * @param {number[]} shares
+ */
+export function describeBest(names, shares) {
+  const [best, second] = shares
+    .map((share, number) => ({ share, name: names[number] }))
+    .sort((a, b) => b.share - a.share);
+  if (best.share >= UNSURE) return `The network’s answer: ${best.name}`;
+  return `Not sure: a ${best.name}, or perhaps a ${second.name}`;
 }
