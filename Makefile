@@ -103,7 +103,7 @@ links: $(TOOLS)
 	$(BIN)/python tools/links.py
 
 # Warnings are errors, and a link inside that leads nowhere is a warning.
-site: $(TOOLS)
+site: $(TOOLS) $(PAGE)
 	@$(BIN)/course fetch
 	$(BIN)/python -m sphinx -q --fresh-env -W --keep-going -c docs -d .cache/site . site
 

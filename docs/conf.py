@@ -4,12 +4,15 @@ The whole checkout is the source, so links between notebooks, pages and files ar
 in the repository. The notebooks come in with their stored outputs; none is run.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+# The site shows what the course ships, also where somebody has trained and saved models.
+os.environ["COURSE_HOME"] = str(ROOT / ".cache" / "site" / "home")
 
 from course_utils import __version__  # noqa: E402
 from tools import links  # noqa: E402
@@ -38,7 +41,8 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_click",
     "sphinx_copybutton",
-    "openapi",  # this and the next lie beside this file
+    "openapi",  # this and the next two lie beside this file
+    "live_pages",
     "notebook_pages",
 ]
 

@@ -11,10 +11,19 @@ from sphinx.transforms import SphinxTransform
 
 # A link to the repository or to Colab, which leads nowhere before the course is published.
 PLACEHOLDER = re.compile(r"\[([^\]]*)\]\(https://[^)]*/OWNER/[^)]*\)")
-FRAME = re.compile(r'<div><iframe src="http://127\.0\.0\.1:\d+/.*</div>', re.DOTALL)
+FRAME = re.compile(
+    r'<div><iframe src="http://127\.0\.0\.1:\d+/[^"]*" title="(\w+)".*</div>', re.DOTALL
+)
 FRAME_TEXT = (
     "<p><em>Here the notebook shows the page of a service that runs on your own computer. "
     "Run the notebook to see it.</em></p>"
+)
+# Frames of notebooks in whose place a page of `live_pages` can stand: the network is the same.
+LIVE = {("06_web_app", "image"): "image", ("09_digit_service", "digit"): "digit"}
+LIVE_FRAME = (
+    '<iframe class="live" src="../live/{page}/index.html" title="{page}" loading="lazy"></iframe>'
+    "<p><em>The notebook shows the page of its service here. On the site the same network "
+    "computes in your browser.</em></p>"
 )
 WRITTEN = re.compile(r"%%writefile \S+\.(\w+)\n")
 LANGUAGES = {"html": "html", "js": "javascript", "py": "ipython3"}
@@ -28,8 +37,14 @@ def drop_placeholders(text: str) -> str:
     return PLACEHOLDER.sub(lambda link: "" if "Colab" in link[1] else link[1], text)
 
 
-def prepare_cell(cell: dict[str, Any]) -> None:
-    """Change a cell of a notebook into what the site shows of it."""
+def replace_frame(notebook: str, title: str) -> str:
+    """What the site shows in place of a service's page."""
+    page = LIVE.get((notebook, title))
+    return LIVE_FRAME.format(page=page) if page else FRAME_TEXT
+
+
+def prepare_cell(cell: dict[str, Any], notebook: str) -> None:
+    """Change a cell of the notebook of this name into what the site shows of it."""
     cell["source"] = drop_placeholders("".join(cell["source"]))
     tags = cell["metadata"].setdefault("tags", [])
     if "set-up" in tags:
@@ -40,7 +55,8 @@ def prepare_cell(cell: dict[str, Any]) -> None:
             cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
         data = output.get("data", {})
         if "text/html" in data:
-            data["text/html"] = FRAME.sub(FRAME_TEXT, "".join(data["text/html"]))
+            html = "".join(data["text/html"])
+            data["text/html"] = FRAME.sub(lambda frame: replace_frame(notebook, frame[1]), html)
 
 
 def prepare_page(app: Sphinx, name: str, source: list[str]) -> None:
@@ -50,7 +66,7 @@ def prepare_page(app: Sphinx, name: str, source: list[str]) -> None:
         return
     notebook = json.loads(source[0])
     for cell in notebook["cells"]:
-        prepare_cell(cell)
+        prepare_cell(cell, name.rpartition("/")[2])
     notebook["metadata"]["language_info"]["pygments_lexer"] = "ipython3"
     source[0] = json.dumps(notebook)
 

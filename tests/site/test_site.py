@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import re
 import shlex
 import subprocess
 import sys
@@ -10,10 +11,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, expect
 
+from course_utils.inference import Predictor, shipped_model
 from tests.setup.test_install import posix
 from tests.support import ROOT
 from tests.support.notebooks import NOTEBOOKS, read
@@ -55,7 +58,7 @@ def address(site: Path) -> Iterator[str]:
 
 def list_pages(site: Path) -> list[str]:
     made = (path.relative_to(site) for path in site.rglob("*.html"))
-    return sorted(str(p) for p in made if p.parts[0] not in {"_static", "_downloads"})
+    return sorted(str(p) for p in made if p.parts[0] not in {"_static", "_downloads", "live"})
 
 
 def find_faults(context: BrowserContext, address: str, name: str) -> list[str]:
@@ -132,6 +135,31 @@ def test_set_up_cells_are_folded_away(address, browser):
         folded = page.locator("details .highlight").filter(has_text=source.splitlines()[0])
         expect(folded).to_be_hidden()
     page.close()
+
+
+def test_a_live_page_answers_as_the_network_does(address, browser):
+    page = browser.new_page()
+    page.goto(f"{address}docs/try.html")
+    frame = page.frame_locator('iframe[src$="mpg/index.html"]')
+    frame.locator("body").evaluate("network.ready")
+    row = [float(field.input_value()) for field in frame.get_by_role("spinbutton").all()]
+    miles = Predictor.load(shipped_model("mpg")).predict(np.array([row], np.float32))[0, 0]
+    expect(frame.locator("#value")).to_have_text(f"{miles:.1f}")
+    page.close()
+
+
+def test_notebooks_show_the_live_pages(site):
+    shown = {
+        path.stem: re.findall(
+            r'src="../live/(\w+)/', read_page(site, f"notebooks/{path.stem}.html")
+        )
+        for path in NOTEBOOKS
+    }
+    assert {name: live for name, live in shown.items() if live} == {
+        "06_web_app": ["image"],
+        "09_digit_service": ["digit"],
+    }
+    assert {path.name for path in (site / "live").iterdir()} == {"digit", "image", "mpg"}
 
 
 def test_no_link_leads_to_a_placeholder(site):
