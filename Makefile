@@ -102,10 +102,12 @@ refresh: $(TOOLS)
 links: $(TOOLS)
 	$(BIN)/python tools/links.py
 
-# Warnings are errors, and a link inside that leads nowhere is a warning.
+# Warnings are errors, and a link inside that leads nowhere is a warning. MyST-NB writes notebooks
+# beside the folder that is made, so that is not the one in the checkout.
 site: $(TOOLS) $(PAGE)
 	@$(BIN)/course fetch
-	$(BIN)/python -m sphinx -q --fresh-env -W --keep-going -c docs -d .cache/site . site
+	$(BIN)/python -m sphinx -q --fresh-env -W --keep-going -c docs -d .cache/site/read . .cache/site/made
+	@rm -rf site && cp -R .cache/site/made site
 
 wheel: $(READY)
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -63,7 +63,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_favicon = "../course_utils/webapp/src/shared/icon.svg"
 html_extra_path = ["extra"]
-html_search_scorer = "scorer.js"
+html_search_scorer = str(ROOT / "docs" / "scorer.js")
 html_theme_options: dict[str, Any] = {
     "repository_url": REPOSITORY if IS_PUBLISHED else "",
     "use_repository_button": IS_PUBLISHED,

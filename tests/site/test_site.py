@@ -29,9 +29,10 @@ OFFLINE = [sys.executable, str(ROOT / "tests" / "support" / "offline.py")]
 def site() -> Iterator[Path]:
     """The built site; a warning is an error, and so is a dead link."""
     make = ["make", "--dry-run", "site", f"PYTHON={sys.executable}"]
-    *_, line = subprocess.check_output(make, cwd=ROOT, text=True).splitlines()
-    _, *options, cache, source, _ = shlex.split(line)
-    assert cache == ".cache/site"
+    lines = subprocess.check_output(make, cwd=ROOT, text=True).splitlines()
+    (line,) = (line for line in lines if " sphinx " in line)
+    _, *options, cache, source, made = shlex.split(line)
+    assert (cache, source, made) == (".cache/site/read", ".", ".cache/site/made")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "site")
         command = [*OFFLINE, sys.executable, *options, str(Path(folder, "cache")), source, str(out)]
