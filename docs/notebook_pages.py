@@ -9,8 +9,6 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
-# A link to the repository or to Colab, which leads nowhere before the course is published.
-PLACEHOLDER = re.compile(r"\[([^\]]*)\]\(https://[^)]*/OWNER/[^)]*\)")
 FRAME = re.compile(
     r'<div><iframe src="http://127\.0\.0\.1:\d+/[^"]*" title="(\w+)".*</div>', re.DOTALL
 )
@@ -32,9 +30,11 @@ NO_TERMS = {"You will learn", "Time", "Needs"}
 MAX_WORDS_OF_A_TERM = 3
 
 
-def drop_placeholders(text: str) -> str:
-    """The text without links that lead nowhere before the course is published."""
-    return PLACEHOLDER.sub(lambda link: "" if "Colab" in link[1] else link[1], text)
+def drop_placeholders(app: Sphinx, page: nodes.document) -> None:
+    """Take links out that lead nowhere before the course is published; of those to Colab, all."""
+    for link in [*page.findall(nodes.reference)]:
+        if "/OWNER/" in link.get("refuri", ""):
+            link.replace_self([] if "Colab" in link.astext() else link.children)
 
 
 def replace_frame(notebook: str, title: str) -> str:
@@ -45,7 +45,6 @@ def replace_frame(notebook: str, title: str) -> str:
 
 def prepare_cell(cell: dict[str, Any], notebook: str) -> None:
     """Change a cell of the notebook of this name into what the site shows of it."""
-    cell["source"] = drop_placeholders("".join(cell["source"]))
     tags = cell["metadata"].setdefault("tags", [])
     if "set-up" in tags:
         tags.append("hide-input")
@@ -62,7 +61,6 @@ def prepare_cell(cell: dict[str, Any], notebook: str) -> None:
 def prepare_page(app: Sphinx, name: str, source: list[str]) -> None:
     """Change the text of a page before Sphinx reads it."""
     if not name.startswith("notebooks/"):
-        source[0] = drop_placeholders(source[0])
         return
     notebook = json.loads(source[0])
     for cell in notebook["cells"]:
@@ -103,5 +101,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Entry point of Sphinx."""
     app.connect("source-read", prepare_page)
     app.connect("doctree-read", color_written_files)
+    app.connect("doctree-read", drop_placeholders)
     app.add_transform(TermIndex)
     return {"parallel_read_safe": True, "version": "1"}
