@@ -29,7 +29,7 @@ COUNTED := --cov --cov-report= --cov-fail-under=0
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help lab demo test test-all test-rest lint fast programs test-portable test-colab test-gpu \
-	refresh links wheel publish lock bench clean
+	refresh links site wheel publish lock bench clean
 
 help:
 	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
@@ -40,6 +40,7 @@ help:
 	@echo "make test-colab all notebooks on Colab's versions (make test-all runs those that lean on it)"
 	@echo "make test-gpu the tests that need a GPU"
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
+	@echo "make site     the course as a website, in the folder site"
 	@echo "make wheel    the course as one file, for Colab: networks_at_work-*.whl in the folder dist"
 	@echo "make publish  set the repository's address, its links and a tag (REPO=owner/name)"
 	@echo "make links    write badges, set-up cells and the map of the notebooks"
@@ -101,6 +102,13 @@ refresh: $(TOOLS)
 links: $(TOOLS)
 	$(BIN)/python tools/links.py
 
+# Warnings are errors, and a link inside that leads nowhere is a warning. MyST-NB writes notebooks
+# beside the folder that is made, so that is not the one in the checkout.
+site: $(TOOLS) $(PAGE)
+	@$(BIN)/course fetch
+	$(BIN)/python -m sphinx -q --fresh-env -W --keep-going -c docs -d .cache/site/read . .cache/site/made
+	@rm -rf site && cp -R .cache/site/made site
+
 wheel: $(READY)
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	@echo "Made: $$(ls dist/networks_at_work-*.whl)"
@@ -116,7 +124,7 @@ bench: $(TOOLS)
 	@set -e; for name in $(BENCHMARKS); do echo; $(BIN)/python -m benchmarks.$$name; done
 
 clean:
-	rm -rf .venv .cache dist $(dir $(PAGE)) course_utils/webapp/node_modules test-artifacts \
+	rm -rf .venv .cache dist site $(dir $(PAGE)) course_utils/webapp/node_modules test-artifacts \
 		.coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Written last, so that an interrupted set-up is taken up again.

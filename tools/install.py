@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / ".venv"
 BIN = "Scripts" if os.name == "nt" else "bin"
 EXE = ".exe" if os.name == "nt" else ""
-# Those for which all packages of the lock file have wheels; README.md names them, too.
+# Those for which all packages of the lock file have wheels; docs/install.md names them, too.
 SUPPORTED = {("linux", "x86_64"), ("darwin", "arm64"), ("win32", "AMD64")}
 
 # pip's name of a setting, uv's variable for it, and what stands between several values.

@@ -183,9 +183,9 @@ def test_tables_fit_into_80_columns(words, tmp_path):
 @pytest.mark.parametrize(
     ("words", "offered"), [("pro", ["progress"]), ("serve di", ["digit"]), ("run --sa", ["--save"])]
 )
-def test_bash_completes_by_the_line_in_the_readme(words, offered):
+def test_bash_completes_by_the_line_on_the_page_of_the_command(words, offered):
     line = 'eval "$(_COURSE_COMPLETE=bash_source course)"'
-    assert f"`{line}`" in (ROOT / "README.md").read_text("utf-8")
+    assert f"`{line}`" in (ROOT / "docs" / "command.md").read_text("utf-8")
     script = (
         f"{line}; COMP_WORDS=(course {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); "
         '_course_completion course; echo "${COMPREPLY[@]}"'

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,13 +147,14 @@ def test_every_command_is_a_target_of_make_or_run_by_a_test_below(tmp_path):
     tree = copy_tree(tmp_path)
     of_make = {command for command in commands() if command.startswith("make ")}
     assert {command.split()[1] for command in of_make} == {
-        *("lint", "test-portable", "test", "test-all", "lock", "test-colab", "wheel"),
+        *("lint", "test-portable", "test", "test-all", "lock", "test-colab", "wheel", "site"),
     }
     for command in of_make:
         python = [] if "PYTHON=" in command else [f"PYTHON={sys.executable}"]
         answer = make(tree, "--dry-run", *command.split()[1:], *python)
         assert answer.returncode == 0, answer.stderr
-    assert set(commands()) - of_make == {command_with("tools/colab.py"), command_with("gh ")}
+    others = {command_with(text) for text in ("tools/colab.py", "zipfile", "gh ")}
+    assert set(commands()) - of_make == others
 
 
 def command_with(text: str) -> str:
@@ -208,6 +210,16 @@ def test_a_published_list_that_lacks_a_package_is_an_error():
 
 
 @posix
+def test_the_site_becomes_one_file(tmp_path):
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "site" / "docs").mkdir(parents=True)
+    (tmp_path / "site" / "docs" / "index.html").write_text("<h1>Networks at Work</h1>")
+    assert run_shell(command_with("zipfile"), tmp_path).returncode == 0
+    with zipfile.ZipFile(tmp_path / "dist" / "site.zip") as file:
+        assert file.read("site/docs/index.html") == b"<h1>Networks at Work</h1>"
+
+
+@posix
 def test_a_tag_becomes_a_release_with_the_wheel_of_its_version(tmp_path):
     """A stand-in for gh, which can do this on GitHub alone, writes down what it was told."""
     gh = tmp_path / "programs" / "gh"
@@ -222,7 +234,7 @@ def test_a_tag_becomes_a_release_with_the_wheel_of_its_version(tmp_path):
     assert done.returncode == 0
     said = done.stdout.splitlines()
     assert said[:4] == ["release", "create", "v2.5.0", "--verify-tag"]
-    assert said[-1] == f"dist/{wheel.name}"
+    assert said[-2:] == ["dist/site.zip", f"dist/{wheel.name}"]
     other = run_shell(command_with("gh "), tmp_path, PATH=path, GITHUB_REF_NAME="v2.6.0")
     assert other.returncode != 0
 

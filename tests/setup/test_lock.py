@@ -83,13 +83,13 @@ def closure(extra: str) -> list[str]:
 
 
 def test_supported_machines_are_the_same_everywhere():
-    """For each that install.py lets in the lock has wheels; README and classifiers name them."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    """For each that install.py lets in the lock has wheels; the page and classifiers name them."""
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
     for (system, machine), (platform, classifier, words) in MACHINES.items():
         assert not explain_unsupported(system, machine)
         assert platform in PLATFORMS
         assert f"Operating System :: {classifier}" in PROJECT["classifiers"]
-        assert words in readme
+        assert words in page
     assert set(MACHINES) == SUPPORTED
     for system, machine, words in (
         ("darwin", "x86_64", "Intel Macs"),
@@ -98,7 +98,7 @@ def test_supported_machines_are_the_same_everywhere():
     ):
         reason = explain_unsupported(system, machine)
         assert words in reason
-        assert words in readme
+        assert words in page
         assert "Google Colab" in reason
         assert reason.count(". ") == 0  # one sentence
 

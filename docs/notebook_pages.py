@@ -1,0 +1,106 @@
+"""What the site changes in a notebook, and the index of the terms that the notebooks define."""
+
+import json
+import re
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+
+FRAME = re.compile(
+    r'<div><iframe src="http://127\.0\.0\.1:\d+/[^"]*" title="(\w+)".*</div>', re.DOTALL
+)
+FRAME_TEXT = (
+    "<p><em>Here the notebook shows the page of a service that runs on your own computer. "
+    "Run the notebook to see it.</em></p>"
+)
+# Frames of notebooks in whose place a page of `live_pages` can stand: the network is the same.
+LIVE = {("06_web_app", "image"): "image", ("09_digit_service", "digit"): "digit"}
+LIVE_FRAME = (
+    '<iframe class="live" src="../live/{page}/index.html" title="{page}" loading="lazy"></iframe>'
+    "<p><em>The notebook shows the page of its service here. On the site the same network "
+    "computes in your browser.</em></p>"
+)
+WRITTEN = re.compile(r"%%writefile \S+\.(\w+)\n")
+LANGUAGES = {"html": "html", "js": "javascript", "py": "ipython3"}
+NUMBER = re.compile(r"^\d+\. ")
+NO_TERMS = {"You will learn", "Time", "Needs"}
+MAX_WORDS_OF_A_TERM = 3
+
+
+def drop_placeholders(app: Sphinx, page: nodes.document) -> None:
+    """Take links out that lead nowhere before the course is published; of those to Colab, all."""
+    for link in [*page.findall(nodes.reference)]:
+        if "/OWNER/" in link.get("refuri", ""):
+            link.replace_self([] if "Colab" in link.astext() else link.children)
+
+
+def replace_frame(notebook: str, title: str) -> str:
+    """What the site shows in place of a service's page."""
+    page = LIVE.get((notebook, title))
+    return LIVE_FRAME.format(page=page) if page else FRAME_TEXT
+
+
+def prepare_cell(cell: dict[str, Any], notebook: str) -> None:
+    """Change a cell of the notebook of this name into what the site shows of it."""
+    tags = cell["metadata"].setdefault("tags", [])
+    if "set-up" in tags:
+        tags.append("hide-input")
+    for output in cell.get("outputs", []):
+        # `show_figure` stores the text alternative there; MyST-NB looks for it in the cell.
+        if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
+            cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
+        data = output.get("data", {})
+        if "text/html" in data:
+            html = "".join(data["text/html"])
+            data["text/html"] = FRAME.sub(lambda frame: replace_frame(notebook, frame[1]), html)
+
+
+def prepare_page(app: Sphinx, name: str, source: list[str]) -> None:
+    """Change the text of a page before Sphinx reads it."""
+    if not name.startswith("notebooks/"):
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        prepare_cell(cell, name.rpartition("/")[2])
+    notebook["metadata"]["language_info"]["pygments_lexer"] = "ipython3"
+    source[0] = json.dumps(notebook)
+
+
+def color_written_files(app: Sphinx, page: nodes.document) -> None:
+    """Let a cell that writes a file have the colours of the file's language."""
+    for block in page.findall(nodes.literal_block):
+        if written := WRITTEN.match(block.astext()):
+            block["language"] = LANGUAGES[written[1]]
+
+
+class TermIndex(SphinxTransform):
+    """Adds the terms of a notebook to the index, by which the search finds them first.
+
+    A notebook writes a term in bold letters where it defines it.
+    """
+
+    default_priority = 800  # before Sphinx collects the index
+
+    def apply(self, **options: Any) -> None:
+        if not self.env.docname.startswith("notebooks/"):
+            return
+        for number, strong in enumerate([*self.document.findall(nodes.strong)]):
+            term = NUMBER.sub("", strong.astext())
+            if term in NO_TERMS or term[-1] in ".:?" or len(term.split()) > MAX_WORDS_OF_A_TERM:
+                continue
+            name = f"term-{number}"
+            strong["ids"].append(name)
+            index = addnodes.index(entries=[("single", term, name, "main", None)])
+            strong.parent.insert(0, index)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Entry point of Sphinx."""
+    app.connect("source-read", prepare_page)
+    app.connect("doctree-read", color_written_files)
+    app.connect("doctree-read", drop_placeholders)
+    app.add_transform(TermIndex)
+    return {"parallel_read_safe": True, "version": "1"}

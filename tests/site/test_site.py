@@ -1,0 +1,177 @@
+"""The site as ``make site`` builds it, with the network cut, and in a real browser."""
+
+import functools
+import http.server
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, expect
+
+from course_utils.inference import Predictor, shipped_model
+from tests.setup.test_install import posix
+from tests.support import ROOT
+from tests.support.notebooks import NOTEBOOKS, read
+
+pytestmark = [pytest.mark.thorough, posix]
+OFFLINE = [sys.executable, str(ROOT / "tests" / "support" / "offline.py")]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Path]:
+    """The built site; a warning is an error, and so is a dead link."""
+    make = ["make", "--dry-run", "site", f"PYTHON={sys.executable}"]
+    lines = subprocess.check_output(make, cwd=ROOT, text=True).splitlines()
+    (line,) = (line for line in lines if " sphinx " in line)
+    _, *options, cache, source, made = shlex.split(line)
+    assert (cache, source, made) == (".cache/site/read", ".", ".cache/site/made")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "site")
+        command = [*OFFLINE, sys.executable, *options, str(Path(folder, "cache")), source, str(out)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        yield out
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def list_pages(site: Path) -> list[str]:
+    made = (path.relative_to(site) for path in site.rglob("*.html"))
+    return sorted(str(p) for p in made if p.parts[0] not in {"_static", "_downloads", "live"})
+
+
+def find_faults(context: BrowserContext, address: str, name: str) -> list[str]:
+    """What is wrong with a page, in words."""
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    own = (address, "data:", f"blob:{address}")
+    page.on("request", lambda r: faults.append(r.url) if not r.url.startswith(own) else None)
+    page.goto(address + name, wait_until="networkidle")
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        faults.append("wider than the window")
+    without_alt = "image => !image.alt && !image.closest('[aria-hidden=true]')"
+    faults += page.evaluate(
+        f"[...document.images].filter({without_alt}).map(i => `without alt: ${{i.src}}`)"
+    )
+    # Without preload: axe asks for style sheets again, at addresses that it guesses.
+    for rule in Axe().run(page, options={"preload": False}).response["violations"]:
+        if rule["impact"] in {"serious", "critical"}:
+            faults += [f"{rule['id']}: {node['html'][:200]}" for node in rule["nodes"]]
+    page.close()
+    return [f"{name}: {fault}" for fault in faults]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_every_page_is_well(site, address, browser: Browser, width, scheme):
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    pages = list_pages(site)
+    assert len(pages) > len(NOTEBOOKS) + 10
+    faults = [fault for name in pages for fault in find_faults(context, address, name)]
+    context.close()
+    assert faults == []
+
+
+@pytest.mark.parametrize(
+    ("word", "notebook"),
+    [
+        *(("AUC", "07_drift"), ("ngrok", "01_flask_hello_world"), ("canary", "14_production")),
+        ("SavedModel", "13_saving_models"),
+    ],
+)
+def test_the_search_finds_the_notebook_that_explains_it_first(address, browser, word, notebook):
+    page = browser.new_page()
+    page.goto(f"{address}search.html?q={word}")
+    expect(page.locator("#search-results .search-summary")).to_contain_text("found")
+    first = page.locator("#search-results ul.search li a").first
+    assert first.get_attribute("href").startswith(f"notebooks/{notebook}.html")
+    page.close()
+
+
+def test_code_can_be_copied_and_a_notebook_downloaded(address, browser):
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{address}notebooks/01_flask_hello_world.html")
+    cell = page.locator(".cell_input .highlight").filter(has_text='Flask("hello")').first
+    cell.hover()
+    cell.locator("button.copybtn").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith('from flask import Flask\n\napp = Flask("hello")')
+    link = page.locator('a[href$="01_flask_hello_world.ipynb"]').first
+    downloaded = context.request.get(f"{address}notebooks/{link.get_attribute('href')}")
+    assert downloaded.text() == NOTEBOOKS[1].read_text(encoding="utf-8")
+    context.close()
+
+
+def test_set_up_cells_are_folded_away(address, browser):
+    page = browser.new_page()
+    for path in NOTEBOOKS:
+        page.goto(f"{address}notebooks/{path.stem}.html")
+        (source,) = (c.source for c in read(path).cells if "set-up" in c.metadata.get("tags", []))
+        folded = page.locator("details .highlight").filter(has_text=source.splitlines()[0])
+        expect(folded).to_be_hidden()
+    page.close()
+
+
+def test_a_live_page_answers_as_the_network_does(address, browser):
+    page = browser.new_page()
+    page.goto(f"{address}docs/try.html")
+    frame = page.frame_locator('iframe[src$="mpg/index.html"]')
+    frame.locator("body").evaluate("network.ready")
+    row = [float(field.input_value()) for field in frame.get_by_role("spinbutton").all()]
+    miles = Predictor.load(shipped_model("mpg")).predict(np.array([row], np.float32))[0, 0]
+    expect(frame.locator("#value")).to_have_text(f"{miles:.1f}")
+    page.close()
+
+
+def test_notebooks_show_the_live_pages(site):
+    shown = {
+        path.stem: re.findall(
+            r'src="../live/(\w+)/', read_page(site, f"notebooks/{path.stem}.html")
+        )
+        for path in NOTEBOOKS
+    }
+    assert {name: live for name, live in shown.items() if live} == {
+        "06_web_app": ["image"],
+        "09_digit_service": ["digit"],
+    }
+    assert {path.name for path in (site / "live").iterdir()} == {"digit", "image", "mpg"}
+
+
+def test_no_link_leads_to_a_placeholder(site):
+    named = [
+        name
+        for name in list_pages(site)
+        if 'href="https://github.com/OWNER' in read_page(site, name)
+    ]
+    assert named == []
+
+
+def read_page(site: Path, name: str) -> str:
+    return (site / name).read_text(encoding="utf-8")
