@@ -134,7 +134,9 @@ def _predict_chunk(
     errors: Errors = [None] * len(good)
     for feature, fits in accepted.items():
         for row in np.flatnonzero(~fits):
-            said = f"{feature.name}: not {feature.allowed}"
+            value = numbers[feature.name][row]
+            found = "" if np.isnan(value) else f"{value:.10g} is "
+            said = f"{feature.name}: {found}not {feature.allowed}"
             errors[row] = "; ".join(filter(None, (errors[row], said)))
     for row in np.flatnonzero(good & ~np.isfinite(predictions)):
         predictions[row], errors[row] = np.nan, "the network's answer is not a number"

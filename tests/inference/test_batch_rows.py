@@ -92,8 +92,10 @@ def test_a_rows_faults_are_all_named(tmp_path):
     row = some(1)[0] | {"weight": "heavy", "year": "", "cylinders": "8.5", "acceleration": "nan"}
     predict(write_csv(tmp_path / "in.csv", [row]), tmp_path / "out.csv")
     assert read_csv(tmp_path / "out.csv")[0]["error"] == (
-        "cylinders: not an integer from 3 to 8; weight: not a number from 1613 to 5140; "
-        "acceleration: not a number from 8 to 24.8; year: not an integer from 70 to 82"
+        "cylinders: 8.5 is not an integer from 3 to 8; "
+        "weight: not a number from 1613 to 5140; "
+        "acceleration: not a number from 8 to 24.8; "
+        "year: not an integer from 70 to 82"
     )
 
 
