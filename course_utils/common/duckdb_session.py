@@ -13,6 +13,8 @@ from pathlib import Path
 import duckdb
 
 MB_PER_THREAD = 128  # of memory, what a thread needs at least
+# What DuckDB says of Ctrl-C, which may also come while it is within a call to Python.
+INTERRUPTED = re.compile("Query interrupted|KeyboardInterrupt")
 NO_DISK = re.compile(
     r"max_temp_directory_size|no space left|file too large|could not write|disk quota", re.I
 )
@@ -66,13 +68,11 @@ def open_session(
             sql.execute("SET parquet_metadata_cache = true")  # a file is read again and again
             sql.execute("SET lock_configuration = true")
             yield sql
-    except duckdb.InterruptException as error:
-        raise KeyboardInterrupt from error
-    except RuntimeError as error:
-        if str(error) == "Query interrupted":
+    except (duckdb.Error, RuntimeError) as error:
+        if isinstance(error, duckdb.InterruptException) or INTERRUPTED.search(str(error)):
             raise KeyboardInterrupt from error
-        raise
-    except duckdb.Error as error:
+        if not isinstance(error, duckdb.Error):
+            raise
         said = " ".join(str(error).split("\n\n")[0].split("\n")[:3])  # without its advice
         if NO_DISK.search(said):
             raise OSError(f"The disk is full. {full_disk} ({said})") from error

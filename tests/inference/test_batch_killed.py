@@ -175,7 +175,7 @@ def test_ctrl_c_says_that_it_can_go_on(source: Path, whole: bytes, target: Path)
     with start_and_stop(source, target, "interrupt") as process:
         assert process.stderr is not None
         said = process.stderr.read()
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert said == "Stopped. The same command goes on where this one was.\n"
     assert predict(source, target, chunk=CHUNK).resumed > 0
     assert target.read_bytes() == whole
