@@ -12,12 +12,14 @@ the time, the prediction and the version that made it (where a service has sever
 import contextlib
 import json
 import logging
+import multiprocessing.util
 import os
 import threading
 import time
 import uuid
 import warnings
-from collections import Counter
+import weakref
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -28,23 +30,30 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 2**19
 MAX_FULL_FILES = 8  # about 20,000 cars; the room of one is kept free for what other workers write
-ROOM_ROWS = 50  # for which room is made at a time: the free part is room for many workers
+BATCH_ROWS = 50  # written at a time, so that the free part is room for many workers
+WRITE_DELAY_S = 0.1  # from an example to its place on the disk
+MAX_WAITING_ROWS = 10_000  # for a slow disk; after that the oldest are dropped
 NEWEST_ROWS = 10_000  # that are read unless more are asked for
 FILES = "examples-*.jsonl"  # of a recording
 ADDED_KEYS = ("time", "prediction")  # of a line beside the features
 VERSION_KEY = "version"  # one more, where the service has several
 
 log = logging.getLogger(__name__)
+_recorders: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
 
 
 class Recorder:
     """Writes examples into a folder; call it with the features and the prediction.
 
+    The call only notes them: a thread writes what has come together a tenth of a second later, so
+    that no request waits for a disk. Examples of the last tenth of a second are lost when the
+    process is killed outright, and written when it is stopped.
+
     Each process writes files of its own (``examples-*.jsonl``) and never goes on with another's,
     so that several workers may share a folder and an unfinished line is always a file's last.
-    Before each fiftieth example the files longest untouched are removed, whosever they are, until
-    the folder is within its limit; where they cannot be removed, nothing is written. That, and a
-    disk that is full or refuses, is a warning in the log, once.
+    Before each write the files longest untouched are removed, whosever they are, until the folder
+    is within its limit; where they cannot be removed, nothing is written. That, and a disk that
+    is full or refuses, is a warning in the log, once.
     """
 
     def __init__(self, folder: str | Path, names: Sequence[str], *, version: int | None = None):
@@ -67,39 +76,58 @@ class Recorder:
         keys = "".join(f"{json.dumps(name).replace('%', '%%')}: %r, " for name in names)
         end = "" if version is None else f', "{VERSION_KEY}": {version}'
         self._line = f'{{"time": %.6f, {keys}"prediction": %r{end}}}\n'  # repr() gives JSON
+        self._waiting: deque[tuple[float, ...]] = deque(maxlen=MAX_WAITING_ROWS)
+        self._due = False  # whether a thread is about to write
         self._writing = threading.Lock()
         self._file: Path | None = None
         self._file_bytes = 0
-        self._rows_with_room = 0
         self._warned = False
+        _recorders.add(self)
+        # A worker, being a process of multiprocessing, runs this and not what atexit knows.
+        multiprocessing.util.Finalize(None, write_all, exitpriority=0)
 
     def __call__(self, features: Sequence[float], prediction: float) -> None:
-        """Write one example.
+        """Note one example, without waiting for the disk.
 
         Args:
             features: finite numbers (int or float, not NumPy's), in the order of the names.
             prediction: what was answered, a finite float.
         """
-        with self._writing:
-            line = self._line % (time.time(), *features, prediction)
+        self._waiting.append((time.time(), *features, prediction))
+        if not self._due:
+            self._due = True
             try:
-                self._append(line.encode("ascii"))
-            except OSError as error:
-                self._report(error)
+                threading.Thread(target=self._write_soon, name="recorder", daemon=True).start()
+            except RuntimeError:  # no more threads, or Python is ending: the next call tries again
+                self._due = False
 
-    def _append(self, line: bytes) -> None:
+    def _write_soon(self) -> None:
+        time.sleep(WRITE_DELAY_S)
+        self.write()
+
+    def write(self) -> None:
+        """Write what waits."""
+        with self._writing:
+            # What comes from here on may be too late for this round. Said only now, so that a disk
+            # that hangs keeps two threads waiting and not a new one every tenth of a second.
+            self._due = False
+            while self._waiting:
+                rows = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_ROWS))]
+                try:
+                    self._append("".join(self._line % row for row in rows).encode("ascii"))
+                except OSError as error:
+                    self._report(error)
+
+    def _append(self, lines: bytes) -> None:
         prepare_folder(self.folder)
-        if not self._rows_with_room:
-            _make_room(self.folder, ROOM_ROWS * len(line))
-            self._rows_with_room = ROOM_ROWS
-        if not self._file or self._file_bytes + len(line) > MAX_FILE_BYTES:
+        _make_room(self.folder, len(lines))
+        if not self._file or self._file_bytes + len(lines) > MAX_FILE_BYTES:
             self._file = self.folder / f"examples-{uuid.uuid4().hex}.jsonl"
             self._file_bytes = 0
         # Opened anew each time: somebody may have removed it, another worker for instance.
         with open(self._file, "ab", opener=_open_private) as file:
-            file.write(line)
-        self._file_bytes += len(line)
-        self._rows_with_room -= 1
+            file.write(lines)
+        self._file_bytes += len(lines)
 
     def _report(self, error: OSError) -> None:
         self._file = None  # it may end in half a line now
@@ -126,6 +154,12 @@ def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def write_all() -> None:
+    """Let every recorder of this process write what waits."""
+    for recorder in list(_recorders):
+        recorder.write()
+
+
 def read_examples(
     folder: str | Path, *, newest: int = NEWEST_ROWS, predictions: bool = False
 ) -> "pd.DataFrame":
@@ -133,7 +167,8 @@ def read_examples(
 
     The columns are those that the model was trained on, so that
     ``drift.compare(training, read_examples(folder))`` says whether it still may be asked. May be
-    called while services record.
+    called while services record: what they do in this process (behind a notebook's cell) is
+    complete, what another process accepted in the last tenth of a second may be missing.
 
     Args:
         folder: what ``record`` named.
@@ -154,6 +189,7 @@ def read_examples(
     import pandas as pd
 
     folder = Path(folder)
+    write_all()
     if not folder.is_dir():
         raise FileNotFoundError(
             f"There is no folder {folder}. A service makes it with its first example when it is "

@@ -30,6 +30,7 @@ def record(folder: Path, cars: pd.DataFrame) -> None:
     recorder = Recorder(folder, list(cars.columns))
     for row in cars.itertuples(index=False):
         recorder([value.item() for value in map(np.asarray, row)], 20.0)
+    recorder.write()
 
 
 def usual(number: int, seed: int = 0) -> pd.DataFrame:

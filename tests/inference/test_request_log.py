@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -66,6 +67,7 @@ def test_two_workers_lose_and_mix_nothing(recorded: tuple[Served, Path]) -> None
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(client, range(8)))
+    wait_until(lambda: len(find_sent()) >= 400)
     assert find_sent() == list(range(2000, 2400))
 
 
@@ -78,6 +80,8 @@ def test_only_what_is_accepted_is_kept(recorded: tuple[Served, Path]) -> None:
     for path in ("healthz", "readyz", "metrics"):  # readyz predicts, too
         assert requests.get(f"{served.url}/{path}", timeout=60).ok
     assert ask_mpg(served.url, marked).ok
+    wait_until(lambda: (read_examples(folder)["acceleration"] == 11.125).any())
+    time.sleep(0.3)  # three times as long as anything may take to be written
     assert (read_examples(folder)["acceleration"] == 11.125).sum() == 1
     assert not any(b"somebody" in line for line in lines(folder))
 
@@ -93,7 +97,7 @@ def test_a_stopped_service_has_written_its_last_request(folder: Path) -> None:
     with running([*RECORDING, str(folder)]) as served:
         for weight in range(2000, 2020):
             assert ask_mpg(served.url, CAR | {"weight": weight}).ok
-        served.terminate()
+        served.terminate()  # within the tenth of a second in which the last ones wait
         served.process.wait(timeout=60)
     assert read_examples(folder)["weight"].tolist() == list(range(2000, 2020))
 
@@ -102,6 +106,7 @@ def test_a_stopped_service_has_written_its_last_request(folder: Path) -> None:
 def test_nobody_else_may_read_it(recorded: tuple[Served, Path]) -> None:
     served, folder = recorded
     assert ask_mpg(served.url, CAR).ok
+    assert wait_until(lambda: list(folder.iterdir()))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 

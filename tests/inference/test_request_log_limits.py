@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import multiprocessing
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +13,13 @@ import pytest
 from course_utils.inference import request_log
 from course_utils.inference.request_log import (
     MAX_FULL_FILES,
+    MAX_WAITING_ROWS,
     Recorder,
     read_examples,
 )
 from course_utils.services.mpg import create_app
 from tests.inference.conftest import lines
-from tests.support.serving import CAR, MODEL
+from tests.support.serving import CAR, MODEL, wait_until
 
 SMALL = 2**18  # bytes
 
@@ -50,6 +53,7 @@ def test_the_folder_keeps_to_its_limit_and_loses_the_oldest(
     for number in range(20_000):
         recorder([number, number / 2], 1.5)
         if number % 100 == 99:
+            recorder.write()
             largest = max(largest, sum(sizes(folder).values()))
     assert SMALL / 2 < largest <= SMALL
     assert (folder / "mine.txt").exists()
@@ -63,6 +67,8 @@ def record_many(folder: Path, process: int, rows: int) -> None:
     recorder = Recorder(folder, ["process", "number"])
     for number in range(rows):
         recorder([process, number], 1.5)
+        if number % 200 == 199:
+            recorder.write()
 
 
 @pytest.mark.thorough
@@ -105,9 +111,43 @@ def test_a_folder_that_cannot_be_made_is_a_warning_once(
     with warned_once(caplog, str(folder), "goes on without"):
         for _ in range(5):
             assert client.post("/api/mpg", json=CAR).status_code == 200
+            request_log.write_all()
     folder.unlink()  # mended: the next example is recorded
     assert client.post("/api/mpg", json=CAR).status_code == 200
-    assert len(lines(folder)) == 1
+    assert wait_until(lambda: folder.is_dir() and len(lines(folder)) == 1)
+
+
+def test_a_slow_disk_keeps_nobody_waiting_and_memory_bounded(folder: Path) -> None:
+    recorder, before = Recorder(folder, ["number"]), set(threading.enumerate())
+
+    def count_waiting() -> int:
+        return len([t for t in threading.enumerate() if t.name == "recorder" and t not in before])
+
+    with recorder._writing:  # the disk hangs
+        for number in range(30_000):
+            recorder([number], 1.5)
+        assert count_waiting() <= 2
+        time.sleep(2 * request_log.WRITE_DELAY_S)
+        recorder([30_000], 1.5)
+        assert count_waiting() <= 2
+    found = read_examples(folder, newest=10**6)["number"]
+    assert len(found) == MAX_WAITING_ROWS  # the oldest were dropped
+    assert found.iloc[-1] == 30_000
+
+
+def test_a_process_without_threads_to_spare_answers_and_records_later(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    client = create_app(MODEL, record=folder).test_client()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert client.post("/api/mpg", json=CAR).status_code == 200
+    assert not folder.exists()
+    assert client.post("/api/mpg", json=CAR).status_code == 200
+    assert wait_until(lambda: folder.is_dir() and len(lines(folder)) == 2)
 
 
 def test_the_limit_holds_where_old_files_cannot_be_removed(
@@ -122,5 +162,6 @@ def test_the_limit_holds_where_old_files_cannot_be_removed(
     with warned_once(caplog, "the oldest files cannot be removed"):
         for number in range(9_000):
             recorder([number], 1.5)
+        recorder.write()
     assert SMALL / 2 < sum(sizes(folder).values()) <= SMALL
     assert read_examples(folder)["number"].tolist()[:3] == [0, 1, 2]
