@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from course_utils import inference
 from course_utils.common import atomic_files
 from course_utils.environment import PACKAGE_FOLDER, quiet_native_stderr
 from course_utils.export import chromium, conversion, parity
 from course_utils.export.source import RAW, Pixels, Source
-from course_utils.inference import FeatureSchema, Predictor, as_probabilities, to_litert
+from course_utils.inference import FeatureSchema, Predictor
 from course_utils.inference.pixels import find_range
 
 PAGE = PACKAGE_FOLDER / "webapp" / "dist" / "browser"  # what every page is made of
@@ -162,7 +163,7 @@ def verify(
     said = chromium.ask_page(path, kind, math.prod(source.shape), [*map(encode, examples)])
     got, wanted = np.array(said["answers"], np.float64), source.predict(examples)
     if got.shape[1] > source.classes:
-        wanted = as_probabilities(wanted)
+        wanted = inference.as_probabilities(wanted)
     tolerance = TOLERANCE if parity.is_classifier(wanted) else NUMBER_TOLERANCE
     checks = parity.compare_answers(got, wanted, tolerance, said["labels"])
     agreement = parity.measure_agreement(got, wanted)
@@ -203,7 +204,7 @@ def _read_network(model: Any, kind: str, preprocess: Pixels, file: str) -> bytes
         return model.read_bytes()
     source = _make_source(model, preprocess)
     conversion.warn_of_pixels(file, source, stacklevel=4)
-    return to_litert(source.network)
+    return inference.to_litert(source.network)
 
 
 def _make_source(model: Any, preprocess: Pixels) -> Source:
@@ -234,7 +235,7 @@ def _check_network(
         )
     if schema:
         schema.check_network(network, Path(name), labels)
-    elif labels and answers != (len(labels),) and (answers, len(labels)) != ((1,), 2):
+    elif labels and not inference.fits_labels(answers, labels):
         raise ValueError(f"{name} answers with shape {answers}; there are {len(labels)} labels.")
 
 

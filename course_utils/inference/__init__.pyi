@@ -6,6 +6,7 @@ from . import tracing as tracing
 from .batch import predict_file as predict_file
 from .labels import check_photo_network as check_photo_network
 from .labels import find_labels as find_labels
+from .labels import fits_labels as fits_labels
 from .labels import labels_path as labels_path
 from .labels import load_labels as load_labels
 from .labels import write_labels as write_labels

@@ -83,18 +83,8 @@ def test_one_file_computes_the_same(mpg_page, mpg_keras, tmp_path):
 
 def test_200_digits(tmp_path):
     keras = networks.quiet_keras()
-    layers = keras.layers
-    network = keras.Sequential(
-        [
-            keras.Input((28, 28)),
-            layers.Reshape((28, 28, 1)),
-            layers.Conv2D(16, 5, strides=2, activation="relu"),
-            layers.Conv2D(32, 5, strides=2, activation="relu"),
-            layers.Flatten(),
-            layers.Dense(128, activation="relu"),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
+    before = [keras.Input((28, 28)), keras.layers.Reshape((28, 28, 1))]
+    network = keras.Sequential([*before, *networks.digit_layers()])
     set_shipped_weights(network, shipped_model("digit"))
     _, (pictures, numbers) = load_mnist()
     ink = pictures[:200] / np.float32(255)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Error, Page
 
 from course_utils.export import browser as in_page
 from course_utils.inference import FeatureSchema
 from course_utils.services.digit import read_digit
+from course_utils.services.http.errors import Problem
 from tests.browser.test_digit_page import DIGITS
 from tests.export.conftest import silent
 from tests.support import networks
@@ -116,6 +117,22 @@ def test_each_drawing_gets_keras_answer(
     differences = np.abs(got - wanted).max(axis=1)
     print(f"{NUMBER} drawings: {differences.max():.1e}")
     assert {n: round(float(d), 5) for n, d in enumerate(differences) if not d <= 3e-4} == {}
+
+
+def test_two_digits_are_refused_on_both_sides(digit_page: Page, browser: Browser) -> None:
+    dice = np.random.default_rng(26)
+    left, right = (
+        [[[x / 2 + shift, y] for x, y in stroke] for stroke in make_strokes(digit, dice)]
+        for digit, shift in ((3, 0), (2, PAPER_PIXELS / 2))
+    )
+    page = browser.new_page()
+    both = base64.b64decode(page.evaluate(DRAW, left + right))
+    page.close()
+    with pytest.raises(Problem) as told:
+        read_digit(both)
+    assert told.value.faults[0].detail == "more than one digit is seen"
+    with pytest.raises(Error, match="More than one digit is seen"):
+        predict(digit_page, both)
 
 
 @pytest.fixture(scope="module")

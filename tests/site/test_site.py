@@ -1,13 +1,10 @@
 """The site as ``make site`` builds it, with the network cut, and in a real browser."""
 
-import functools
-import http.server
 import re
 import shlex
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from course_utils.inference import Predictor, shipped_model
 from tests.setup.test_install import posix
 from tests.support import ROOT
+from tests.support.in_page import static_host
 from tests.support.notebooks import NOTEBOOKS, read
 
 pytestmark = [pytest.mark.thorough, posix]
@@ -41,20 +39,10 @@ def site() -> Iterator[Path]:
         yield out
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *arguments: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def address(site: Path) -> Iterator[str]:
-    handler = functools.partial(Quiet, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with static_host(site) as url:
+        yield f"{url}/"
 
 
 def list_pages(site: Path) -> list[str]:

@@ -101,22 +101,24 @@ def mpg_network(epochs: int = 60):
     return network, rows
 
 
+def digit_layers():
+    """The layers of notebook 09's network."""
+    layers = quiet_keras().layers
+    return [
+        layers.Conv2D(16, 5, strides=2, activation="relu"),
+        layers.Conv2D(32, 5, strides=2, activation="relu"),
+        layers.Flatten(),
+        layers.Dense(128, activation="relu"),
+        layers.Dense(10, activation="softmax"),
+    ]
+
+
 def digit_network():
     """The network of notebook 09, trained for a short time."""
     keras = quiet_keras()
-    layers = keras.layers
     (pictures, digits), _ = load_mnist()
     keras.utils.set_random_seed(9)
-    network = keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Conv2D(16, 5, strides=2, activation="relu"),
-            layers.Conv2D(32, 5, strides=2, activation="relu"),
-            layers.Flatten(),
-            layers.Dense(128, activation="relu"),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
+    network = keras.Sequential([keras.Input((28, 28, 1)), *digit_layers()])
     network.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
     scaled = pictures[..., None] / np.float32(255)
     network.fit(scaled, digits, batch_size=128, epochs=2, verbose=0)

@@ -1,8 +1,9 @@
-// A drawing, or a photo, of a digit in the form of MNIST's digits: what `images.digits` of the
-// Python side does, step by step, with the same numbers. Its comments say why each step is there.
+// A drawing, or a photo on plain paper, of a digit in the form of MNIST's digits: what
+// `images.digits` of the Python side does, step by step, with the same numbers. Its comments say why
+// each step is there. Its steps for ruled paper and for a dark desk (`images.paper`) are not here.
 
 import type { Photo, Size } from "./decode";
-import { blur, dilate, findParts, median, medianFilter, open, type Grey } from "./filters";
+import { blur, dilate, findParts, median, medianFilter, open, type Grey, type Part } from "./filters";
 import { Refusal } from "./refusals";
 import { BICUBIC, BILINEAR, BOX, resize } from "./resize";
 
@@ -16,6 +17,8 @@ const MIN_CONTRAST = 0.12;
 const MIN_PEAK_INK = 0.7;
 const MIN_STROKE_AREA_SHARE = 0.08;
 const MIN_DIGIT_SIDE_SHARE = 0.1;
+const MIN_HEIGHT_SHARE = 0.55;
+const MAX_OVERLAP_SHARE = 0.2;
 const MIN_STROKE_WIDTH_SHARE = 0.11;
 
 /** The size in which a picture of that width and height is looked at. */
@@ -37,9 +40,12 @@ function toGrey({ width, height, values }: Photo): Grey {
   );
   const [red, green, blue] = colours as [Float32Array, Float32Array, Float32Array];
   const luminance = red.map((value, at) => 0.299 * value + 0.587 * green[at]! + 0.114 * blue[at]!);
-  const spreads = colours.map(measureSpread);
+  const step = Math.max(1, Math.trunc(Math.min(width, height) / 100)); // some pixels are enough
+  const isLookedAt = (_: number, at: number) => !(at % width % step) && !(Math.trunc(at / width) % step);
+  const spreads = colours.map((colour) => measureSpread(colour.filter(isLookedAt)));
   const widest = Math.max(...spreads);
-  const shown = measureSpread(luminance) >= widest / 2 ? luminance : colours[spreads.indexOf(widest)]!;
+  const isGrey = measureSpread(luminance.filter(isLookedAt)) >= widest / 2;
+  const shown = isGrey ? luminance : colours[spreads.indexOf(widest)]!;
   return { width, height, channels: 1, values: Float32Array.from(shown) };
 }
 
@@ -71,21 +77,22 @@ function stretchContrast(even: Grey): Grey {
   const threshold = findThreshold(even.values);
   const inked = even.values.filter((value) => value > threshold);
   const clear = even.values.filter((value) => value <= threshold);
-  if (!inked.length || !clear.length) throw reportNothing(even, "the picture is of one colour");
+  if (!inked.length || !clear.length) {
+    throw refuse(even, "Nothing is drawn: the picture is of one colour.");
+  }
   const paper = clear.filter((_, at) => at % 4 === 0);
   const [full, middle] = [median(inked), median(paper)];
   const noise = middle + 4 * median(paper.map((value) => Math.abs(value - middle)));
   if (full - noise < MIN_CONTRAST) {
-    throw reportNothing(even, "no part stands out from its surroundings");
+    throw refuse(even, "Nothing is drawn: no part stands out from its surroundings.");
   }
   return { ...even, values: even.values.map((value) => clip((value - noise) / (full - noise))) };
 }
 
 /** As the digit service says it. */
-function reportNothing({ width, height }: Grey, reason: string): Refusal {
-  const received = `a picture of ${width} × ${height} pixels, all alike`;
-  const allowed = "a digit, dark on light or light on dark";
-  return new Refusal(`Nothing is drawn: ${reason}.`, received, allowed);
+function refuse({ width, height }: Grey, detail: string): Refusal {
+  const allowed = "one digit, dark on light or light on dark";
+  return new Refusal(detail, `a picture of ${width} × ${height} pixels`, allowed);
 }
 
 /** The threshold with the largest variance between the two sides (Otsu 1979). */
@@ -120,10 +127,25 @@ function removeSpecks(ink: Grey): Grey {
   }
   const most = Math.max(0, ...strokes.map(({ size }) => size));
   const kept = strokes.filter(({ size }) => size >= Math.max(1, MIN_STROKE_AREA_SHARE * most));
+  if (standApart(kept)) throw refuse(ink, "More than one digit is seen.");
   const isKept = new Set(kept.map(({ label }) => label));
   const mask = new Float32Array(labels.length).map((_, at) => Number(isKept.has(labels[at]!)));
   const wide = dilate({ ...ink, values: mask }, 3); // soft edges are below the threshold
   return { ...ink, values: ink.values.map((value, at) => value * wide.values[at]!) };
+}
+
+/** Whether two of the strokes are of about one height, and beside or above each other. */
+function standApart(parts: Part[]): boolean {
+  const ends = parts.map(({ left, top, right, bottom }) => [
+    [top, bottom + 1],
+    [left, right + 1],
+  ]) as [[number, number], [number, number]][];
+  const height = ([[top, bottom]]: (typeof ends)[number]) => bottom - top;
+  const tallest = Math.max(...ends.map(height));
+  const tall = ends.filter((part) => height(part) >= MIN_HEIGHT_SHARE * tallest);
+  const isApart = ([start, end]: [number, number], [from, to]: [number, number]) =>
+    Math.min(end, to) - Math.max(start, from) <= MAX_OVERLAP_SHARE * Math.min(end - start, to - from);
+  return tall.some((one) => tall.some((other) => isApart(one[0], other[0]) || isApart(one[1], other[1])));
 }
 
 function crop(ink: Grey): Grey {
