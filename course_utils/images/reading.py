@@ -266,7 +266,7 @@ def _to_rgb(image: Image.Image, background: Background) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
     image = image.convert("RGBA")
     ground = "black" if background == "contrast" and _shows_light_lines(image) else "white"
     opaque = Image.new("RGB", image.size, ground)

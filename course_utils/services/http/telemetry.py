@@ -8,7 +8,6 @@ import json
 import os
 import random
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -94,8 +93,9 @@ class Telemetry:
         began = time.perf_counter()
         # uuid.uuid4() asks the system for randomness, and lets another thread run meanwhile: two
         # switches a request. An id need not be secret.
-        number = self._random.getrandbits(128)
-        request_id = environ[REQUEST_ID] = str(uuid.UUID(int=number, version=4))
+        n = f"{self._random.getrandbits(128):032x}"
+        request_id = f"{n[:8]}-{n[8:12]}-4{n[13:16]}-a{n[17:20]}-{n[20:]}"  # version 4 (RFC 9562)
+        environ[REQUEST_ID] = request_id
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             headers += [("X-Request-ID", request_id), *self._headers]
@@ -107,6 +107,8 @@ class Telemetry:
             return start_response(status, headers, exc_info)
 
         answer: Any = self._inner(environ, start)
+        if isinstance(answer, list):  # the one piece already
+            return answer
         try:
             return list(answer)  # in one piece; what is no list, Granian streams
         finally:
@@ -124,11 +126,13 @@ class Telemetry:
             self._children[key] = child
         child.observe(seconds)
         if self._log_line:
-            # Only the path comes from outside; the rest needs no JSON encoder.
+            # Only the path comes from outside; the rest needs no JSON encoder, nor does a rule.
+            path = environ["PATH_INFO"]
+            path = f'"{path}"' if path == key[1] else json.dumps(path[:200])
             line = (
                 f'{{"time": {time.time():.3f}, "service": "{self._service}", {self._logged}'
                 f'"request_id": "{environ[REQUEST_ID]}", "method": "{key[0]}", '
-                f'"path": {json.dumps(environ["PATH_INFO"][:200])}, "status": {status}, '
+                f'"path": {path}, "status": {status}, '
                 f'"ms": {seconds * 1000:.3f}}}'
             )
             self._log_line(line)
