@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+from filelock import Timeout
+
 from course_utils.common import atomic_files, hash_file, machine_lock
 
 RECORD = "networks-at-work.json"  # lies beside the files: digest and source of each
@@ -79,8 +81,6 @@ def lock_cache(report: Report) -> Iterator[Path]:
         OSError: the cache cannot be written.
         filelock.Timeout: another process has held the lock for half an hour.
     """
-    from filelock import Timeout
-
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     lock = machine_lock(cache)
