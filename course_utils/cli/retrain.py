@@ -37,15 +37,11 @@ def retrain(as_json: bool, **options: Any) -> None:
         on_cell = functools.partial(report, "training")
         found = registry.retrain(**options, on_cell=on_cell)
     print_verdict(found, as_json, found.notes)
-    if not as_json:
-        _print_outcome(found)
-    raise SystemExit(EXIT_CODES[found.verdict])
-
-
-def _print_outcome(found: "registry.Outcome") -> None:
     served = f"Version {found.served} goes on serving."
     if found.verdict == "promoted":
         served = f"Version {found.candidate} is served from now on, in the place of {found.served}."
     elif found.candidate:
         served = f"{served} Version {found.candidate} is kept for the record."
-    console.print(served, highlight=False)
+    if not as_json:
+        console.print(served, highlight=False)
+    raise SystemExit(EXIT_CODES[found.verdict])

@@ -21,7 +21,6 @@ import warnings
 import weakref
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -195,7 +194,7 @@ def read_examples(folder: str | Path, *, predictions: bool = False) -> "pd.DataF
         )
     damaged: Counter[str] = Counter()
     # Files of several workers overlap in time; of the same moment the later line is newer.
-    rows = sorted(_read_lines(folder, damaged), key=itemgetter("time"))
+    rows = sorted(_read_lines(folder, damaged), key=lambda row: row["time"])
     rows = rows[-NEWEST_ROWS:]
     if damaged:
         warnings.warn(
