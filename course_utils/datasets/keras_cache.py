@@ -14,7 +14,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 from filelock import Timeout
 
@@ -26,7 +25,7 @@ MAX_SCRATCH_AGE_S = 86_400  # an older one is of a process that was killed
 LOCK_TIMEOUT_S = 1800  # how long to wait for another `course fetch`
 
 #: called with each step as it begins
-Report: TypeAlias = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 def cache_folder() -> Path:

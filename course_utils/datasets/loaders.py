@@ -5,7 +5,6 @@ Sources, licences and digests stand in ``data/DATA.md``.
 
 import re
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from course_utils.datasets.weights import fetch
 from course_utils.environment import data_folder
 
 #: (images, labels) to train on and (images, labels) to test with
-Split: TypeAlias = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
