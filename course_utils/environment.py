@@ -125,9 +125,10 @@ def doctor() -> dict[str, str]:
     Returns:
         Names to short texts, in the order in which they read best.
     """
+    runtime = "jupyter" if "ipykernel" in sys.modules else "script"
     report = {
         "course": __version__,
-        "running in": _name_runtime(),
+        "running in": "colab" if in_colab() else runtime,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": str(os.cpu_count()),
@@ -145,12 +146,6 @@ def doctor() -> dict[str, str]:
     report["your files"] = str(output_folder())
     report["NGROK_AUTHTOKEN"] = "set" if os.environ.get("NGROK_AUTHTOKEN") else "not set"
     return report
-
-
-def _name_runtime() -> str:
-    if in_colab():
-        return "colab"
-    return "jupyter" if "ipykernel" in sys.modules else "script"
 
 
 def _read_requirements() -> list[str]:

@@ -41,8 +41,6 @@ class Commands(click.Group):
         except (ImportError, OSError, ValueError, MemoryError) as error:
             message = str(error)
             if isinstance(error, ModuleNotFoundError) and error.name:  # else its text says enough
-                if error.name.startswith("course_utils"):  # a fault of ours, not a missing package
-                    raise
                 # As in an image that only serves.
                 extra = "lab" if error.name == "jupyterlab" else "production"
                 message = (

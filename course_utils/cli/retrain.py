@@ -1,16 +1,14 @@
 """``course retrain``."""
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from course_utils import registry
 from course_utils.cli.console import console, print_verdict, show_steps
 from course_utils.cli.exit_codes import EXIT_CODES
 from course_utils.cli.options import ANY_FOLDER, AS_JSON, FILE
-
-if TYPE_CHECKING:
-    from course_utils.registry import Outcome
 
 
 @click.command()
@@ -34,22 +32,16 @@ def retrain(as_json: bool, **options: Any) -> None:
     the code's own check; 1 and 2 are errors, as in any command. The served version stays in
     all cases but 4.
     """
-    from course_utils import registry
-
     # A log file has no use for a bar.
     with show_steps(silent=as_json or not console.is_terminal) as report:
         on_cell = functools.partial(report, "training")
         found = registry.retrain(**options, on_cell=on_cell)
     print_verdict(found, as_json, found.notes)
-    if not as_json:
-        _print_outcome(found)
-    raise SystemExit(EXIT_CODES[found.verdict])
-
-
-def _print_outcome(found: "Outcome") -> None:
     served = f"Version {found.served} goes on serving."
     if found.verdict == "promoted":
         served = f"Version {found.candidate} is served from now on, in the place of {found.served}."
     elif found.candidate:
         served = f"{served} Version {found.candidate} is kept for the record."
-    console.print(served, highlight=False)
+    if not as_json:
+        console.print(served, highlight=False)
+    raise SystemExit(EXIT_CODES[found.verdict])

@@ -1,7 +1,5 @@
 """``course serve``."""
 
-import os
-import sys
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -65,10 +63,12 @@ def serve(name: str, host: str, port: int, open_page: bool, **options: Any) -> N
             click.echo(f"Port {wished} is taken, so the service gets {port}.", err=True)
 
     def announce() -> None:
-        url = f"http://{_name_reachable(host)}:{port}"
+        reachable = ports.ANY_ADDRESS.get(host, host)
+        reachable = f"[{reachable}]" if ":" in reachable else reachable
+        url = f"http://{reachable}:{port}"
         click.echo(f"Serving {name} at {url} - docs at /docs, Ctrl-C stops.", err=True)
         if open_page:
-            is_open = _has_screen() and webbrowser.open(url)
+            is_open = webbrowser.open(url)
             said = f"{url} is open in your browser." if is_open else f"Open {url} in a browser."
             click.echo(said, err=True)
 
@@ -99,18 +99,3 @@ def _announce_model(name: str, model: Path | None, store: Path | None) -> Path |
         model = model or find_model(name)
         click.echo(f"Model: {model}", err=True)
     return model
-
-
-def _name_reachable(host: str) -> str:
-    """How a browser on this machine names the address that is listened on."""
-    from course_utils.serving.ports import ANY_ADDRESS
-
-    host = ANY_ADDRESS.get(host, host)
-    return f"[{host}]" if ":" in host else host
-
-
-def _has_screen() -> bool:
-    """Without one, webbrowser would start a browser in the terminal, if it found any."""
-    if os.name == "nt" or sys.platform == "darwin":
-        return True
-    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))

@@ -10,10 +10,8 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from filelock import FileLock
+from filelock import FileLock
 
 LOCK_TIMEOUT_S = 120  # how long to wait for other processes that hold a lock for a moment
 DRAFT_SUFFIX = ".part"  # ends the name of a file that is being written
@@ -69,14 +67,12 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def machine_lock(folder: Path) -> "FileLock":
+def machine_lock(folder: Path) -> FileLock:
     """The lock that stands for a folder, between processes of this user on this machine.
 
     It lies among the system's temporary files: a network disk such as Google Drive may know no
     locks, or keep one of a machine that is gone. The system frees it when its holder is killed.
     """
-    from filelock import FileLock
-
     text = f"{Path.home()}\n{folder.resolve()}"
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
     return FileLock(Path(tempfile.gettempdir()) / f"networks-at-work-{name}.lock")

@@ -1,17 +1,20 @@
 """A notebook's figures: legible from the last row, and in words for who cannot see them."""
 
 import io
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+import matplotlib.pyplot as plt
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.category import StrCategoryFormatter
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, NullFormatter
 
 MIN_LETTERS_PT = 11.0
 DPI = 100
 
 
-def show_figure(figure: "Figure", alt: str) -> None:
+def show_figure(figure: Figure, alt: str) -> None:
     """Show a figure below the cell, with its text alternative, and close it.
 
     Letters smaller than eleven points are enlarged. The text goes where screen readers and
@@ -25,10 +28,6 @@ def show_figure(figure: "Figure", alt: str) -> None:
     Raises:
         ValueError: the figure has no title, numbers without a label, or ``alt`` says nothing.
     """
-    import matplotlib.pyplot as plt
-    from IPython.display import display
-    from matplotlib.text import Text
-
     titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
     if not any(titles):
         raise ValueError("The figure has no title. State its message: axes.set(title=...).")
@@ -52,11 +51,8 @@ def show_figure(figure: "Figure", alt: str) -> None:
     display(data, metadata={"image/png": {"alt": alt}}, raw=True)  # type: ignore[no-untyped-call]
 
 
-def _has_numbers(axes: "Axes", name: str) -> bool:
+def _has_numbers(axes: Axes, name: str) -> bool:
     """Whether an axis has ticks that are numbers, not names."""
-    from matplotlib.category import StrCategoryFormatter
-    from matplotlib.ticker import FixedFormatter, NullFormatter
-
     axis = axes.xaxis if name == "x" else axes.yaxis
     names = (FixedFormatter, NullFormatter, StrCategoryFormatter)
     return len(axis.get_ticklocs()) > 0 and not isinstance(axis.get_major_formatter(), names)

@@ -21,19 +21,18 @@ def find(folder: Path, names: tuple[str, ...]) -> list[Path]:
     Raises:
         ValueError: a name that no notebook has.
     """
-    found = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
-    there = ", ".join(path.stem for path in found.values()) or "none"
-    wanted = []
-    for name in names:
-        part = Path(name).name.lower()
-        named = (path for path in found.values() if part in path.name.lower())
-        path = found.get(name.zfill(2)) or next(named, None)
-        if not path:
-            raise ValueError(f"no notebook {name} in {folder}; there are: {there}")
-        wanted.append(path)
+    found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not found:
         raise ValueError(f"no notebooks in {folder}")
-    return wanted or list(found.values())
+    wanted = []
+    for name in names:
+        part = Path(name).name.lower().zfill(2)
+        path = next((path for path in found if part in path.name.lower()), None)
+        if not path:
+            there = ", ".join(path.stem for path in found)
+            raise ValueError(f"no notebook {name} in {folder}; there are: {there}")
+        wanted.append(path)
+    return wanted or found
 
 
 def execute(

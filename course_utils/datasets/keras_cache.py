@@ -14,7 +14,8 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+
+from filelock import Timeout
 
 from course_utils.common import atomic_files, hash_file, machine_lock
 
@@ -23,8 +24,8 @@ SCRATCH = "networks-at-work.part-"  # begins the names of folders for files that
 MAX_SCRATCH_AGE_S = 86_400  # an older one is of a process that was killed
 LOCK_TIMEOUT_S = 1800  # how long to wait for another `course fetch`
 
-#: called with each step as it begins; while it goes on also with how much is done, and of how much
-Report: TypeAlias = Callable[..., None]
+#: called with each step as it begins
+Report = Callable[[str], None]
 
 
 def cache_folder() -> Path:
@@ -79,8 +80,6 @@ def lock_cache(report: Report) -> Iterator[Path]:
         OSError: the cache cannot be written.
         filelock.Timeout: another process has held the lock for half an hour.
     """
-    from filelock import Timeout
-
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     lock = machine_lock(cache)
@@ -112,10 +111,9 @@ def explain_damage(file: Path) -> Iterator[None]:
         raise ValueError(f"{file}: {error}. Delete it and run `course fetch`.") from None
 
 
-def print_step(step: str, done: int = 0, total: int = 0) -> None:
-    """A report for notebooks: a line for each step, written over while it goes on."""
-    text = f"{step}: {done} of {total}" if total else f"{step} ..."
-    print(text.ljust(79), end="\r" if total else "\n", flush=True)
+def print_step(step: str) -> None:
+    """A report for notebooks: a line for each step."""
+    print(f"{step} ...", flush=True)
 
 
 def _read_record() -> dict[str, dict[str, str]]:

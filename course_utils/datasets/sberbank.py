@@ -3,19 +3,17 @@
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from course_utils.environment import output_folder
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: columns that tell Sberbank's tables from others
 COLUMNS = ("id", "timestamp", "full_sq", "product_type", "sub_area")
 REMEDY = Path(__file__).with_suffix(".txt").read_text("utf-8").rstrip()
 
 
-def load_sberbank(folder: str | Path | None = None) -> "tuple[pd.DataFrame, pd.DataFrame]":
+def load_sberbank(folder: str | Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Flats sold in Moscow (Kaggle, Sberbank Russian Housing Market), the chapter's own data.
 
     Args:
@@ -47,9 +45,7 @@ def _find(place: Path, name: str) -> Path:
     )
 
 
-def _read(file: Path, columns: tuple[str, ...]) -> "pd.DataFrame":
-    import pandas as pd
-
+def _read(file: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     try:
         frame = pd.read_csv(file, low_memory=False)
         missing = [column for column in columns if column not in frame.columns]

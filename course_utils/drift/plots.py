@@ -124,8 +124,6 @@ def _draw_column(ax: Axes, report: verdict.Findings, name: str) -> None:
         values = len(old) + len(new)
         if outside := values - np.sum(counts):
             notes.append(f"{outside:,} of {values:,} values lie outside this range")
-        elif not values:
-            notes.append("no values in the sample")
     else:
         bars = choose_bars(old, new)
         at = range(len(bars))

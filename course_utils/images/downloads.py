@@ -62,7 +62,10 @@ def download(url: str, *, seconds: float = 5) -> bytes:
         connection: socket.socket = _connect(addresses, deadline)
         with contextlib.closing(connection):
             if parts.scheme == "https":
-                connection = _encrypt(connection, host.rstrip("."), deadline)
+                # The address was chosen by us, the certificate must be that of the name.
+                context, name = _create_tls_context(), host.rstrip(".")
+                connection = context.wrap_socket(connection, server_hostname=name)
+                connection.deadline = deadline  # type: ignore[attr-defined]
             with connection:
                 return _exchange(connection, parts)
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -190,13 +193,6 @@ class _PlainSocket(_Deadline, socket.socket):
 
 class _TLSSocket(_Deadline, ssl.SSLSocket):
     pass
-
-
-def _encrypt(connection: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
-    # The address was chosen by us, the certificate must be that of the name.
-    secure = _create_tls_context().wrap_socket(connection, server_hostname=host)
-    secure.deadline = deadline  # type: ignore[attr-defined]
-    return secure
 
 
 @functools.cache

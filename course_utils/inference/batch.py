@@ -53,7 +53,7 @@ def predict_file(
     model: str | Path,
     chunk: int = CHUNK_ROWS,
     restart: bool = False,
-    on_progress: Progress | None = None,
+    on_progress: Progress = lambda step, done, total: None,
 ) -> Summary:
     """Predict every row of a CSV or Parquet file.
 
@@ -91,9 +91,8 @@ def predict_file(
     network = Predictor.load(path)
     schema.check_network(network, path)
     job = _Job(source, target, path, chunk)
-    tell = on_progress or (lambda step, done, total: None)
     with job.open(restart=restart), open_table(source, job.folder, schema) as table:
-        return _predict_table(job, table, network, schema, tell)
+        return _predict_table(job, table, network, schema, on_progress)
 
 
 def _predict_table(

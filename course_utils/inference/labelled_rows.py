@@ -136,22 +136,3 @@ def drop_known(known: pd.DataFrame, table: pd.DataFrame, names: list[str]) -> pd
     """
     both = pd.concat([known[names], table[names]], ignore_index=True)
     return table[~both.duplicated().to_numpy()[len(known) :]]
-
-
-def split(
-    table: pd.DataFrame, *, share: float, min_rows: int, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part the rows by chance into those to learn from and those to judge by.
-
-    Args:
-        table: the rows.
-        share: of them, to judge by.
-        min_rows: to judge by, at least.
-        seed: of the draw.
-
-    Returns:
-        The rows to learn from, and those to judge by.
-    """
-    order = np.random.default_rng(seed).permutation(len(table))
-    held = max(min_rows, round(share * len(table)))
-    return table.iloc[np.sort(order[held:])], table.iloc[np.sort(order[:held])]

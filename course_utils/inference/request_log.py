@@ -21,7 +21,6 @@ import warnings
 import weakref
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ MAX_FULL_FILES = 8  # about 20,000 cars; the room of one is kept free for what o
 BATCH_ROWS = 50  # written at a time, so that the free part is room for many workers
 WRITE_DELAY_S = 0.1  # from an example to its place on the disk
 MAX_WAITING_ROWS = 10_000  # for a slow disk; after that the oldest are dropped
-NEWEST_ROWS = 10_000  # that are read unless more are asked for
+NEWEST_ROWS = 10_000  # that are read
 FILES = "examples-*.jsonl"  # of a recording
 ADDED_KEYS = ("time", "prediction")  # of a line beside the features
 VERSION_KEY = "version"  # one more, where the service has several
@@ -125,7 +124,7 @@ class Recorder:
             self._file = self.folder / f"examples-{uuid.uuid4().hex}.jsonl"
             self._file_bytes = 0
         # Opened anew each time: somebody may have removed it, another worker for instance.
-        with open(self._file, "ab", opener=_open_private) as file:
+        with open(self._file, "ab", opener=lambda path, how: os.open(path, how, 0o600)) as file:
             file.write(lines)
         self._file_bytes += len(lines)
 
@@ -150,20 +149,14 @@ def prepare_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
 def write_all() -> None:
     """Let every recorder of this process write what waits."""
     for recorder in list(_recorders):
         recorder.write()
 
 
-def read_examples(
-    folder: str | Path, *, newest: int = NEWEST_ROWS, predictions: bool = False
-) -> "pd.DataFrame":
-    """The newest examples that services have recorded in ``folder``, oldest first.
+def read_examples(folder: str | Path, *, predictions: bool = False) -> "pd.DataFrame":
+    """The newest 10,000 examples that services have recorded in ``folder``, oldest first.
 
     The columns are those that the model was trained on, so that
     ``drift.compare(training, read_examples(folder))`` says whether it still may be asked. May be
@@ -172,7 +165,6 @@ def read_examples(
 
     Args:
         folder: what ``record`` named.
-        newest: rows to return, at most.
         predictions: add a column ``prediction``, what was answered, and where the service had
             several versions, ``version``, which one it was (NaN where it had none).
 
@@ -202,8 +194,8 @@ def read_examples(
         )
     damaged: Counter[str] = Counter()
     # Files of several workers overlap in time; of the same moment the later line is newer.
-    rows = sorted(_read_lines(folder, damaged), key=itemgetter("time"))
-    rows = rows[max(0, len(rows) - newest) :]
+    rows = sorted(_read_lines(folder, damaged), key=lambda row: row["time"])
+    rows = rows[-NEWEST_ROWS:]
     if damaged:
         warnings.warn(
             f"Unfinished or damaged lines are left out ({damaged.total()} in "

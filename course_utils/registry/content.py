@@ -1,7 +1,6 @@
 """What is known of tables, of the network, and of what the model was registered with."""
 
 import contextlib
-import functools
 import hashlib
 import importlib.metadata
 import json
@@ -91,7 +90,6 @@ def count_parameters(file: Path) -> int:
     return count
 
 
-@functools.cache
 def describe_environment() -> dict[str, Any]:
     """Python, system, and each installed package with its version."""
     found = importlib.metadata.distributions()

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from course_utils.datasets import load_auto_mpg
@@ -185,10 +186,11 @@ def _train_candidate(served: _Served, new: pd.DataFrame, on_cell: OnCell) -> Com
     """Train on the old rows and most of the new ones, compare on the rest, and register."""
     # Rows with a gap are only learned from: no service accepts such a row.
     gap = new[served.columns].isna().any(axis=1)
-    learn, held_out = labelled_rows.split(
-        new[~gap], share=HELD_OUT_SHARE, min_rows=MIN_ROWS, seed=SEED
-    )
-    learn = pd.concat([learn, new[gap]]).sort_index()
+    complete = new[~gap]
+    order = np.random.default_rng(SEED).permutation(len(complete))
+    held = max(MIN_ROWS, round(HELD_OUT_SHARE * len(complete)))
+    held_out = complete.iloc[np.sort(order[:held])]
+    learn = new.drop(held_out.index)
     table = pd.concat([served.seen, learn], ignore_index=True)
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="course-retrain-") as folder:

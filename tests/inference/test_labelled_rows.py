@@ -87,14 +87,3 @@ def test_known_rows_and_repeats_are_left_out() -> None:
     rows = pd.DataFrame({"a": [1, np.nan, 3, 3, 1], "b": [1, 2, 3, 3, 9], "c": list("vwxyz")})
     new = labelled_rows.drop_known(known, rows, ["a", "b"])
     assert new["c"].tolist() == ["x", "z"]
-
-
-def test_the_split_loses_and_doubles_nothing() -> None:
-    rows = pd.DataFrame({"a": range(100)})
-    learn, judges = labelled_rows.split(rows, share=0.3, min_rows=20, seed=1)
-    assert (len(learn), len(judges)) == (70, 30)
-    assert sorted([*learn["a"], *judges["a"]]) == list(range(100))
-    assert labelled_rows.split(rows, share=0.3, min_rows=20, seed=1)[1]["a"].tolist() == list(
-        judges["a"]
-    )
-    assert len(labelled_rows.split(rows, share=0.1, min_rows=20, seed=1)[1]) == 20

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import requests
 
+from course_utils.inference import request_log
 from course_utils.inference.request_log import Recorder, read_examples
 from course_utils.services.mpg import create_app
 from course_utils.serving import launch
@@ -111,15 +112,18 @@ def test_nobody_else_may_read_it(recorded: tuple[Served, Path]) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
-def test_the_newest_rows_are_the_newest_of_all_files(folder: Path) -> None:
+def test_the_newest_rows_are_the_newest_of_all_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever the files' own times say: a copied folder has others."""
+    monkeypatch.setattr(request_log, "NEWEST_ROWS", 10)
     folder.mkdir()
     for offset in range(3):
         rows = ({"time": 1e9 + t, "number": t, "prediction": 0} for t in range(offset, 90, 3))
         file = folder / f"examples-{offset}.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         os.utime(file, (1e9 - offset, 1e9 - offset))
-    found = read_examples(folder, newest=10)
+    found = read_examples(folder)
     assert found["number"].tolist() == list(range(80, 90))
     assert found.index[0] == pd.Timestamp(1e9 + 80, unit="s", tz="UTC")
 
