@@ -22,6 +22,7 @@ MIN_CONTRAST = 0.12  # of ink, 1 being black on white
 MIN_PEAK_INK = 0.7  # of full ink; a stroke reaches more somewhere
 MIN_STROKE_AREA_SHARE = 0.08  # of the largest stroke's area; what is smaller is dirt
 MIN_DIGIT_SIDE_SHARE = 0.1  # of the picture's longer side; smaller beside a larger thing is none
+MIN_DIGIT_AREA_SHARE = 0.2  # of the largest stroke's area; what is smaller is a part of a digit
 MIN_HEIGHT_SHARE = 0.55  # of the tallest stroke's; what is smaller is a part of a digit
 MAX_OVERLAP_SHARE = 0.2  # of two digits, seen from above or from a side
 MIN_STACK_RATIO = 1.6  # height to width of two digits above each other; a broken 5 has less
@@ -159,7 +160,8 @@ def _remove_specks(ink: np.ndarray) -> np.ndarray:
         if longer >= MIN_DIGIT_SIDE_SHARE * max(ink.shape):
             sizes = whole
     kept = sizes >= max(1, MIN_STROKE_AREA_SHARE * sizes.max())
-    if _stand_apart([boxes[at - 1] for at in np.flatnonzero(kept)]):
+    large = np.flatnonzero(sizes >= MIN_DIGIT_AREA_SHARE * sizes.max())
+    if _stand_apart([boxes[at - 1] for at in large]):
         raise SeveralDigits("more than one digit is seen")
     # Their soft edges are below the threshold, so a pixel around them stays, too.
     return ink * ndimage.maximum_filter(kept[labels].astype(np.float32), 3)

@@ -99,21 +99,21 @@ def test_two_digits_in_a_stack_are_refused(written: list[tuple[np.ndarray, int]]
 
 def test_no_digit_of_mnist_is_taken_for_several() -> None:
     pictures = load_mnist()[1][0]
-    # The last three are two halves, one above the other.
-    for digit in [*pictures[:500], *pictures[[5736, 6080, 6538]]]:
+    # The last four are three in two halves, one above the other, and a one beside a thin bar.
+    for digit in [*pictures[:500], *pictures[[5736, 6080, 6538, 8020]]]:
         digits.to_mnist(np.repeat(digit[..., None], 3, axis=2))
 
 
 @pytest.mark.thorough
-def test_hardly_any_of_ten_thousand_is_taken_for_several() -> None:
-    """Two are: a one beside a bar, and a six in three parts, of which the network is unsure."""
+def test_one_of_ten_thousand_is_taken_for_several() -> None:
+    """One is: a six in three parts, of which the network is unsure."""
     refused = 0
     for digit in load_mnist()[1][0]:
         try:
             digits.to_mnist(np.repeat(digit[..., None], 3, axis=2))
         except digits.SeveralDigits:
             refused += 1
-    assert refused <= 2
+    assert refused <= 1
 
 
 @pytest.mark.parametrize("spacing", [15, 30])

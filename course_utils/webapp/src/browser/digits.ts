@@ -17,6 +17,7 @@ const MIN_CONTRAST = 0.12;
 const MIN_PEAK_INK = 0.7;
 const MIN_STROKE_AREA_SHARE = 0.08;
 const MIN_DIGIT_SIDE_SHARE = 0.1;
+const MIN_DIGIT_AREA_SHARE = 0.2;
 const MIN_HEIGHT_SHARE = 0.55;
 const MAX_OVERLAP_SHARE = 0.2;
 const MIN_STACK_RATIO = 1.6;
@@ -128,7 +129,8 @@ function removeSpecks(ink: Grey): Grey {
   }
   const most = Math.max(0, ...strokes.map(({ size }) => size));
   const kept = strokes.filter(({ size }) => size >= Math.max(1, MIN_STROKE_AREA_SHARE * most));
-  if (standApart(kept)) throw refuse(ink, "More than one digit is seen.");
+  const large = kept.filter(({ size }) => size >= MIN_DIGIT_AREA_SHARE * most);
+  if (standApart(large)) throw refuse(ink, "More than one digit is seen.");
   const isKept = new Set(kept.map(({ label }) => label));
   const mask = new Float32Array(labels.length).map((_, at) => Number(isKept.has(labels[at]!)));
   const wide = dilate({ ...ink, values: mask }, 3); // soft edges are below the threshold
@@ -148,8 +150,7 @@ function standApart(parts: Part[]): boolean {
     Math.min(end, to) - Math.max(start, from) <= MAX_OVERLAP_SHARE * Math.min(end - start, to - from);
   const span = (axis: 0 | 1) =>
     Math.max(...tall.map((part) => part[axis][1])) - Math.min(...tall.map((part) => part[axis][0]));
-  const areApart = (axis: 0 | 1) =>
-    tall.some((one) => tall.some((other) => isApart(one[axis], other[axis])));
+  const areApart = (axis: 0 | 1) => tall.some((one) => tall.some((other) => isApart(one[axis], other[axis])));
   return areApart(1) || (areApart(0) && span(0) >= MIN_STACK_RATIO * span(1));
 }
 
