@@ -22,8 +22,10 @@ MIN_CONTRAST = 0.12  # of ink, 1 being black on white
 MIN_PEAK_INK = 0.7  # of full ink; a stroke reaches more somewhere
 MIN_STROKE_AREA_SHARE = 0.08  # of the largest stroke's area; what is smaller is dirt
 MIN_DIGIT_SIDE_SHARE = 0.1  # of the picture's longer side; smaller beside a larger thing is none
+MIN_DIGIT_AREA_SHARE = 0.2  # of the largest stroke's area; what is smaller is a part of a digit
 MIN_HEIGHT_SHARE = 0.55  # of the tallest stroke's; what is smaller is a part of a digit
 MAX_OVERLAP_SHARE = 0.2  # of two digits, seen from above or from a side
+MIN_STACK_RATIO = 1.6  # height to width of two digits above each other; a broken 5 has less
 MIN_STROKE_WIDTH_SHARE = 0.11  # of the digit's longer side, as a thin stroke in MNIST
 
 
@@ -158,21 +160,24 @@ def _remove_specks(ink: np.ndarray) -> np.ndarray:
         if longer >= MIN_DIGIT_SIDE_SHARE * max(ink.shape):
             sizes = whole
     kept = sizes >= max(1, MIN_STROKE_AREA_SHARE * sizes.max())
-    if _stand_apart([boxes[at - 1] for at in np.flatnonzero(kept)]):
+    large = np.flatnonzero(sizes >= MIN_DIGIT_AREA_SHARE * sizes.max())
+    if _stand_apart([boxes[at - 1] for at in large]):
         raise SeveralDigits("more than one digit is seen")
     # Their soft edges are below the threshold, so a pixel around them stays, too.
     return ink * ndimage.maximum_filter(kept[labels].astype(np.float32), 3)
 
 
 def _stand_apart(boxes: list[tuple[slice, slice]]) -> bool:
-    """Whether two of the strokes are of about one height, and beside or above each other."""
+    """Whether two of the strokes are of about one height, and beside each other or in a stack."""
     ends = np.array([[(at.start, at.stop) for at in box] for box in boxes])
     height = np.ptp(ends[:, 0], axis=1)
     ends = ends[height >= MIN_HEIGHT_SHARE * height.max()]
     starts, stops = ends[..., 0], ends[..., 1]
     shared = np.minimum(stops[:, None], stops) - np.maximum(starts[:, None], starts)
     shorter = np.minimum((stops - starts)[:, None], stops - starts)
-    return bool((shared <= MAX_OVERLAP_SHARE * shorter).any())
+    above, beside = (shared <= MAX_OVERLAP_SHARE * shorter).any(axis=(0, 1))
+    high, wide = stops.max(axis=0) - starts.min(axis=0)
+    return bool(beside or (above and high >= MIN_STACK_RATIO * wide))
 
 
 def _crop(ink: np.ndarray) -> np.ndarray:

@@ -119,20 +119,38 @@ def test_each_drawing_gets_keras_answer(
     assert {n: round(float(d), 5) for n, d in enumerate(differences) if not d <= 3e-4} == {}
 
 
-def test_two_digits_are_refused_on_both_sides(digit_page: Page, browser: Browser) -> None:
-    dice = np.random.default_rng(26)
-    left, right = (
-        [[[x / 2 + shift, y] for x, y in stroke] for stroke in make_strokes(digit, dice)]
-        for digit, shift in ((3, 0), (2, PAPER_PIXELS / 2))
-    )
+def draw_strokes(browser: Browser, strokes: list[Any]) -> bytes:
     page = browser.new_page()
-    both = base64.b64decode(page.evaluate(DRAW, left + right))
+    text = page.evaluate(DRAW, strokes)
     page.close()
+    return base64.b64decode(text)
+
+
+PLACES = {"beside": [(0, 140), (280, 140)], "above": [(140, 0), (140, 280)]}
+
+
+@pytest.mark.parametrize("places", PLACES.values(), ids=list(PLACES))
+def test_two_digits_are_refused_on_both_sides(
+    digit_page: Page, browser: Browser, places: list[tuple[int, int]]
+) -> None:
+    dice, strokes = np.random.default_rng(26), []
+    for digit, shift in zip((3, 2), places, strict=True):
+        strokes += [(np.array(line) / 2 + shift).tolist() for line in make_strokes(digit, dice)]
+    both = draw_strokes(browser, strokes)
     with pytest.raises(Problem) as told:
         read_digit(both)
     assert told.value.faults[0].detail == "more than one digit is seen"
     with pytest.raises(Error, match="More than one digit is seen"):
         predict(digit_page, both)
+
+
+def test_a_three_in_two_halves_is_one_digit_on_both_sides(
+    digit_page: Page, digit_network: Any, browser: Browser
+) -> None:
+    halves = [[(25, 22), (55, 20), (75, 32), (60, 38)], [(50, 58), (75, 67), (55, 80), (25, 78)]]
+    drawing = draw_strokes(browser, [(np.array(half) * 5.6).tolist() for half in halves])
+    wanted = digit_network(read_digit(drawing)[None, ..., None], training=False).numpy()
+    assert np.abs(predict(digit_page, drawing) - wanted).max() <= 3e-4
 
 
 @pytest.fixture(scope="module")

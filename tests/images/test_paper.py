@@ -86,9 +86,34 @@ def test_a_digit_below_another_is_refused() -> None:
         digits.to_mnist(paper)
 
 
+def test_two_digits_in_a_stack_are_refused(written: list[tuple[np.ndarray, int]]) -> None:
+    refused = 0
+    for at in range(1, COUNT):
+        stack = np.vstack([written[at - 1][0], written[at][0]])
+        try:
+            digits.to_mnist(np.repeat(stack[..., None], 3, axis=2))
+        except digits.SeveralDigits:
+            refused += 1
+    assert refused >= 0.9 * (COUNT - 1)
+
+
 def test_no_digit_of_mnist_is_taken_for_several() -> None:
-    for digit in load_mnist()[1][0][:500]:
+    pictures = load_mnist()[1][0]
+    # The last four are three in two halves, one above the other, and a one beside a thin bar.
+    for digit in [*pictures[:500], *pictures[[5736, 6080, 6538, 8020]]]:
         digits.to_mnist(np.repeat(digit[..., None], 3, axis=2))
+
+
+@pytest.mark.thorough
+def test_one_of_ten_thousand_is_taken_for_several() -> None:
+    """One is: a six in three parts, of which the network is unsure."""
+    refused = 0
+    for digit in load_mnist()[1][0]:
+        try:
+            digits.to_mnist(np.repeat(digit[..., None], 3, axis=2))
+        except digits.SeveralDigits:
+            refused += 1
+    assert refused <= 1
 
 
 @pytest.mark.parametrize("spacing", [15, 30])

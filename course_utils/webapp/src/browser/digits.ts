@@ -17,8 +17,10 @@ const MIN_CONTRAST = 0.12;
 const MIN_PEAK_INK = 0.7;
 const MIN_STROKE_AREA_SHARE = 0.08;
 const MIN_DIGIT_SIDE_SHARE = 0.1;
+const MIN_DIGIT_AREA_SHARE = 0.2;
 const MIN_HEIGHT_SHARE = 0.55;
 const MAX_OVERLAP_SHARE = 0.2;
+const MIN_STACK_RATIO = 1.6;
 const MIN_STROKE_WIDTH_SHARE = 0.11;
 
 /** The size in which a picture of that width and height is looked at. */
@@ -127,14 +129,15 @@ function removeSpecks(ink: Grey): Grey {
   }
   const most = Math.max(0, ...strokes.map(({ size }) => size));
   const kept = strokes.filter(({ size }) => size >= Math.max(1, MIN_STROKE_AREA_SHARE * most));
-  if (standApart(kept)) throw refuse(ink, "More than one digit is seen.");
+  const large = kept.filter(({ size }) => size >= MIN_DIGIT_AREA_SHARE * most);
+  if (standApart(large)) throw refuse(ink, "More than one digit is seen.");
   const isKept = new Set(kept.map(({ label }) => label));
   const mask = new Float32Array(labels.length).map((_, at) => Number(isKept.has(labels[at]!)));
   const wide = dilate({ ...ink, values: mask }, 3); // soft edges are below the threshold
   return { ...ink, values: ink.values.map((value, at) => value * wide.values[at]!) };
 }
 
-/** Whether two of the strokes are of about one height, and beside or above each other. */
+/** Whether two of the strokes are of about one height, and beside each other or in a stack. */
 function standApart(parts: Part[]): boolean {
   const ends = parts.map(({ left, top, right, bottom }) => [
     [top, bottom + 1],
@@ -145,7 +148,10 @@ function standApart(parts: Part[]): boolean {
   const tall = ends.filter((part) => height(part) >= MIN_HEIGHT_SHARE * tallest);
   const isApart = ([start, end]: [number, number], [from, to]: [number, number]) =>
     Math.min(end, to) - Math.max(start, from) <= MAX_OVERLAP_SHARE * Math.min(end - start, to - from);
-  return tall.some((one) => tall.some((other) => isApart(one[0], other[0]) || isApart(one[1], other[1])));
+  const span = (axis: 0 | 1) =>
+    Math.max(...tall.map((part) => part[axis][1])) - Math.min(...tall.map((part) => part[axis][0]));
+  const areApart = (axis: 0 | 1) => tall.some((one) => tall.some((other) => isApart(one[axis], other[axis])));
+  return areApart(1) || (areApart(0) && span(0) >= MIN_STACK_RATIO * span(1));
 }
 
 function crop(ink: Grey): Grey {
