@@ -48,10 +48,15 @@ def prepare(name: str) -> Path:
     return python
 
 
-FASTAPI = "benchmarks.peers.fastapi_app:app"
-UVICORN = ("uvicorn", FASTAPI)
-GRANIAN = ("granian", "--interface", "asgi")
+UVICORN = ("uvicorn", "benchmarks.peers.fastapi_app:app")
+GRANIAN = ("granian", "--interface", "asgi", "benchmarks.peers.fastapi_app:app")
+LITESTAR = ("granian", "--interface", "asgi", "benchmarks.peers.litestar_app:app")
+LITSERVE = ("benchmarks.peers.litserve_app",)
+BENTOML = ("benchmarks.peers.bentoml_app",)
 PEERS = {
     "fastapi-uvicorn": Peer("fastapi", (*UVICORN, "--no-access-log"), UVICORN),
-    "fastapi-granian": Peer("fastapi", (*GRANIAN, FASTAPI), (*GRANIAN, "--access-log", FASTAPI)),
+    "fastapi-granian": Peer("fastapi", GRANIAN, (*GRANIAN, "--access-log")),
+    "litestar": Peer("litestar", LITESTAR, LITESTAR),
+    "litserve": Peer("litserve", LITSERVE, LITSERVE),
+    "bentoml": Peer("bentoml", BENTOML, BENTOML),
 }

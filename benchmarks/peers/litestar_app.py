@@ -1,0 +1,62 @@
+"""The MPG service by Litestar, its bodies validated by msgspec, for Granian."""
+
+import uuid
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Litestar, get, post
+from litestar.logging import LoggingConfig
+from litestar.middleware.logging import LoggingMiddlewareConfig
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+
+from benchmarks.peers.network import DUTIES, MODEL, Network, read_features
+
+
+class Answer(msgspec.Struct):
+    id: str
+    mpg: float
+    errors: list[str]
+
+
+def make_struct() -> Any:
+    """The features as a struct."""
+    kinds = {"integer": int, "number": float}
+    fields = []
+    for name, feature in read_features().items():
+        limits = msgspec.Meta(ge=feature["minimum"], le=feature["maximum"])
+        fields.append((name, Annotated[kinds[feature["type"]], limits]))
+    return msgspec.defstruct("Car", fields, forbid_unknown_fields=True, module=__name__)
+
+
+Car = make_struct()
+network = Network(MODEL)
+
+
+@post("/api/mpg", status_code=200)
+async def mpg(data: Car) -> Answer:  # type: ignore[valid-type]
+    row = list(msgspec.structs.astuple(data))
+    return Answer(id=str(uuid.uuid4()), mpg=network.predict_mpg(row), errors=[])
+
+
+@get("/readyz")
+async def readyz() -> str:
+    return "ready"
+
+
+def create_app() -> Litestar:
+    """The app, with the log and the metrics where they are wanted."""
+    if not DUTIES:
+        return Litestar([mpg, readyz], logging_config=None, openapi_config=None)
+    # Without the bodies and headers that it would write otherwise; ours does not write them.
+    log = LoggingMiddlewareConfig(
+        request_log_fields=["path", "method"], response_log_fields=["status_code"]
+    )
+    return Litestar(
+        [mpg, readyz, PrometheusController],
+        middleware=[log.middleware, PrometheusConfig().middleware],
+        logging_config=LoggingConfig(root={"level": "INFO", "handlers": ["queue_listener"]}),
+        openapi_config=None,
+    )
+
+
+app = create_app()
