@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import requests
 
 from benchmarks.compare import Found, in_turns, ratio, show
@@ -124,7 +125,12 @@ def start_peer(
     with tempfile.TemporaryDirectory() as folder:
         command = PEERS[name].command(Path(folder) if duties else None, photo_model)
         with running(command, workers=WORKERS) as served:
-            yield served
+            try:
+                yield served
+            finally:  # LitServe's processes outlive a polite request to stop
+                parent = psutil.Process(served.process.pid)
+                for process in [*parent.children(recursive=True), parent]:
+                    process.kill()
 
 
 def find_best(found: Found, kind: str) -> str:

@@ -11,9 +11,8 @@ import uuid
 import bentoml
 from pydantic import BaseModel
 
-from benchmarks.peers.network import DUTIES, MODEL, Network, make_pydantic_model
-
-Car = make_pydantic_model()
+from benchmarks.peers.network import DUTIES, MODEL, Network
+from benchmarks.peers.pydantic_car import Car
 
 
 class Answer(BaseModel):

@@ -11,10 +11,9 @@ from benchmarks.peers.network import (
     PHOTO_MODEL,
     Network,
     PhotoClassifier,
-    make_pydantic_model,
 )
+from benchmarks.peers.pydantic_car import Car
 
-Car = make_pydantic_model()
 network = Network(MODEL)
 app = FastAPI()
 if DUTIES:

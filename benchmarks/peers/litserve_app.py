@@ -11,9 +11,8 @@ from typing import Any
 import litserve
 from prometheus_client import CollectorRegistry, Histogram, make_asgi_app, multiprocess
 
-from benchmarks.peers.network import DUTIES, MODEL, Network, make_pydantic_model
-
-Car = make_pydantic_model()
+from benchmarks.peers.network import DUTIES, MODEL, Network
+from benchmarks.peers.pydantic_car import Car
 
 
 class Mpg(litserve.LitAPI):

@@ -44,23 +44,6 @@ def read_features() -> dict[str, dict[str, Any]]:
     return properties
 
 
-def make_pydantic_model() -> Any:
-    """The features as a strict pydantic model."""
-    from pydantic import BaseModel, ConfigDict, Field, create_model
-
-    class Strict(BaseModel):
-        model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-    fields: dict[str, Any] = {
-        name: (
-            int if feature["type"] == "integer" else float,
-            Field(ge=feature["minimum"], le=feature["maximum"]),
-        )
-        for name, feature in read_features().items()
-    }
-    return create_model("Car", __base__=Strict, **fields)
-
-
 class PhotoClassifier:
     """Decodes, resizes and classifies a photo, as the floor of `benchmarks.image_service` does."""
 
