@@ -1,24 +1,13 @@
-"""The MPG service by BentoML, which has /readyz, an access log and metrics of its own.
+"""The MPG service by BentoML, which has /readyz, an access log and metrics of its own."""
 
-python -m benchmarks.peers.bentoml_app --port 5000 --workers 2
-"""
-
-import argparse
 import os
 import sys
 import uuid
 
 import bentoml
-from pydantic import BaseModel
 
 from benchmarks.peers.network import DUTIES, MODEL, Network
-from benchmarks.peers.pydantic_car import Car
-
-
-class Answer(BaseModel):
-    id: str
-    mpg: float
-    errors: list[str]
+from benchmarks.peers.pydantic_car import Answer, Car
 
 
 @bentoml.service(
@@ -38,11 +27,8 @@ class Mpg:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", required=True)
-    parser.add_argument("--workers", required=True)
-    options = parser.parse_args()
+    _, _, port, _, workers = sys.argv
     serve = ["serve", "benchmarks.peers.bentoml_app:Mpg", "--host", "127.0.0.1"]
-    command = [sys.executable, "-m", "bentoml", *serve, "--port", options.port]
-    os.environ |= {"WORKERS": options.workers, "BENTOML_DO_NOT_TRACK": "True"}
+    command = [sys.executable, "-m", "bentoml", *serve, "--port", port]
+    os.environ |= {"WORKERS": workers, "BENTOML_DO_NOT_TRACK": "True"}
     os.execv(sys.executable, command)

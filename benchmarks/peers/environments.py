@@ -20,12 +20,7 @@ class Peer:
     duties: tuple[str, ...]  # the same, with its access log on standard output, a file
 
     def command(self, folder: Path | None, photo_model: Path | None) -> list[str]:
-        """What starts it.
-
-        Args:
-            folder: for what its workers count together, where it has to log and count.
-            photo_model: where it has to classify photos, too.
-        """
+        """What starts it; with a ``folder`` for their metrics its workers log and count."""
         setting = [f"PHOTO_MODEL={photo_model}"] if photo_model else []
         if folder:
             setting += ["DUTIES=1", f"PROMETHEUS_MULTIPROC_DIR={folder}"]

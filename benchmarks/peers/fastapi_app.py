@@ -3,7 +3,6 @@
 import uuid
 
 from fastapi import FastAPI, HTTPException, UploadFile
-from pydantic import BaseModel
 
 from benchmarks.peers.network import (
     DUTIES,
@@ -12,7 +11,7 @@ from benchmarks.peers.network import (
     Network,
     PhotoClassifier,
 )
-from benchmarks.peers.pydantic_car import Car
+from benchmarks.peers.pydantic_car import Answer, Car
 
 network = Network(MODEL)
 app = FastAPI()
@@ -20,12 +19,6 @@ if DUTIES:
     from prometheus_fastapi_instrumentator import Instrumentator
 
     Instrumentator().instrument(app).expose(app)
-
-
-class Answer(BaseModel):
-    id: str
-    mpg: float
-    errors: list[str]
 
 
 # On the event loop: the network takes microseconds, handing over to a thread takes longer.

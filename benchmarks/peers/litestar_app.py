@@ -19,17 +19,11 @@ class Answer(msgspec.Struct):
     errors: list[str]
 
 
-def make_struct() -> Any:
-    """The features as a struct."""
-    kinds = {"integer": int, "number": float}
-    fields = []
-    for name, feature in read_features().items():
-        limits = msgspec.Meta(ge=feature["minimum"], le=feature["maximum"])
-        fields.append((name, Annotated[kinds[feature["type"]], limits]))
-    return msgspec.defstruct("Car", fields, forbid_unknown_fields=True, module=__name__)
-
-
-decoder = msgspec.json.Decoder(make_struct())
+kinds, fields = {"integer": int, "number": float}, []
+for name, feature in read_features().items():
+    limits = msgspec.Meta(ge=feature["minimum"], le=feature["maximum"])
+    fields.append((name, Annotated[kinds[feature["type"]], limits]))
+decoder = msgspec.json.Decoder(msgspec.defstruct("Car", fields, forbid_unknown_fields=True))
 network = Network(MODEL)
 
 

@@ -1,9 +1,6 @@
-"""The MPG service by LitServe.
+"""The MPG service by LitServe."""
 
-python -m benchmarks.peers.litserve_app --port 5000 --workers 2
-"""
-
-import argparse
+import sys
 import time
 import uuid
 from typing import Any
@@ -46,17 +43,14 @@ class Metrics(litserve.Logger):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--workers", type=int, default=1)
-    options = parser.parse_args()
+    _, _, port, _, workers = sys.argv
     server = litserve.LitServer(
         Mpg(api_path="/api/mpg"),
         accelerator="cpu",
-        workers_per_device=options.workers,
+        workers_per_device=int(workers),
         healthcheck_path="/readyz",
         fast_queue=True,  # its guide: for more than 100 requests per second
         loggers=Metrics() if DUTIES else None,
     )
     level = "info" if DUTIES else "warning"  # the access log is of level info
-    server.run(host="127.0.0.1", port=options.port, log_level=level, generate_client_file=False)
+    server.run(host="127.0.0.1", port=int(port), log_level=level, generate_client_file=False)

@@ -7,6 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from benchmarks.peers.network import read_features
 
 
+class Answer(BaseModel):
+    id: str
+    mpg: float
+    errors: list[str]
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
