@@ -24,7 +24,7 @@ from tests.support.serving import CAR, Served, serving
 
 WORKERS = 2
 CONNECTIONS = 8
-REQUESTS_PER_CONNECTION = 25  # a new connection may go to another worker, so that all get some
+REQUESTS_PER_CONNECTION = 5  # a new connection may go to another worker, so that all get some
 MAX_GROWTH = 0.05
 Post = Callable[[requests.Session, str, int], requests.Response]
 
