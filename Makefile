@@ -18,7 +18,7 @@ PAGE_SOURCES := hatch_build.py $(shell find course_utils/webapp -maxdepth 1 -typ
 	$(shell find course_utils/webapp/src)
 ARGS ?=
 BENCHMARKS ?= bench_import first_start mpg_service image_service overload sigterm resume record drift drift_files \
-	coreml_parity digits pets servers versions batch scale in_page
+	coreml_parity digits pets servers versions batch scale in_page peers memory
 # Three files of tests, or notebooks, at a time (tests/support/scheduling.py): on two processors, since
 # each waits for a part of its time. One takes 1 to 3 GB.
 PYTEST := $(BIN)/python -m pytest -n 3 --no-loadscope-reorder --durations=15
