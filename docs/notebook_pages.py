@@ -5,23 +5,37 @@ import re
 from typing import Any
 
 from docutils import nodes
+from live_pages import TITLES
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
 FRAME = re.compile(
-    r'<div><iframe src="http://127\.0\.0\.1:\d+/[^"]*" title="(\w+)".*</div>', re.DOTALL
+    r'<div><iframe src="http://127\.0\.0\.1:\d+/(?P<path>[^"]*)" title="(?P<title>\w+)" '
+    r'width="100%" height="(?P<height>\d+)".*</div>',
+    re.DOTALL,
 )
 FRAME_TEXT = (
     "<p><em>Here the notebook shows the page of a service that runs on your own computer. "
     "Run the notebook to see it.</em></p>"
 )
-# Frames of notebooks in whose place a page of `live_pages` can stand: the network is the same.
-LIVE = {("06_web_app", "image"): "image", ("09_digit_service", "digit"): "digit"}
+# Which page of `live_pages` stands in place of a frame, by notebook, name of the app, and path.
+# One app serves all pages of notebook 12.
+LIVE = {
+    ("06_web_app", "image", ""): "image/index.html",
+    ("09_digit_service", "digit", ""): "digit/index.html",
+    ("12_in_the_browser", "by_hand", "index.html"): "by_hand/index.html",
+    ("12_in_the_browser", "by_hand", "index.html?open.tflite"): "by_hand/index.html?open.tflite",
+    ("12_in_the_browser", "by_hand", "photo.html"): "by_hand/photo.html",
+    ("12_in_the_browser", "by_hand", "photo/index.html"): "image/index.html",
+    ("12_in_the_browser", "by_hand", "digit/index.html"): "digit/index.html",
+    ("12_in_the_browser", "by_hand", "mpg/index.html"): "mpg/index.html",
+}
 LIVE_FRAME = (
-    '<iframe class="live" src="../live/{page}/index.html" title="{page}" loading="lazy"></iframe>'
-    "<p><em>The notebook shows the page of its service here. On the site the same network "
-    "computes in your browser.</em></p>"
+    '<iframe class="live" src="../live/{page}" title="{title}" style="height: {height}px" '
+    'loading="lazy"></iframe>'
+    "<p><em>When you run the notebook, your own computer serves the page here. On the site, the "
+    "same network computes in your browser.</em></p>"
 )
 WRITTEN = re.compile(r"%%writefile \S+\.(\w+)\n")
 LANGUAGES = {"html": "html", "js": "javascript", "py": "ipython3"}
@@ -37,10 +51,12 @@ def drop_placeholders(app: Sphinx, page: nodes.document) -> None:
             link.replace_self([] if "Colab" in link.astext() else link.children)
 
 
-def replace_frame(notebook: str, title: str) -> str:
-    """What the site shows in place of a service's page."""
-    page = LIVE.get((notebook, title))
-    return LIVE_FRAME.format(page=page) if page else FRAME_TEXT
+def replace_frame(notebook: str, frame: re.Match[str]) -> str:
+    """What the site shows in place of a page that the notebook shows in a frame."""
+    page = LIVE.get((notebook, frame["title"], frame["path"]))
+    if not page:
+        return FRAME_TEXT
+    return LIVE_FRAME.format(page=page, title=TITLES[page], height=frame["height"])
 
 
 def prepare_cell(cell: dict[str, Any], notebook: str) -> None:
@@ -55,7 +71,7 @@ def prepare_cell(cell: dict[str, Any], notebook: str) -> None:
         data = output.get("data", {})
         if "text/html" in data:
             html = "".join(data["text/html"])
-            data["text/html"] = FRAME.sub(lambda frame: replace_frame(notebook, frame[1]), html)
+            data["text/html"] = FRAME.sub(lambda frame: replace_frame(notebook, frame), html)
 
 
 def prepare_page(app: Sphinx, name: str, source: list[str]) -> None:

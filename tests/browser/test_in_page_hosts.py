@@ -6,6 +6,7 @@ The pages are those that ``course export browser`` writes of the models that the
 import contextlib
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Frame, Page, expect
 
-from course_utils.environment import data_folder
+from course_utils.environment import PACKAGE_FOLDER, data_folder
 from course_utils.export import browser as in_page
 from course_utils.images import read_image
 from course_utils.inference import FeatureSchema, Predictor, shipped_model
@@ -113,11 +114,13 @@ def test_pythons_own_web_server(browser: Browser, pages: Callable[[str], Path], 
         assert all(each.startswith((url, "blob:", "data:")) for each in visitor.asked)
 
 
-def test_the_scripts_are_small(pages: Callable[[str], Path]) -> None:
+def test_the_scripts_are_small_and_no_map_is_built(pages: Callable[[str], Path]) -> None:
     """With the part of the runtime that is a script, which makes most of them."""
-    scripts = ("page.js", "worker.js", "sw.js")
-    packed = [len(gzip.compress((pages("mpg") / name).read_bytes(), 9)) for name in scripts]
-    assert sum(packed) <= 60_000
+    scripts = [(pages("mpg") / name).read_bytes() for name in ("page.js", "worker.js", "sw.js")]
+    assert sum(len(gzip.compress(script, 9)) for script in scripts) <= 60_000
+    for script in scripts:  # each is one file
+        assert not re.search(rb"^(import|export)\b", script, re.MULTILINE)
+    assert not list((PACKAGE_FOLDER / "webapp" / "dist").rglob("*.map"))
 
 
 @pytest.mark.thorough

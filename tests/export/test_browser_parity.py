@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from course_utils.datasets import load_mnist
-from course_utils.environment import data_folder
 from course_utils.export import browser, chromium
 from course_utils.inference import FeatureSchema, load_labels, schema_path, shipped_model
 from course_utils.inference.models import find_shipped_head
@@ -24,31 +23,10 @@ pytestmark = pytest.mark.usefixtures("chromium")
 MPG = shipped_model("mpg")
 
 
-def set_shipped_weights(network, file):
-    """Give a Keras network the weights of a LiteRT file, which it was saved as."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(file))
-    tensors = interpreter.get_tensor_details()
-    stored = [interpreter.get_tensor(t["index"]) for t in tensors if t["dtype"] is np.float16]
-    by_shape = {weights.shape: weights for weights in stored}
-    wanted = []
-    for weights in network.get_weights():
-        order = (3, 0, 1, 2) if weights.ndim == 4 else (1, 0)[: weights.ndim]
-        order = order if weights.ndim > 1 else (0,)
-        found = by_shape[tuple(weights.shape[axis] for axis in order)]
-        wanted.append(found.astype(np.float32).transpose(np.argsort(order)))
-    network.set_weights(wanted)
-
-
 @pytest.fixture(scope="module")
 def mpg_keras():
     """The MPG network that the course ships, in Keras, and all rows."""
-    trained, rows = networks.mpg_network(epochs=0)
-    keras = networks.quiet_keras()
-    network = keras.Sequential([keras.Input((rows.shape[1],)), *trained.layers])  # no optimizer
-    network.load_weights(data_folder() / "models" / "mpg.weights.h5")
-    return network, rows
+    return networks.shipped_mpg_network()
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +60,7 @@ def test_one_file_computes_the_same(mpg_page, mpg_keras, tmp_path):
 
 
 def test_200_digits(tmp_path):
-    keras = networks.quiet_keras()
-    before = [keras.Input((28, 28)), keras.layers.Reshape((28, 28, 1))]
-    network = keras.Sequential([*before, *networks.digit_layers()])
-    set_shipped_weights(network, shipped_model("digit"))
+    network = networks.shipped_digit_network()
     _, (pictures, numbers) = load_mnist()
     ink = pictures[:200] / np.float32(255)
     folder = browser.convert(

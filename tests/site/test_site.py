@@ -11,15 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, expect
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Frame, Locator, Page, expect
 
-from course_utils.inference import Predictor, shipped_model
+from course_utils.datasets import load_mnist
+from course_utils.environment import data_folder
+from course_utils.inference.pixels import MINUS_ONE_TO_ONE
 from tests.setup.test_install import posix
-from tests.support import ROOT
-from tests.support.in_page import static_host
+from tests.support import ROOT, networks
+from tests.support.bad_images import encoded
+from tests.support.in_page import await_network, predict, static_host, visiting
 from tests.support.notebooks import NOTEBOOKS, read
 
 pytestmark = [pytest.mark.thorough, posix]
+PHOTOS = data_folder() / "photos"
 OFFLINE = [sys.executable, str(ROOT / "tests" / "support" / "offline.py")]
 
 
@@ -127,29 +132,80 @@ def test_set_up_cells_are_folded_away(address, browser):
     page.close()
 
 
-def test_a_live_page_answers_as_the_network_does(address, browser):
-    page = browser.new_page()
-    page.goto(f"{address}docs/try.html")
-    frame = page.frame_locator('iframe[src$="mpg/index.html"]')
-    frame.locator("body").evaluate("network.ready")
-    row = [float(field.input_value()) for field in frame.get_by_role("spinbutton").all()]
-    miles = Predictor.load(shipped_model("mpg")).predict(np.array([row], np.float32))[0, 0]
-    expect(frame.locator("#value")).to_have_text(f"{miles:.1f}")
-    page.close()
+def ask_keras(name: str) -> tuple[list[bytes | np.ndarray], np.ndarray, float]:
+    """What a page gets, what Keras answers to it, and by how much the page may differ."""
+    if name == "mpg":
+        network, rows = networks.shipped_mpg_network()
+        return [*rows], network(rows).numpy(), 1e-4
+    if name == "digit":
+        ink = load_mnist()[1][0][:20] / np.float32(255)
+        return [*ink], networks.shipped_digit_network()(ink).numpy(), 1e-5
+    photos = networks.crops(parts=networks.CROPS[:1])
+    files = [encoded(Image.fromarray(photo), "PNG") for photo in photos]
+    wanted = networks.mobilenet()(MINUS_ONE_TO_ONE.apply(photos), training=False)
+    return files, wanted.numpy(), 1e-5
+
+
+@pytest.mark.parametrize("name", ["digit", "image", "mpg"])
+def test_a_live_page_answers_as_keras_does(address, browser, name):
+    sent, wanted, tolerance = ask_keras(name)
+    with visiting(browser) as visitor:  # no other host answers
+        visitor.page.goto(f"{address}docs/try.html")
+        frame = open_frame(visitor.page, f"{name}/index.html")
+        got = np.stack([predict(frame, each) for each in sent])
+    assert got.shape == wanted.shape
+    assert np.abs(got - wanted).max() <= tolerance
+
+
+def show_frame(page: Page, address: str) -> Locator:
+    """A frame, scrolled into view: before, it is not loaded."""
+    element = page.locator(f'iframe[src="../live/{address}"]')
+    element.scroll_into_view_if_needed()
+    return element
+
+
+def open_frame(page: Page, address: str) -> Frame:
+    """The page in a frame, once its network is loaded."""
+    element = show_frame(page, address)
+    expect(element.content_frame.get_by_role("heading").first).to_be_visible()
+    frame = element.element_handle().content_frame()
+    await_network(frame)
+    return frame
 
 
 def test_notebooks_show_the_live_pages(site):
     shown = {
         path.stem: re.findall(
-            r'src="../live/(\w+)/', read_page(site, f"notebooks/{path.stem}.html")
+            r'src="../live/([^"]+)"', read_page(site, f"notebooks/{path.stem}.html")
         )
         for path in NOTEBOOKS
     }
+    by_hand = ["index.html", "index.html?open.tflite", "photo.html"]
     assert {name: live for name, live in shown.items() if live} == {
-        "06_web_app": ["image"],
-        "09_digit_service": ["digit"],
+        "06_web_app": ["image/index.html"],
+        "09_digit_service": ["digit/index.html"],
+        "12_in_the_browser": [
+            *(f"by_hand/{name}" for name in by_hand),
+            *(f"{name}/index.html" for name in ("image", "digit", "mpg")),
+        ],
     }
-    assert {path.name for path in (site / "live").iterdir()} == {"digit", "image", "mpg"}
+
+
+def test_the_pages_written_by_hand_do_what_the_notebook_says(address, browser):
+    with visiting(browser) as visitor:
+        page = visitor.page
+        page.goto(f"{address}notebooks/12_in_the_browser.html")
+        slider = show_frame(page, "by_hand/index.html").content_frame
+        slider.get_by_label("Weight").fill("2000")
+        expect(slider.get_by_role("status")).to_have_text("2000 lb: 21.38 mpg")
+        refused = show_frame(page, "by_hand/index.html?open.tflite").content_frame
+        expect(refused.get_by_role("status")).to_contain_text(
+            "does not match expected ranked tensor type Float32[-1, 7]"
+        )
+        photo = show_frame(page, "by_hand/photo.html").content_frame
+        expect(photo.get_by_role("status")).to_have_text("The network is loaded.")
+        photo.get_by_label("Choose a photo").set_input_files(PHOTOS / "astronaut.jpg")
+        expect(photo.get_by_role("status")).to_contain_text("wok 0.1")
 
 
 def test_no_link_leads_to_a_placeholder(site):

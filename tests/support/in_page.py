@@ -21,9 +21,11 @@ LOOPBACK = "127.0.0.1"
 BROWSERS_OWN = ("content-autofill.googleapis.com:443",)
 # The answer as the bytes of its float32 numbers, since Playwright is slow with long lists.
 PREDICT = """
-async ([text, row]) => {
+async ([text, row, tensor]) => {
     const bytes = Uint8Array.from(atob(text), char => char.charCodeAt(0));
-    const answer = await network.predict(row ?? new Blob([bytes]));
+    const answer = tensor
+        ? await network.compute(Float32Array.from(tensor))
+        : await network.predict(row ?? new Blob([bytes]));
     let packed = "";
     for (const byte of new Uint8Array(Float32Array.from(answer).buffer))
         packed += String.fromCharCode(byte);
@@ -33,12 +35,18 @@ async ([text, row]) => {
 
 
 def predict(page: Page | Frame, sent: bytes | np.ndarray | list[float]) -> np.ndarray:
-    """The answer of a page's network to a file, or to a row of numbers."""
+    """The answer of a page's network to a file, or to a row of numbers.
+
+    An array of more dimensions is computed as it is, without what the page does before.
+    """
+    text, row, tensor = "", None, None
     if isinstance(sent, bytes):
-        text, row = base64.b64encode(sent).decode("ascii"), None
+        text = base64.b64encode(sent).decode("ascii")
+    elif np.ndim(sent) > 1:
+        tensor = np.ravel(sent).tolist()
     else:
-        text, row = "", [float(value) for value in sent]
-    return np.frombuffer(base64.b64decode(page.evaluate(PREDICT, [text, row])), "<f4")
+        row = [float(value) for value in sent]
+    return np.frombuffer(base64.b64decode(page.evaluate(PREDICT, [text, row, tensor])), "<f4")
 
 
 def await_network(page: Page | Frame) -> None:

@@ -11,6 +11,7 @@ from course_utils.datasets import load_auto_mpg, load_mnist
 from course_utils.datasets.keras_cache import cache_folder
 from course_utils.environment import data_folder, quiet_native_stderr
 from course_utils.images import read_image
+from course_utils.inference import shipped_model
 from course_utils.inference.models import LABELS
 from course_utils.inference.pixels import MINUS_ONE_TO_ONE
 from tests.support.serving import FEATURES
@@ -101,6 +102,15 @@ def mpg_network(epochs: int = 60):
     return network, rows
 
 
+def shipped_mpg_network():
+    """The MPG network that the course ships, in Keras, and all rows."""
+    trained, rows = mpg_network(epochs=0)
+    keras = quiet_keras()
+    network = keras.Sequential([keras.Input((rows.shape[1],)), *trained.layers])  # no optimizer
+    network.load_weights(data_folder() / "models" / "mpg.weights.h5")
+    return network, rows
+
+
 def digit_layers():
     """The layers of notebook 09's network."""
     layers = quiet_keras().layers
@@ -123,6 +133,32 @@ def digit_network():
     scaled = pictures[..., None] / np.float32(255)
     network.fit(scaled, digits, batch_size=128, epochs=2, verbose=0)
     return network
+
+
+def shipped_digit_network():
+    """The digit network that the course ships, in Keras."""
+    keras = quiet_keras()
+    before = [keras.Input((28, 28)), keras.layers.Reshape((28, 28, 1))]
+    network = keras.Sequential([*before, *digit_layers()])
+    set_shipped_weights(network, shipped_model("digit"))
+    return network
+
+
+def set_shipped_weights(network, file):
+    """Give a Keras network the weights of a LiteRT file, which it was saved as."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(file))
+    tensors = interpreter.get_tensor_details()
+    stored = [interpreter.get_tensor(t["index"]) for t in tensors if t["dtype"] is np.float16]
+    by_shape = {weights.shape: weights for weights in stored}
+    wanted = []
+    for weights in network.get_weights():
+        order = (3, 0, 1, 2) if weights.ndim == 4 else (1, 0)[: weights.ndim]
+        order = order if weights.ndim > 1 else (0,)
+        found = by_shape[tuple(weights.shape[axis] for axis in order)]
+        wanted.append(found.astype(np.float32).transpose(np.argsort(order)))
+    network.set_weights(wanted)
 
 
 def weight_file(package: Path) -> Path:
