@@ -28,18 +28,17 @@ def build_app(predict: Any, log: Any) -> Any:
 
 
 def _test_log(answer: Callable[[Any, Any], Any]) -> None:
-    import pandas as pd
+    import json
 
     with make_folder({}) as folder:
         client = open_client(answer(lambda row: 2 * row["x"], log := folder / "requests.jsonl"))
         for body, wanted in {'{"x": 1.5}': 200, "[1]": 400, "?": 400, '{"x": 4}': 200}.items():
             reply = client.post("/predict", data=body, content_type="application/json")
-            got = reply.status_code
-            assert got == wanted, f"for {body} the status should be {wanted}, not {got}."
+            assert (got := reply.status_code) == wanted, f"for {body} {wanted} is right, not {got}."
         assert reply.get_json() == {"prediction": 8}, "for x = 4 the prediction should be 8."
         assert log.is_file(), "there is no log: append a line to `log` for each accepted row."
-        rows = pd.read_json(log, lines=True).to_dict("list")
-        assert rows == {"x": [1.5, 4.0]}, f"the log should hold x = 1.5 and x = 4, not {rows}."
+        rows = [json.loads(line) for line in log.read_text("utf-8").splitlines() if line.strip()]
+        assert rows == [{"x": 1.5}, {"x": 4}], f"the log should hold x = 1.5 and 4, not {rows}."
 
 
 request_log = Exercise(
@@ -90,7 +89,8 @@ def _test_changes(answer: Callable[[Any, Any], dict[str, float]]) -> None:
     import numpy as np
     import pandas as pd
 
-    old, new = map(pd.DataFrame, np.random.default_rng(0).normal(size=(2, 200, 20)))
+    noise = np.random.default_rng(0).normal(size=(2, 200, 20))
+    old, new = (pd.DataFrame(half).add_prefix("x") for half in noise)
     many = pd.DataFrame({"x": np.arange(20_000.0), "city": "Rome"})
     few = pd.DataFrame({"a": [*range(100), None], "b": [*range(50, 150), None]})
     assert answer(old, new) == {}, "nothing changed in 20 columns of noise: adjust the p-values."

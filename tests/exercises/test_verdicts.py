@@ -11,8 +11,16 @@ from flask import Flask
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_utils.exercises import Exercise, flask_hello_world, mpg_client, progress
+from course_utils.exercises import (
+    Exercise,
+    coreml,
+    drift,
+    flask_hello_world,
+    mpg_client,
+    progress,
+)
 from course_utils.exercises.kinds import describe, find_wrong_kind
+from tests.exercises.test_exercises import log_everything, without_adjustment
 from tests.support.command import course
 
 
@@ -89,6 +97,23 @@ def test_a_value_of_the_wrong_kind_is_named():
     )
     assert exercise.problem(learner("def answer():\n    return 11\n")) == "the number is not 10."
     assert exercise.problem(lambda: np.float32(10)) == ""
+
+
+def with_steps_of_zero(weights, bits):
+    steps = np.abs(weights).max(axis=0) / (2 ** (bits - 1) - 1)
+    return np.round(weights / np.where(steps > 0, steps, 1)).astype(int), steps
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "said"),
+    [
+        (coreml.quantize, with_steps_of_zero, "mind the column of zeros"),
+        (drift.own_tables, without_adjustment, "adjust the p-values"),
+        (drift.request_log, log_everything, "the log should hold x = 1.5 and 4, not [{'x'"),
+    ],
+)
+def test_a_frequent_mistake_is_named(exercise, answer, said):
+    assert said in exercise.problem(answer)
 
 
 def test_the_result_in_place_of_the_function_is_named():
