@@ -97,7 +97,7 @@ def convert(
         "fields": schema and _describe_fields(schema, descriptions or {}),
         "output": schema.target if schema and not labels else None,
     }
-    with conversion.write_whole(folder) as draft:
+    with conversion.write_whole(folder, overwrite) as draft:
         shutil.copytree(PAGE, draft, ignore=shutil.ignore_patterns(SINGLE))
         (draft / MODEL).write_bytes(fix_batch(content))
         said = f"{(draft / 'NOTICE').read_text('utf-8')}\n{notice.strip()}\n"

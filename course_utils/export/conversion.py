@@ -39,7 +39,9 @@ def check_path(path: str | Path, suffix: str, overwrite: bool) -> Path:
 
 
 @contextmanager
-def write_export(path: Path, source: Source, format_name: str) -> Iterator[Path]:
+def write_export(
+    path: Path, source: Source, format_name: str, *, replace_folder: bool = False
+) -> Iterator[Path]:
     """Yield the place to convert a network into; it becomes ``path`` once it is complete.
 
     It warns of a network that was certainly trained on other pixels than it is given.
@@ -48,7 +50,7 @@ def write_export(path: Path, source: Source, format_name: str) -> Iterator[Path]
         UnsupportedNetwork: whatever the converter raises, in one sentence that names the layer.
     """
     warn_of_pixels(path.name, source)
-    with write_whole(path) as draft, explain_failure(source.model, format_name):
+    with write_whole(path, replace_folder) as draft, explain_failure(source.model, format_name):
         yield draft
 
 
@@ -62,10 +64,11 @@ def warn_of_pixels(file: str, source: Source, stacklevel: int = 5) -> None:
 
 
 @contextmanager
-def write_whole(path: Path) -> Iterator[Path]:
-    """Yield the place to write a file or a folder; it replaces ``path`` once it is complete."""
+def write_whole(path: Path, replace_folder: bool) -> Iterator[Path]:
+    """Yield the place to write a file or a folder; it becomes ``path`` once it is complete."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         draft = Path(folder) / path.name
         yield draft
-        shutil.rmtree(path, ignore_errors=True)  # does nothing to a file, which is replaced anyway
+        if replace_folder:
+            shutil.rmtree(path, ignore_errors=True)
         draft.replace(path)

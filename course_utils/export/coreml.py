@@ -78,7 +78,7 @@ def convert(
     steps += [f"compressing its weights to {compress}"] if compress else []
     steps += [f"writing {path.name}"]
     coremltools = import_coremltools()
-    with write_export(path, source, "CoreML") as draft:
+    with write_export(path, source, "CoreML", replace_folder=overwrite) as draft:
         report(steps[0], 0, len(steps))
         traced = trace_network(model, source.shape, _input_name(source), examples=1)
         function = traced.get_concrete_function()
