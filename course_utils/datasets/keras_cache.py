@@ -24,8 +24,8 @@ SCRATCH = "networks-at-work.part-"  # begins the names of folders for files that
 MAX_SCRATCH_AGE_S = 86_400  # an older one is of a process that was killed
 LOCK_TIMEOUT_S = 1800  # how long to wait for another `course fetch`
 
-#: called with each step as it begins
-Report = Callable[[str], None]
+#: called with each step as it begins; while it goes on also with how much is done, and of how much
+Report = Callable[..., None]
 
 
 def cache_folder() -> Path:
@@ -111,9 +111,10 @@ def explain_damage(file: Path) -> Iterator[None]:
         raise ValueError(f"{file}: {error}. Delete it and run `course fetch`.") from None
 
 
-def print_step(step: str) -> None:
-    """A report for notebooks: a line for each step."""
-    print(f"{step} ...", flush=True)
+def print_step(step: str, done: int = 0, total: int = 0) -> None:
+    """A report for notebooks: a line for each step, written over while it goes on."""
+    text = f"{step}: {done} of {total}" if total else f"{step} ..."
+    print(text.ljust(79), end="\r" if total else "\n", flush=True)
 
 
 def _read_record() -> dict[str, dict[str, str]]:

@@ -12,7 +12,7 @@ PIP_INSTALL = (
     sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1",
     "--no-deps", "--only-binary=:all:",
 )  # fmt: skip
-# With a cache of its own, which does not keep a second copy of the archive.
+# With a cache of its own, which grows as the archive arrives and does not keep a second copy of it.
 NPM_OPTIONS = (
     "--cache=cache", "--ignore-scripts", "--fetch-retries=1", "--fetch-retry-mintimeout=1000",
 )  # fmt: skip

