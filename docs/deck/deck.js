@@ -1,0 +1,40 @@
+"use strict";
+// Starts reveal.js, after the letters of each slide are as large as fits.
+const LARGEST_PX = 36;
+const LARGEST_BESIDE_PICTURE_PX = 28;
+const SMALLEST_PX = 16;
+
+const isInside = (box) => box.scrollWidth <= box.clientWidth && box.scrollHeight <= box.clientHeight;
+
+const fits = (slide) => isInside(slide) && [...slide.querySelectorAll("pre, table")].every(isInside);
+
+const fitLetters = (slide) => {
+  slide.style.display = "flex";
+  const largest = slide.querySelector("img") ? LARGEST_BESIDE_PICTURE_PX : LARGEST_PX;
+  for (let size = largest; size >= SMALLEST_PX; size--) {
+    slide.style.fontSize = `${size}px`;
+    if (fits(slide)) break;
+  }
+  slide.style.display = "";
+};
+
+window.addEventListener("load", () => {
+  const stacks = document.querySelectorAll(".slides > section");
+  for (const stack of stacks) {
+    stack.style.display = "block";
+    stack.querySelectorAll("section").forEach(fitLetters);
+    stack.style.display = "";
+  }
+  Reveal.initialize({
+    width: 1280,
+    height: 720,
+    margin: 0,
+    center: false,
+    display: "flex",
+    hash: true,
+    slideNumber: "c/t",
+    transition: "none",
+    backgroundTransition: "none",
+    plugins: [RevealNotes],
+  });
+});
