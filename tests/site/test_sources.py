@@ -1,12 +1,13 @@
 """What the site is made of, without building it."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.support import ROOT
-from tests.support.notebooks import NOTEBOOKS, read
+from tests.support.notebooks import NOTEBOOKS, code_cells, each_notebook, is_file, read, tags
 
 PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
@@ -42,3 +43,67 @@ def test_the_library_page_shows_each_room():
     shown = set(re.findall(r"automodule:: course_utils\.(\w+)$", text, re.MULTILINE))
     rooms = {path.parent.name for path in (ROOT / "course_utils").glob("*/__init__.py")}
     assert shown == (rooms - {"cli"}) | {"environment"}
+
+
+LABELS = (
+    *("Goal.", "Project.", "Stop and ask.", "Discuss.", "May be skipped."),
+    *("Wrong answers, and what they reveal.", "What may fail in the room."),
+)
+TEACHING = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+SECTION = re.compile(r"^## \[[^]]+\]\(\.\./notebooks/(\w+)\.ipynb\)\n(.*?)(?=^## |\Z)", re.M | re.S)
+
+
+@each_notebook
+def test_the_teaching_page_has_a_section_for_each_notebook(path):
+    section = dict(SECTION.findall(TEACHING))[path.stem]
+    assert tuple(re.findall(r"^\*\*(.+?)\*\*", section, re.MULTILINE)) == LABELS
+    # What may be skipped is tagged; the site says so at these cells.
+    is_said = "**May be skipped.** Nothing" not in section
+    assert any("optional" in tags(cell) for cell in read(path).cells) == is_said
+
+
+@each_notebook
+def test_no_other_cell_needs_one_that_may_be_skipped(path):
+    skipped, kept, needed = set(), set(), set()
+    for cell in code_cells(read(path)):
+        if is_file(cell):
+            continue
+        bound, used = find_names(cell.source)
+        if "optional" in tags(cell):
+            skipped |= bound - kept
+        else:
+            needed |= used & skipped - bound
+            kept |= bound
+            skipped -= bound
+    assert needed == set()
+
+
+def find_names(source: str) -> tuple[set[str], set[str]]:
+    """The names that a cell binds, and those that it uses."""
+    code = re.sub(r"^[!%].*", "", source, flags=re.MULTILINE)
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    bound, used = set(), set()
+    for node in ast.walk(compile(code, "cell", "exec", flags)):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                used.add(name)
+            case ast.Name(id=name) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.alias(name=name, asname=short):
+                bound.add(short or name.partition(".")[0])
+    return bound, used
+
+
+def test_the_minutes_of_each_plan_add_up():
+    minutes = dict.fromkeys(["pause"], 15) | {"projects": 90}
+    for path in NOTEBOOKS:
+        minutes[path.stem[:2]] = int(re.search(r"(\d+) minutes in class", read_text(path))[1])
+    plans = TEACHING.partition("## Three plans")[2].partition("\n## ")[0]
+    totals = []
+    for table in re.findall(r"(?:^\|.*\n)+", plans, re.MULTILINE):
+        rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
+        for _, parts, shown, *_ in rows[:-1]:
+            assert int(shown) == sum(minutes[part] for part in parts.split(", ")), parts
+        totals.append(sum(int(row[2]) for row in rows[:-1]))
+        assert int(re.match(r"\d+", rows[-1][2])[0]) == totals[-1]
+    assert len(totals) == 3
