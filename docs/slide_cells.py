@@ -16,6 +16,9 @@ PICTURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9`*(\"])")
 
 
+Section = tuple[str, list[tuple[str, str]]]
+
+
 class SlideError(Exception):
     """A tag makes a slide that cannot be shown; the message says what to do."""
 
@@ -42,9 +45,9 @@ def split_blocks(text: str) -> list[tuple[str, str]]:
     return blocks
 
 
-def split_sections(text: str) -> list[tuple[str, list[tuple[str, str]]]]:
+def split_sections(text: str) -> list[Section]:
     """The heading and the blocks of each section; before the first heading, it is empty."""
-    sections: list[tuple[str, list[tuple[str, str]]]] = [("", [])]
+    sections: list[Section] = [("", [])]
     for kind, block in split_blocks(LINK.sub(r"\1", text)):
         if kind == "heading":
             sections.append((block.lstrip("#").strip(), []))
@@ -73,6 +76,7 @@ def shorten(blocks: Iterable[tuple[str, str]]) -> tuple[str, list[str]]:
     """What fits on a slide, and what is left for the notes.
 
     Pictures always fit. Prose ends with the last whole sentence, or item of a list, that fits.
+    Of a list at least two items are shown.
     """
     shown, left, words, is_full = [], [], 0, False
     for kind, block in blocks:
@@ -86,6 +90,8 @@ def shorten(blocks: Iterable[tuple[str, str]]) -> tuple[str, list[str]]:
             is_full = is_full or words > MAX_PROSE_WORDS
             if not is_full:
                 taken.append(part)
+        if "list" in kind and len(taken) == 1 < len(parts):
+            taken = []  # one item of several says too little
         between = "\n" if "list" in kind else " "
         if taken and len(taken) < len(parts) and "list" in kind:
             shown.append(between.join([*taken, "- …"]))
@@ -96,9 +102,13 @@ def shorten(blocks: Iterable[tuple[str, str]]) -> tuple[str, list[str]]:
     return "\n\n".join(shown), left
 
 
-def read_prose(blocks: Iterable[tuple[str, str]]) -> list[str]:
-    """Of blocks, what the notes of a speaker hold."""
-    return [block for kind, block in blocks if kind in PROSE]
+def read_prose(sections: Iterable[Section]) -> list[str]:
+    """Of sections, what the notes of a speaker hold."""
+    notes = []
+    for heading, blocks in sections:
+        prose = [block for kind, block in blocks if kind in PROSE]
+        notes += [f"**{heading}**", *prose] if heading and prose else prose
+    return notes
 
 
 def show_text(cell: NotebookNode, title: str) -> tuple[Slide, list[str]]:
@@ -121,9 +131,8 @@ def show_text(cell: NotebookNode, title: str) -> tuple[Slide, list[str]]:
     for kind, block in split_blocks(text):
         if kind == "fence" and (lines := len(block.splitlines()) - 2) > MAX_CODE_LINES:
             raise SlideError(f"it shows {lines} lines; at most {MAX_CODE_LINES} are allowed")
-    before = [prose for _, blocks in sections[:number] for prose in read_prose(blocks)]
-    after = [prose for _, blocks in sections[number + 1 :] for prose in read_prose(blocks)]
-    return Slide(title, text, notes=[*before, *left]), after
+    slide = Slide(title, text, notes=[*read_prose(sections[:number]), *left])
+    return slide, read_prose(sections[number + 1 :])
 
 
 def show_code(cell: NotebookNode, title: str) -> Slide:
@@ -165,11 +174,12 @@ def reduce_notebook(notebook: NotebookNode) -> list[Slide]:
             except SlideError as error:
                 faults.append(f"cell {number} ({cell.source.partition(chr(10))[0]}): {error}")
         elif is_text and "badge" not in tags:
-            notes += [prose for _, blocks in sections for prose in read_prose(blocks)]
+            notes += read_prose(sections)
         if is_text:
             title = next((heading for heading, _ in reversed(sections) if heading), title)
     if faults:
         raise SlideError("\n".join(faults))
-    if slides:
-        slides[-1].notes += notes
+    if not slides:
+        raise SlideError("no cell is tagged slide or slide-result")
+    slides[-1].notes += notes
     return slides
