@@ -127,6 +127,23 @@ def test_set_up_cells_are_folded_away(address, browser):
     page.close()
 
 
+def test_what_may_be_skipped_says_so(address, browser):
+    page = browser.new_page()
+    for path in NOTEBOOKS:
+        cells = read(path).cells
+        optional = ["optional" in cell.metadata.get("tags", []) for cell in cells]
+        # Code says it only where the cell before it does not.
+        said = [
+            is_optional and (cell.cell_type == "markdown" or not was_optional)
+            for cell, is_optional, was_optional in zip(
+                cells, optional, [False, *optional[:-1]], strict=True
+            )
+        ]
+        page.goto(f"{address}notebooks/{path.stem}.html")
+        expect(page.get_by_text("May be skipped", exact=True)).to_have_count(sum(said))
+    page.close()
+
+
 def test_a_live_page_answers_as_the_network_does(address, browser):
     page = browser.new_page()
     page.goto(f"{address}docs/try.html")
