@@ -3,6 +3,8 @@
 const LARGEST_PX = 36;
 const LARGEST_BESIDE_PICTURE_PX = 28;
 const SMALLEST_PX = 16;
+// A wide table is broken into lines only where its letters would be smaller than that.
+const SMALLEST_UNBROKEN_PX = 22;
 
 const isInside = (box) => box.scrollWidth <= box.clientWidth && box.scrollHeight <= box.clientHeight;
 
@@ -11,9 +13,16 @@ const fits = (slide) => isInside(slide) && [...slide.querySelectorAll("pre, tabl
 const fitLetters = (slide) => {
   slide.style.display = "flex";
   const largest = slide.querySelector("img") ? LARGEST_BESIDE_PICTURE_PX : LARGEST_PX;
-  for (let size = largest; size >= SMALLEST_PX; size--) {
-    slide.style.fontSize = `${size}px`;
-    if (fits(slide)) break;
+  const fitDownTo = (smallest) => {
+    for (let size = largest; size >= smallest; size--) {
+      slide.style.fontSize = `${size}px`;
+      if (fits(slide)) return true;
+    }
+    return false;
+  };
+  if (!fitDownTo(SMALLEST_UNBROKEN_PX)) {
+    slide.classList.add("broken");
+    fitDownTo(SMALLEST_PX);
   }
   slide.style.display = "";
 };
