@@ -1,8 +1,10 @@
 """What the site is made of, without building it."""
 
 import ast
+import dis
 import re
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
@@ -79,18 +81,16 @@ def test_no_other_cell_needs_one_that_may_be_skipped(path):
 
 
 def find_names(source: str) -> tuple[set[str], set[str]]:
-    """The names that a cell binds, and those that it uses."""
+    """The global names that a cell binds, and those that it uses, also in its functions."""
     code = re.sub(r"^[!%].*", "", source, flags=re.MULTILINE)
-    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    bound, used = set(), set()
-    for node in ast.walk(compile(code, "cell", "exec", flags)):
-        match node:
-            case ast.Name(id=name, ctx=ast.Load()):
-                used.add(name)
-            case ast.Name(id=name) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                bound.add(name)
-            case ast.alias(name=name, asname=short):
-                bound.add(short or name.partition(".")[0])
+    cell = compile(code, "cell", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    bound = {step.argval for step in dis.get_instructions(cell) if step.opname == "STORE_NAME"}
+    blocks, used = [cell], set()
+    while blocks:
+        block = blocks.pop()
+        blocks += [constant for constant in block.co_consts if isinstance(constant, CodeType)]
+        steps = dis.get_instructions(block)
+        used |= {step.argval for step in steps if step.opname in {"LOAD_NAME", "LOAD_GLOBAL"}}
     return bound, used
 
 
