@@ -10,7 +10,19 @@ const isInside = (box) => box.scrollWidth <= box.clientWidth && box.scrollHeight
 
 const fits = (slide) => isInside(slide) && [...slide.querySelectorAll("pre, table")].every(isInside);
 
-const fitLetters = (slide) => {
+// Takes away the white at the sides of a picture.
+const trimPicture = (image) => {
+  const padding = 2 * parseFloat(getComputedStyle(image).paddingLeft);
+  const width = image.clientWidth - padding;
+  const height = image.clientHeight - padding;
+  const scale = Math.min(width / image.naturalWidth, height / image.naturalHeight);
+  image.style.flex = "none";
+  image.style.minHeight = "0";
+  image.style.width = `${image.naturalWidth * scale + padding}px`;
+  image.style.height = `${image.naturalHeight * scale + padding}px`;
+};
+
+const fitSlide = (slide) => {
   slide.style.display = "flex";
   const largest = slide.querySelector("img") ? LARGEST_BESIDE_PICTURE_PX : LARGEST_PX;
   const fitDownTo = (smallest) => {
@@ -24,6 +36,7 @@ const fitLetters = (slide) => {
     slide.classList.add("broken");
     fitDownTo(SMALLEST_PX);
   }
+  slide.querySelectorAll(":scope > :not(aside) img").forEach(trimPicture);
   slide.style.display = "";
 };
 
@@ -31,7 +44,7 @@ window.addEventListener("load", () => {
   const stacks = document.querySelectorAll(".slides > section");
   for (const stack of stacks) {
     stack.style.display = "block";
-    stack.querySelectorAll("section").forEach(fitLetters);
+    stack.querySelectorAll("section").forEach(fitSlide);
     stack.style.display = "";
   }
   Reveal.initialize({
