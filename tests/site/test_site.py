@@ -46,8 +46,10 @@ def address(site: Path) -> Iterator[str]:
 
 
 def list_pages(site: Path) -> list[str]:
+    """The pages, without what other tests look at: the live pages and the slides."""
     made = (path.relative_to(site) for path in site.rglob("*.html"))
-    return sorted(str(p) for p in made if p.parts[0] not in {"_static", "_downloads", "live"})
+    others = {"_static", "_downloads", "live", "slides"}
+    return sorted(str(page) for page in made if page.parts[0] not in others)
 
 
 def find_faults(context: BrowserContext, address: str, name: str) -> list[str]:
@@ -167,6 +169,18 @@ def test_notebooks_show_the_live_pages(site):
         "09_digit_service": ["digit"],
     }
     assert {path.name for path in (site / "live").iterdir()} == {"digit", "image", "mpg"}
+
+
+def test_the_site_has_the_slides_and_the_page_for_teachers_leads_to_them(site, address, browser):
+    assert {path.stem for path in NOTEBOOKS} < {path.stem for path in (site / "slides").iterdir()}
+    page = browser.new_page()
+    page.goto(f"{address}docs/teaching.html")
+    page.get_by_role("link", name="slides", exact=True).first.click()
+    page.get_by_role("link", name="A web app").click()
+    page.wait_for_function("Reveal.isReady()")
+    # On the slide of the web app, the site's own live page stands.
+    expect(page.locator('iframe[src="../live/image/index.html"]')).to_have_count(1)
+    page.close()
 
 
 def test_no_link_leads_to_a_placeholder(site):

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page
 from slide_cells import SlideError, count_words, reduce_notebook
 
 from tests.setup.test_install import posix
+from tests.site.test_site import find_faults
 from tests.support import ROOT
 from tests.support.in_page import static_host, visiting
 from tests.support.notebooks import NOTEBOOKS, each_notebook, read
@@ -175,6 +176,18 @@ def test_every_slide_fits_and_asks_no_other_host(address: str, browser: Browser)
                 shown = visitor.page.evaluate(READ_SLIDE)
                 if shown["lines"] > 12 or count_words(shown["prose"]) > 40:
                     faults.append((name, slide, shown))
+    assert faults == []
+
+
+@posix
+@pytest.mark.thorough
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_slides_are_for_everybody(address: str, browser: Browser, scheme: str):
+    context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
+    # The title, code with what it prints, a diagram with a text.
+    names = ["", "01_flask_hello_world.html", *(f"01_flask_hello_world.html#/{n}" for n in (1, 3))]
+    faults = [fault for name in names for fault in find_faults(context, f"{address}/", name)]
+    context.close()
     assert faults == []
 
 
