@@ -35,7 +35,8 @@ FIND_FAULTS = """
     for (const box of shown)
         if (parseFloat(getComputedStyle(box).fontSize) < 13) faults.push("small letters");
     for (const image of slide.querySelectorAll("img"))
-        if (!image.alt || image.clientHeight < 200) faults.push("a small picture or no alt");
+        if (!image.alt || Math.max(image.clientWidth / 3, image.clientHeight) < 240)
+            faults.push("a small picture or no alt");
     return faults;
 }
 """
