@@ -108,8 +108,9 @@ def copy_look(out: Path) -> None:
 def write_decks(out: Path) -> None:
     """Write a page of slides for each notebook, and one that lists them."""
     decks = read_decks()
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
+    for old in out.glob("[0-9][0-9]_*.html"):  # its notebook may have another name now
+        old.unlink()
     copy_look(out)
     exporter = make_exporter()
     has_live = (out.parent / "live").is_dir()  # the pages that compute are a part of the site
