@@ -29,7 +29,7 @@ COUNTED := --cov --cov-report= --cov-fail-under=0
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help lab demo test test-all test-rest lint fast programs test-portable test-colab test-gpu \
-	refresh links site wheel publish lock bench clean
+	refresh links site slides wheel publish lock bench clean
 
 help:
 	@echo "make lab      open the course in JupyterLab (ARGS='--port 9999' for its options)"
@@ -41,6 +41,7 @@ help:
 	@echo "make test-gpu the tests that need a GPU"
 	@echo "make refresh  run the notebooks again and store their outputs (ARGS='02 03' for some)"
 	@echo "make site     the course as a website, in the folder site"
+	@echo "make slides   the slides of the notebooks alone, in the folder site/slides (make site makes them, too)"
 	@echo "make wheel    the course as one file, for Colab: networks_at_work-*.whl in the folder dist"
 	@echo "make publish  set the repository's address, its links and a tag (REPO=owner/name)"
 	@echo "make links    write badges, set-up cells and the map of the notebooks"
@@ -108,6 +109,10 @@ site: $(TOOLS) $(PAGE)
 	@$(BIN)/course fetch
 	$(BIN)/python -m sphinx -q --fresh-env -W --keep-going -c docs -d .cache/site/read . .cache/site/made
 	@rm -rf site && cp -R .cache/site/made site
+
+slides: $(TOOLS) $(PAGE)
+	@$(BIN)/python docs/slides.py site/slides
+	@echo "Made: site/slides/index.html"
 
 wheel: $(READY)
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

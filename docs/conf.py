@@ -41,9 +41,10 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_click",
     "sphinx_copybutton",
-    "openapi",  # this and the next two lie beside this file
+    "openapi",  # this and the next three lie beside this file
     "live_pages",
     "notebook_pages",
+    "slides",  # after live_pages, whose pages it shows
 ]
 
 nb_execution_mode = "off"

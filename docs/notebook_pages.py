@@ -37,8 +37,10 @@ LIVE_FRAME = (
     "<p><em>When you run the notebook, your own computer serves the page here. On the site, the "
     "same network computes in your browser.</em></p>"
 )
+OPTIONAL_TEXT = '<p class="optional">May be skipped</p>'
 WRITTEN = re.compile(r"%%writefile \S+\.(\w+)\n")
 LANGUAGES = {"html": "html", "js": "javascript", "py": "ipython3"}
+HEADING = re.compile(r"\A#+ .*\n+")
 NUMBER = re.compile(r"^\d+\. ")
 NO_TERMS = {"You will learn", "Time", "Needs"}
 MAX_WORDS_OF_A_TERM = 3
@@ -74,6 +76,29 @@ def prepare_cell(cell: dict[str, Any], notebook: str) -> None:
             data["text/html"] = FRAME.sub(lambda frame: replace_frame(notebook, frame), html)
 
 
+def mark_optional(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Say at the cells that may be skipped that they may.
+
+    The line stands below the heading of a text, or above it where there is none. Code has one of
+    its own only where the cell before it has none.
+    """
+    marked: list[dict[str, Any]] = []
+    was_optional = False
+    for cell in cells:
+        is_optional = "optional" in cell["metadata"].get("tags", [])
+        if is_optional and cell["cell_type"] == "markdown":
+            source = "".join(cell["source"])
+            heading = HEADING.match(source)
+            start = heading.end() if heading else 0
+            cell["source"] = f"{source[:start]}{OPTIONAL_TEXT}\n\n{source[start:]}"
+        elif is_optional and not was_optional:
+            line = {"cell_type": "markdown", "metadata": {}, "source": OPTIONAL_TEXT}
+            marked.append(line | {"id": f"{cell['id']}-optional"})
+        marked.append(cell)
+        was_optional = is_optional
+    return marked
+
+
 def prepare_page(app: Sphinx, name: str, source: list[str]) -> None:
     """Change the text of a page before Sphinx reads it."""
     if not name.startswith("notebooks/"):
@@ -81,6 +106,7 @@ def prepare_page(app: Sphinx, name: str, source: list[str]) -> None:
     notebook = json.loads(source[0])
     for cell in notebook["cells"]:
         prepare_cell(cell, name.rpartition("/")[2])
+    notebook["cells"] = mark_optional(notebook["cells"])
     notebook["metadata"]["language_info"]["pygments_lexer"] = "ipython3"
     source[0] = json.dumps(notebook)
 

@@ -51,8 +51,10 @@ def address(site: Path) -> Iterator[str]:
 
 
 def list_pages(site: Path) -> list[str]:
+    """The pages, without what other tests look at: the live pages and the slides."""
     made = (path.relative_to(site) for path in site.rglob("*.html"))
-    return sorted(str(p) for p in made if p.parts[0] not in {"_static", "_downloads", "live"})
+    others = {"_static", "_downloads", "live", "slides"}
+    return sorted(str(page) for page in made if page.parts[0] not in others)
 
 
 def find_faults(context: BrowserContext, address: str, name: str) -> list[str]:
@@ -173,6 +175,23 @@ def open_frame(page: Page, address: str) -> Frame:
     return frame
 
 
+def test_what_may_be_skipped_says_so(address, browser):
+    page = browser.new_page()
+    for path in NOTEBOOKS:
+        cells = read(path).cells
+        optional = ["optional" in cell.metadata.get("tags", []) for cell in cells]
+        # Code says it only where the cell before it does not.
+        said = [
+            is_optional and (cell.cell_type == "markdown" or not was_optional)
+            for cell, is_optional, was_optional in zip(
+                cells, optional, [False, *optional[:-1]], strict=True
+            )
+        ]
+        page.goto(f"{address}notebooks/{path.stem}.html")
+        expect(page.get_by_text("May be skipped", exact=True)).to_have_count(sum(said))
+    page.close()
+
+
 def test_notebooks_show_the_live_pages(site):
     shown = {
         path.stem: re.findall(
@@ -206,6 +225,18 @@ def test_the_pages_written_by_hand_do_what_the_notebook_says(address, browser):
         expect(photo.get_by_role("status")).to_have_text("The network is loaded.")
         photo.get_by_label("Choose a photo").set_input_files(PHOTOS / "astronaut.jpg")
         expect(photo.get_by_role("status")).to_contain_text("wok 0.1")
+
+
+def test_the_site_has_the_slides_and_the_page_for_teachers_leads_to_them(site, address, browser):
+    assert {path.stem for path in NOTEBOOKS} < {path.stem for path in (site / "slides").iterdir()}
+    page = browser.new_page()
+    page.goto(f"{address}docs/teaching.html")
+    page.get_by_role("link", name="slides", exact=True).first.click()
+    page.get_by_role("link", name="A web app").click()
+    page.wait_for_function("Reveal.isReady()")
+    # On the slide of the web app, the site's own live page stands.
+    expect(page.locator('iframe[src="../live/image/index.html"]')).to_have_count(1)
+    page.close()
 
 
 def test_no_link_leads_to_a_placeholder(site):
