@@ -1,6 +1,7 @@
 """Run a service for real: Granian, several workers, a graceful stop (``course serve``)."""
 
 import contextlib
+import ctypes
 import functools
 import gc
 import multiprocessing
@@ -34,6 +35,8 @@ DRAIN_TIME_S = 0.5  # /readyz says 503 and requests are still served
 THREADS_PER_WORKER = 128  # most wait for slow clients; the gate bounds those that compute
 LOG_INTERVAL_S = 0.1  # between two writes of the request log
 PIPE_BUFFER_BYTES = getattr(select, "PIPE_BUF", 512)  # that a pipe takes in one piece
+#: of glibc's mallopt(3): one arena for all threads, and large blocks are given back to the system
+MALLOC_OPTIONS = ((-8, 1), (-3, 2**20))  # M_ARENA_MAX; M_MMAP_THRESHOLD, in bytes
 KILL_TIMEOUT_S = 8  # a request that takes longer than this to end is cut off
 
 
@@ -200,6 +203,10 @@ def load_app(factory: Callable[..., Any], draining: Any) -> Callable[..., Any]:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if draining.value:  # told to stop before it had begun: the signal has come and gone
         os._exit(0)
+    # What photos need for a moment would stay with each thread that has decoded one.
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # where there is no glibc
+        for option in MALLOC_OPTIONS:
+            ctypes.CDLL(None).mallopt(*option)
     # prometheus_client chose on import, in the main process, before the folder was known.
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
