@@ -7,7 +7,6 @@ than ``max_wait_s`` seconds in which the service runs. A moment in which the who
 still (a collection of garbage, a busy host) says nothing about the load and turns nobody away.
 """
 
-import contextlib
 import threading
 from queue import Empty, SimpleQueue
 
@@ -33,22 +32,22 @@ class Gate:
         self._max_wait_s = max_wait_s
 
     def __enter__(self) -> None:
+        if not self._take_slot(0) and not self._wait_for_slot():
+            raise Problem(503, OVERLOADED, headers={"Retry-After": "1"})
+
+    def _take_slot(self, timeout_s: float) -> bool:
         try:
-            self._slots.get_nowait()
+            self._slots.get(timeout=timeout_s)
+            return True
         except Empty:
-            if not self._wait_for_slot():
-                raise Problem(503, OVERLOADED, headers={"Retry-After": "1"}) from None
+            return False
 
     def _wait_for_slot(self) -> bool:
         if not self._places.acquire(blocking=False):
             return False
         try:
             step = self._max_wait_s / WAITING_STEPS
-            for _ in range(WAITING_STEPS):
-                with contextlib.suppress(Empty):
-                    self._slots.get(timeout=step)
-                    return True
-            return False
+            return any(self._take_slot(step) for _ in range(WAITING_STEPS))
         finally:
             self._places.release()
 
