@@ -33,11 +33,14 @@ def jupyterlab(folder: Path, files: Path) -> Iterator[dict[str, Any]]:
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
-    def find() -> list[Path]:
+    def read() -> dict[str, Any] | None:
         assert server.poll() is None, (folder / "log").read_text()
-        return list(runtime.glob("jpserver-*.json"))
+        for path in runtime.glob("jpserver-*.json"):
+            with contextlib.suppress(json.JSONDecodeError):  # it is being written
+                return dict(json.loads(path.read_text()))
+        return None
 
     try:
-        yield json.loads(wait_until(find)[0].read_text())
+        yield wait_until(read)
     finally:
         stop(server)
