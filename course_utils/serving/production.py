@@ -36,7 +36,7 @@ THREADS_PER_WORKER = 128  # most wait for slow clients; the gate bounds those th
 LOG_INTERVAL_S = 0.1  # between two writes of the request log
 PIPE_BUFFER_BYTES = getattr(select, "PIPE_BUF", 512)  # that a pipe takes in one piece
 #: of glibc's mallopt(3): one arena for all threads, and large blocks are given back to the system
-MALLOC_OPTIONS = ((-8, 1), (-3, 2**20))  # M_ARENA_MAX; M_MMAP_THRESHOLD, in bytes
+MALLOC_OPTIONS = ((-8, 1), (-3, 2**17))  # M_ARENA_MAX; M_MMAP_THRESHOLD, in bytes
 KILL_TIMEOUT_S = 8  # a request that takes longer than this to end is cut off
 
 
