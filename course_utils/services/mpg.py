@@ -86,6 +86,7 @@ def create_app(
         # Two values that need no escaping; a JSON encoder takes longer than the network.
         answer = f'{{"id": "{get_request_id()}", "mpg": {miles!r}, "errors": []}}'.encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))]
+        # Passed on as it is: Werkzeug would count it again, and wrap it.
         return Response([answer], headers=headers, direct_passthrough=True)
 
     page.install(app, PAGE_FOLDER, otherwise=NotFound)

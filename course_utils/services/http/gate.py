@@ -24,7 +24,7 @@ class Gate:
     """
 
     def __init__(self, *, slots: int, queue: int = 32, max_wait_s: float = 0.02):
-        # A queue is a semaphore written in C.
+        # An entry for each free slot. It is written in C, unlike a semaphore.
         self._slots: SimpleQueue[None] = SimpleQueue()
         for _ in range(slots):
             self._slots.put(None)
